@@ -1,0 +1,70 @@
+import { and, eq, isNull } from 'drizzle-orm'
+import { type AttachmentRecord, type AttachmentRef, findAttachment } from '../db/attachments.ts'
+import type { Database } from '../db/client.ts'
+import { members, messages, rooms } from '../db/schema.ts'
+import { StowageError } from '../errors.ts'
+import type { Principal } from './principal.ts'
+
+/** A room or message by its integer id (cookie API) or its string id (bearer API). */
+export type Ref = { id: number } | { publicId: string }
+
+/**
+ * The attachment, for a member of its room. To anybody else it does not exist.
+ * @throws StowageError `not_found`
+ */
+export async function readableAttachment(db: Database, ref: AttachmentRef, who: Principal): Promise<AttachmentRecord> {
+  const found = await findAttachment(db, ref, who.userId)
+  if (!found || found.standing === null) throw attachmentNotFound()
+  return found.attachment
+}
+
+/**
+ * The attachment, for those who may change or delete it: its uploader, the room's moderators and admin tokens.
+ * @throws StowageError `forbidden` for other members of the room, `not_found` for anybody else
+ */
+export async function changeableAttachment(
+  db: Database,
+  ref: AttachmentRef,
+  who: Principal,
+): Promise<AttachmentRecord> {
+  const found = await findAttachment(db, ref, who.userId)
+  if (!found) throw attachmentNotFound()
+  const { attachment, standing } = found
+  const may = attachment.uploaderId === who.userId || standing === 'moderator' || who.scopes.includes('admin')
+  if (may) return attachment
+  if (standing === null) throw attachmentNotFound()
+  throw new StowageError('forbidden', 'Only the uploader or a moderator of the room may do this. Ask one of them.')
+}
+
+export function attachmentNotFound(): StowageError {
+  return new StowageError('not_found', 'Attachment not found')
+}
+
+/** The message's integer id, for a member of its room. @throws StowageError `not_found` */
+export async function memberOfMessage(db: Database, ref: Ref, who: Principal): Promise<number> {
+  const [row] = await db
+    .select({ id: messages.id })
+    .from(messages)
+    .innerJoin(rooms, eq(rooms.id, messages.roomId))
+    .innerJoin(members, and(eq(members.roomId, rooms.id), eq(members.userId, who.userId)))
+    .where(
+      and(
+        'id' in ref ? eq(messages.id, ref.id) : eq(messages.publicId, ref.publicId),
+        isNull(messages.deletedAt),
+        isNull(rooms.deletedAt),
+      ),
+    )
+  if (!row) throw new StowageError('not_found', 'Message not found')
+  return row.id
+}
+
+/** The room's integer id, for a member. @throws StowageError `not_found` */
+export async function memberOfRoom(db: Database, ref: Ref, who: Principal): Promise<number> {
+  const [row] = await db
+    .select({ id: rooms.id })
+    .from(rooms)
+    .innerJoin(members, and(eq(members.roomId, rooms.id), eq(members.userId, who.userId)))
+    .where(and('id' in ref ? eq(rooms.id, ref.id) : eq(rooms.publicId, ref.publicId), isNull(rooms.deletedAt)))
+  if (!row) throw new StowageError('not_found', 'Conversation not found')
+  return row.id
+}

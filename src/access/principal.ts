@@ -1,0 +1,28 @@
+import { StowageError } from '../errors.ts'
+
+export const allScopes = ['read', 'write', 'admin'] as const
+export type Scope = (typeof allScopes)[number]
+
+/** Who asks, and what they may do at all. What they may do where is decided by their rooms: `membership.ts`. */
+export interface Principal {
+  userId: number
+  scopes: readonly Scope[]
+  /** The row of the token or session they came with. */
+  credentialId: number
+  /** The end of that credential. */
+  expiresAt: Date | null
+}
+
+/** How the history names them. */
+export function actorOf({ userId }: Principal): string {
+  return `user:${userId}`
+}
+
+/** @throws StowageError `forbidden` unless the credential carries one of the scopes */
+export function requireScope(principal: Principal, ...anyOf: Scope[]): void {
+  if (!anyOf.some((scope) => principal.scopes.includes(scope)))
+    throw new StowageError(
+      'forbidden',
+      `This needs the scope ${anyOf.join(' or ')}. Ask for a credential that carries it.`,
+    )
+}

@@ -1,0 +1,73 @@
+import { eq, inArray, sql } from 'drizzle-orm'
+import { bury } from '../db/attachments.ts'
+import type { Database } from '../db/client.ts'
+import { newPublicId } from '../db/public-ids.ts'
+import { rooms, users } from '../db/schema.ts'
+import { StowageError } from '../errors.ts'
+
+/** A room with both its ids. */
+export interface RoomIds {
+  id: number
+  publicId: string
+}
+
+/**
+ * Makes users known, each with a conversation of their own, where uploads go that name no other. Doing it again changes
+ * nothing.
+ * @throws StowageError `conflict` for one that was deleted: ids are not used twice
+ */
+export async function putUsers(db: Database, ids: readonly number[]): Promise<void> {
+  if (ids.length === 0) return
+  const wanted = JSON.stringify(ids.map((id) => ({ id, publicId: newPublicId() })))
+  await db.execute(sql`
+    insert into users (id) select w.id from jsonb_to_recordset(${wanted}::text::jsonb) as w(id bigint) order by w.id
+    on conflict (id) do nothing`)
+  const known = await db
+    .select()
+    .from(users)
+    .where(inArray(users.id, [...ids]))
+  const deleted = known.find((user) => user.deletedAt !== null)
+  if (deleted) throw new StowageError('conflict', `User ${deleted.id} was deleted; take a new id.`)
+  await db.execute(sql`
+    insert into rooms (id, public_id, owner_id)
+    select nextval('own_ids'), w."publicId", w.id
+    from jsonb_to_recordset(${wanted}::text::jsonb) as w(id bigint, "publicId" text)
+    where not exists (select from rooms r where r.owner_id = w.id)
+    order by w.id
+    on conflict (owner_id) do nothing`)
+  await db.execute(sql`
+    insert into members (room_id, user_id)
+    select r.id, r.owner_id from rooms r
+    join jsonb_to_recordset(${wanted}::text::jsonb) as w(id bigint) on r.owner_id = w.id
+    on conflict do nothing`)
+}
+
+/** The user's own conversation. @throws StowageError `not_found` when the user is not known */
+export async function ownConversation(db: Database, userId: number): Promise<RoomIds> {
+  const [room] = await db
+    .select({ id: rooms.id, publicId: rooms.publicId })
+    .from(rooms)
+    .where(eq(rooms.ownerId, userId))
+  if (!room) throw new StowageError('not_found', 'User not found')
+  return room
+}
+
+/**
+ * Deletes a user: their credentials end, their uploads and their own conversation are deleted, they leave every room.
+ * @throws StowageError `not_found`
+ */
+export async function deleteUser(db: Database, id: number): Promise<void> {
+  const deleted = await db.execute(sql`
+    with deleted as (
+      update users set deleted_at = now() where id = ${id} and deleted_at is null returning id
+    ), own_room as (
+      update rooms set deleted_at = now() from deleted where owner_id = deleted.id
+    ), left_rooms as (
+      delete from members using deleted where user_id = deleted.id
+    )
+    select id from deleted`)
+  await bury(db, { uploaderId: id })
+  const [own] = await db.select({ id: rooms.id }).from(rooms).where(eq(rooms.ownerId, id))
+  if (own) await bury(db, { roomId: own.id })
+  if (deleted.length === 0) throw new StowageError('not_found', 'User not found')
+}

@@ -1,0 +1,68 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import type { Config } from '../config.ts'
+import { connectOrStartEmbeddedPostgres, startEmbeddedPostgres } from '../embedded/postgres.ts'
+import { openDiskStore } from '../store/disk.ts'
+import type { ObjectStore } from '../store/object-store.ts'
+import { openS3Store, type S3StoreOptions } from '../store/s3.ts'
+
+/** A Postgres to connect to. */
+export interface DatabaseServer {
+  url: string
+  /** Resolves, with the reason, if a database that we run ends although nobody asked for it. */
+  exited: Promise<Error | undefined>
+  /** Stops it if we run it. */
+  stop(): Promise<void>
+}
+
+/** The Postgres of `DATABASE_URL`, or else an embedded one under `DATA_DIR` that ends with this process. */
+export async function runDatabase(config: Config, log: (message: string) => void): Promise<DatabaseServer> {
+  return external(config) ?? startEmbeddedPostgres({ directory: resolve(config.dataDir), log })
+}
+
+/** As {@link runDatabase}, but an embedded one that a server already runs is shared: for commands beside it. */
+export async function reachDatabase(config: Config): Promise<DatabaseServer> {
+  return external(config) ?? connectOrStartEmbeddedPostgres({ directory: resolve(config.dataDir) })
+}
+
+function external({ databaseUrl }: Config): DatabaseServer | undefined {
+  return databaseUrl === undefined
+    ? undefined
+    : { url: databaseUrl, exited: new Promise(() => {}), stop: async () => {} }
+}
+
+/** The bucket of `S3_BUCKET`, or else a folder under `DATA_DIR`. */
+export async function openStore(config: Config): Promise<ObjectStore> {
+  const options = s3Options(config)
+  return options ? openS3Store(options) : openDiskStore(resolve(config.dataDir))
+}
+
+/** What the settings say of the bucket; `undefined` without `S3_BUCKET`. */
+export function s3Options(config: Config): S3StoreOptions | undefined {
+  const { s3Bucket, s3Endpoint, s3ForcePathStyle, awsAccessKeyId, awsSecretAccessKey } = config
+  if (s3Bucket === undefined) return undefined
+  return {
+    bucket: s3Bucket,
+    region: config.s3Region,
+    forcePathStyle: s3ForcePathStyle ?? s3Endpoint !== undefined,
+    checksums: config.s3Checksums,
+    maxObjectSize: config.maxFileSize,
+    ...(s3Endpoint !== undefined && { endpoint: s3Endpoint }),
+    ...(awsAccessKeyId !== undefined && { accessKeyId: awsAccessKeyId }),
+    ...(awsSecretAccessKey !== undefined && { secretAccessKey: awsSecretAccessKey }),
+  }
+}
+
+/** `URL_SIGNING_KEY`, or else a key that is made once and kept under `DATA_DIR`, so that links outlive a restart. */
+export async function urlSigningKeyOf(config: Config): Promise<string> {
+  if (config.urlSigningKey !== undefined) return config.urlSigningKey
+  await mkdir(config.dataDir, { recursive: true })
+  const path = join(config.dataDir, 'url-signing-key')
+  try {
+    await writeFile(path, randomBytes(32).toString('hex'), { mode: 0o600, flag: 'wx' })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+  return readFile(path, 'utf8')
+}

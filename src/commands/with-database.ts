@@ -1,0 +1,24 @@
+import { type Config, readConfig } from '../config.ts'
+import { type Database, openDatabase } from '../db/client.ts'
+import { migrateDatabase } from '../db/migrate.ts'
+import { reachDatabase } from './parts.ts'
+
+/** Runs a command against the migrated database; an embedded one that nobody runs is run for as long as it takes. */
+export async function withDatabase(
+  env: NodeJS.ProcessEnv,
+  command: (db: Database, config: Config) => Promise<void>,
+): Promise<void> {
+  const config = readConfig(env)
+  const server = await reachDatabase(config)
+  try {
+    await migrateDatabase(server.url)
+    const client = openDatabase(server.url, 1)
+    try {
+      await command(client.db, config)
+    } finally {
+      await client.close()
+    }
+  } finally {
+    await server.stop()
+  }
+}

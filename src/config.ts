@@ -1,0 +1,81 @@
+import { existsSync } from 'node:fs'
+import { type Setting, settings } from './settings.ts'
+
+type Settings = typeof settings
+type ValueOf<S> = S extends { fallback: string; parse(text: string): infer T }
+  ? T
+  : S extends Setting<infer T>
+    ? T | undefined
+    : never
+
+/** Every setting, parsed. Names and meanings: {@link settings}. */
+export type Config = Readonly<{ [Name in keyof Settings]: ValueOf<Settings[Name]> }> & {
+  /** `NODE_ENV` is `production`: nothing falls back to the embedded default. */
+  readonly production: boolean
+}
+
+/** Settings that are missing or wrong; the message has one line for each, beginning with its name. */
+export class ConfigError extends Error {
+  readonly problems: string[]
+
+  constructor(problems: string[]) {
+    super(`Stowage cannot start with these settings:\n${problems.map((problem) => `  ${problem}`).join('\n')}`)
+    this.name = 'ConfigError'
+    this.problems = problems
+  }
+}
+
+const requiredInProduction = ['databaseUrl', 's3Bucket', 'publicUrl', 'urlSigningKey'] as const
+
+/**
+ * Parses the environment once; an empty value counts as unset.
+ * @throws ConfigError naming every setting that is missing or wrong, not just the first.
+ */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const problems: string[] = []
+  const values = Object.entries(settings).map(([key, setting]) => [key, parsedValue(setting, env, problems)])
+  const config: Config = Object.freeze({ ...Object.fromEntries(values), production: env.NODE_ENV === 'production' })
+
+  if (config.production) {
+    for (const key of requiredInProduction) {
+      if (config[key] === undefined && !problems.some((problem) => problem.startsWith(settings[key].name)))
+        problems.push(`${settings[key].name} is required when NODE_ENV is production`)
+    }
+  }
+  if ((config.awsAccessKeyId === undefined) !== (config.awsSecretAccessKey === undefined))
+    problems.push('AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong together: set both or neither')
+  else if (config.awsSessionToken !== undefined && config.awsAccessKeyId === undefined)
+    problems.push('AWS_SESSION_TOKEN needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: set all three or none')
+  if (problems.length > 0) throw new ConfigError(problems)
+  return config
+}
+
+function parsedValue(setting: Setting<unknown>, env: NodeJS.ProcessEnv, problems: string[]): unknown {
+  const text = env[setting.name] || (setting.alias && env[setting.alias]) || setting.fallback
+  if (text === undefined) return undefined
+  try {
+    return setting.parse(text)
+  } catch (error) {
+    const shown = setting.secret ? '' : ` (it is ${JSON.stringify(withoutUser(text))})`
+    problems.push(`${setting.name} ${(error as Error).message}${shown}`)
+    return undefined
+  }
+}
+
+/** Whoever puts credentials into a URL that takes none does not want to read them in a log. */
+function withoutUser(text: string): string {
+  return text.replace(/\/\/.*@/, '//…@')
+}
+
+/**
+ * Adds what `.env` in the working directory sets; what the environment already holds wins.
+ * @throws ConfigError when there is one that cannot be read
+ */
+export function loadEnvFile(path = '.env'): void {
+  if (!existsSync(path)) return
+  try {
+    process.loadEnvFile(path)
+  } catch (error) {
+    throw new ConfigError([`${path} cannot be read: ${(error as Error).message}`])
+  }
+}

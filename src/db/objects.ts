@@ -1,0 +1,46 @@
+import { sql } from 'drizzle-orm'
+import { type Database, rowsOf } from './client.ts'
+import { objects } from './schema.ts'
+
+/** Writes down the store's id of a multipart upload, before its first part is sent. */
+export async function recordUploadId(db: Database, key: string, uploadId: string): Promise<void> {
+  await db.execute(sql`update objects set upload_id = ${uploadId} where key = ${key}`)
+}
+
+/** The key of the bytes of one attempt; `undefined` once it has been handed to the purge. */
+export async function findObjectKey(db: Database, attachmentId: number, attempt: number): Promise<string | undefined> {
+  const rows = await db.execute(sql`
+    select * from objects where attachment_id = ${attachmentId} and attempt = ${attempt} and purge_at is null`)
+  return rowsOf(objects, rows)[0]?.key
+}
+
+export interface Purgeable {
+  key: string
+  uploadId: string | null
+  /** How often it was purged before. */
+  purges: number
+}
+
+/**
+ * Claims keys whose bytes are to go, for `claimSeconds`: one that is not done by then may be claimed again, by any replica.
+ */
+export async function claimPurgeable(db: Database, limit: number, claimSeconds: number): Promise<Purgeable[]> {
+  const rows = await db.execute(sql`
+    update objects set purge_at = now() + make_interval(secs => ${claimSeconds})
+    where key in (
+      select key from objects where purge_at <= now() order by purge_at limit ${limit} for update skip locked
+    )
+    returning *`)
+  return rowsOf(objects, rows).map(({ key, uploadId, purges }) => ({ key, uploadId, purges }))
+}
+
+/** Nothing lies under the key now; look again after `seconds`, for parts that arrive late. */
+export async function purgeAgain(db: Database, key: string, seconds: number): Promise<void> {
+  await db.execute(sql`
+    update objects set purges = purges + 1, purge_at = now() + make_interval(secs => ${seconds}) where key = ${key}`)
+}
+
+/** Nothing lies under the key, and nothing can arrive any more. */
+export async function forgetObject(db: Database, key: string): Promise<void> {
+  await db.execute(sql`delete from objects where key = ${key}`)
+}

@@ -1,0 +1,37 @@
+import { sql } from 'drizzle-orm'
+import { failedStates } from '../lifecycle/states.ts'
+import type { Database } from './client.ts'
+import { firstOwnId } from './schema.ts'
+
+/**
+ * Removes the rows, with their history, of attachments that failed or were deleted more than `hours` ago and of which no
+ * object is left to purge.
+ * @returns how many, at most `limit`
+ */
+export async function forgetEndedAttachments(db: Database, hours: number, limit: number): Promise<number> {
+  const failed = sql.join(
+    failedStates.map((state) => sql`${state}`),
+    sql`, `,
+  )
+  const rows = await db.execute(sql`
+    delete from attachments where id in (
+      select a.id from attachments a
+      where (a.deleted_at < now() - make_interval(hours => ${hours})
+          or (a.deleted_at is null and a.state in (${failed}) and a.modified_at < now() - make_interval(hours => ${hours})))
+        and not exists (select from objects o where o.attachment_id = a.id)
+      limit ${limit} for update skip locked
+    )
+    returning id`)
+  return rows.length
+}
+
+/** Removes messages that Stowage made itself more than `hours` ago and that hold no attachment. */
+export async function forgetEmptyOwnMessages(db: Database, hours: number, limit: number): Promise<void> {
+  await db.execute(sql`
+    delete from messages where id in (
+      select m.id from messages m
+      where m.id >= ${firstOwnId} and m.created_at < now() - make_interval(hours => ${hours})
+        and not exists (select from attachments a where a.message_id = m.id)
+      limit ${limit} for update skip locked
+    )`)
+}

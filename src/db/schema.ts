@@ -1,0 +1,223 @@
+import { sql } from 'drizzle-orm'
+import {
+  bigint,
+  boolean,
+  check,
+  index,
+  integer,
+  pgSequence,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core'
+import { attachmentStates, leasedStates, readyState } from '../lifecycle/states.ts'
+
+const id = (name: string) => bigint(name, { mode: 'number' })
+const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' })
+const publicId = () => text('public_id').notNull()
+const createdAt = () => time('created_at').notNull().defaultNow()
+const quoted = (states: readonly string[]) => sql.raw(states.map((state) => `'${state}'`).join(', '))
+
+/** The chat backend's own integer ids end below this; rooms and messages that Stowage makes itself begin here. */
+export const firstOwnId = 2 ** 52
+
+/** Ids of the rooms and messages that Stowage makes itself, up to the largest integer JSON carries safely. */
+export const ownIds = pgSequence('own_ids', { startWith: firstOwnId, minValue: firstOwnId, maxValue: 2 ** 53 - 1 })
+
+/** People, as the chat backend names them. */
+export const users = pgTable('users', {
+  id: id('id').primaryKey(),
+  createdAt: createdAt(),
+  deletedAt: time('deleted_at'),
+})
+
+/**
+ * A room is a conversation: `id` is the integer of the cookie API, `publicId` the string of the bearer API. So it is with
+ * messages and attachments.
+ */
+export const rooms = pgTable(
+  'rooms',
+  {
+    id: id('id').primaryKey(),
+    publicId: publicId(),
+    /** Set for a user's own conversation, where uploads go that name no other. */
+    ownerId: id('owner_id').references(() => users.id),
+    createdAt: createdAt(),
+    deletedAt: time('deleted_at'),
+  },
+  (table) => [uniqueIndex('rooms_public_id').on(table.publicId), uniqueIndex('rooms_owner_id').on(table.ownerId)],
+)
+
+/** Who is in which room. */
+export const members = pgTable(
+  'members',
+  {
+    roomId: id('room_id')
+      .notNull()
+      .references(() => rooms.id),
+    userId: id('user_id')
+      .notNull()
+      .references(() => users.id),
+    moderator: boolean('moderator').notNull().default(false),
+  },
+  (table) => [primaryKey({ columns: [table.roomId, table.userId] }), index('members_user_id').on(table.userId)],
+)
+
+/** A textMessage of the cookie API is a message of the bearer API. */
+export const messages = pgTable(
+  'messages',
+  {
+    id: id('id').primaryKey(),
+    publicId: publicId(),
+    roomId: id('room_id')
+      .notNull()
+      .references(() => rooms.id),
+    authorId: id('author_id')
+      .notNull()
+      .references(() => users.id),
+    createdAt: createdAt(),
+    deletedAt: time('deleted_at'),
+  },
+  (table) => [
+    uniqueIndex('messages_public_id').on(table.publicId),
+    index('messages_room_id').on(table.roomId),
+    index('messages_author_id').on(table.authorId),
+  ],
+)
+
+/**
+ * One row a file. `state` is written by `transitions.ts` alone; `attempt` counts the tries to bring its bytes in, and
+ * names, with `id`, the object they lie in. `deletedAt` is the tombstone that hides the row at once.
+ */
+export const attachments = pgTable(
+  'attachments',
+  {
+    id: id('id').primaryKey().generatedAlwaysAsIdentity(),
+    publicId: publicId(),
+    messageId: id('message_id')
+      .notNull()
+      .references(() => messages.id),
+    roomId: id('room_id')
+      .notNull()
+      .references(() => rooms.id),
+    uploaderId: id('uploader_id')
+      .notNull()
+      .references(() => users.id),
+    fileName: text('file_name').notNull(),
+    contentType: text('content_type').notNull(),
+    /** Bytes; `null` until the last byte is stored. */
+    fileSize: id('file_size'),
+    /** Lower-case hex; `null` until the last byte is hashed. */
+    fileChecksum: text('file_checksum'),
+    fileChecksumAlgorithm: text('file_checksum_algorithm').notNull(),
+    state: text('state', { enum: attachmentStates }).notNull(),
+    failureReason: text('failure_reason'),
+    attempt: integer('attempt').notNull(),
+    /** While a writer is at work: when it counts as dead unless it renews. */
+    leaseExpiresAt: time('lease_expires_at'),
+    createdAt: createdAt(),
+    modifiedAt: time('modified_at').notNull().defaultNow(),
+    deletedAt: time('deleted_at'),
+  },
+  (table) => [
+    uniqueIndex('attachments_public_id').on(table.publicId),
+    index('attachments_message_id').on(table.messageId, table.id),
+    index('attachments_uploader_id').on(table.uploaderId),
+    index('attachments_room_ready')
+      .on(table.roomId, table.id.desc())
+      .where(sql`${table.state} = ${quoted([readyState])} and ${table.deletedAt} is null`),
+    index('attachments_lease').on(table.leaseExpiresAt).where(sql`${table.leaseExpiresAt} is not null`),
+    index('attachments_deleted').on(table.deletedAt).where(sql`${table.deletedAt} is not null`),
+    check('attachments_state', sql`${table.state} in (${quoted(attachmentStates)})`),
+    check(
+      'attachments_lease_state',
+      sql`${table.leaseExpiresAt} is null or ${table.state} in (${quoted(leasedStates)})`,
+    ),
+    check(
+      'attachments_ready_whole',
+      sql`${table.state} <> ${quoted([readyState])} or (${table.fileSize} is not null and ${table.fileChecksum} is not null)`,
+    ),
+  ],
+)
+
+/**
+ * Every key the object store was ever told, committed before the store heard of it, until nothing can lie under it any
+ * more. No foreign key: it outlives its attachment.
+ */
+export const objects = pgTable(
+  'objects',
+  {
+    key: text('key').primaryKey(),
+    attachmentId: id('attachment_id').notNull(),
+    attempt: integer('attempt').notNull(),
+    /** The store's id of the multipart upload, once it has one. */
+    uploadId: text('upload_id'),
+    createdAt: createdAt(),
+    /** Set when the bytes are to go: when to remove them, for the first time or again. */
+    purgeAt: time('purge_at'),
+    /** How often they have been removed; late parts are why once is not enough. */
+    purges: integer('purges').notNull().default(0),
+  },
+  (table) => [
+    uniqueIndex('objects_attempt').on(table.attachmentId, table.attempt),
+    index('objects_purge_at').on(table.purgeAt).where(sql`${table.purgeAt} is not null`),
+  ],
+)
+
+/** The history: every move of every attachment. `id` is the event id of the live stream. */
+export const transitions = pgTable(
+  'transitions',
+  {
+    id: id('id').primaryKey().generatedAlwaysAsIdentity(),
+    attachmentId: id('attachment_id')
+      .notNull()
+      .references(() => attachments.id, { onDelete: 'cascade' }),
+    attempt: integer('attempt').notNull(),
+    /** `null` for the first row, whose `to` is `Initial`. */
+    from: text('from', { enum: attachmentStates }),
+    to: text('to', { enum: attachmentStates }).notNull(),
+    at: time('at').notNull().defaultNow(),
+    /** Why, in words. */
+    reason: text('reason').notNull(),
+    /** Who: `user:1`, or the worker's name. */
+    actor: text('actor').notNull(),
+  },
+  (table) => [index('transitions_attachment_id').on(table.attachmentId, table.id)],
+)
+
+/** Bearer tokens, of which only the sha256 is kept. */
+export const tokens = pgTable(
+  'tokens',
+  {
+    id: id('id').primaryKey().generatedAlwaysAsIdentity(),
+    tokenHash: text('token_hash').notNull(),
+    userId: id('user_id')
+      .notNull()
+      .references(() => users.id),
+    scopes: text('scopes').array().notNull(),
+    createdAt: createdAt(),
+    expiresAt: time('expires_at'),
+    revokedAt: time('revoked_at'),
+  },
+  (table) => [uniqueIndex('tokens_token_hash').on(table.tokenHash), index('tokens_user_id').on(table.userId)],
+)
+
+/** Cookie sessions, of which only the sha256 is kept. One that came from a token ends with it. */
+export const sessions = pgTable(
+  'sessions',
+  {
+    id: id('id').primaryKey().generatedAlwaysAsIdentity(),
+    sessionHash: text('session_hash').notNull(),
+    userId: id('user_id')
+      .notNull()
+      .references(() => users.id),
+    tokenId: id('token_id').references(() => tokens.id),
+    scopes: text('scopes').array().notNull(),
+    createdAt: createdAt(),
+    expiresAt: time('expires_at').notNull(),
+    revokedAt: time('revoked_at'),
+  },
+  (table) => [uniqueIndex('sessions_session_hash').on(table.sessionHash), index('sessions_user_id').on(table.userId)],
+)

@@ -1,0 +1,47 @@
+import { fileURLToPath } from 'node:url'
+import { allScopes } from '../access/principal.ts'
+import { createSession } from '../access/sessions.ts'
+import { createToken } from '../access/tokens.ts'
+import { putMessage } from '../chat/messages.ts'
+import { putRoom } from '../chat/rooms.ts'
+import type { Config } from '../config.ts'
+import type { Database } from '../db/client.ts'
+import type { App } from '../http/app.ts'
+import { publicUrlOf } from '../http/plugins/public-url.ts'
+
+/** A file that is there wherever Stowage runs. */
+const sample = fileURLToPath(new URL('../../README.md', import.meta.url))
+
+/**
+ * Makes user 1, room 1 and message 1, unless they are there, with a new session and a new token, and writes the commands
+ * that try both APIs, to be pasted into a shell as they are.
+ */
+export async function demoText(app: App, db: Database, config: Config): Promise<string> {
+  await putRoom(db, 1, { memberIds: [1], moderatorIds: [] })
+  await putMessage(db, 1, { roomId: 1, authorId: 1 })
+  const { session } = await createSession(db, { userId: 1, scopes: ['read', 'write'] })
+  const { token } = await createToken(db, { userId: 1, scopes: allScopes, expiresAt: null })
+  const url = publicUrlOf(app, config)()
+  return `
+Stowage runs at ${url}. Paste these lines into another terminal; they upload a file, read its metadata,
+download it, compare it and delete it.
+
+# The cookie API
+COOKIE='${config.sessionCookie}=${session}'
+ANSWER=$(curl -sS -b "$COOKIE" -F 'files=@${sample}' ${url}/api/v1/messages/1/attachments); echo "$ANSWER"
+ID=$(echo "$ANSWER" | grep -o '[0-9]*' | tail -n 1)
+curl -sS -b "$COOKIE" "${url}/api/v1/attachments/$ID"; echo
+curl -sS -b "$COOKIE" "${url}/api/v1/attachments/$ID/README.md" | cmp - '${sample}' && echo 'The same bytes came back.'
+curl -sS -b "$COOKIE" -X DELETE "${url}/api/v1/attachments/$ID"; echo
+
+# The bearer API
+TOKEN='${token}'
+ANSWER=$(curl -sS -H "Authorization: Bearer $TOKEN" -F 'file=@${sample}' ${url}/v1/attachments); echo "$ANSWER"
+ID=$(echo "$ANSWER" | grep -o '"id":"[^"]*"' | cut -d '"' -f 4)
+curl -sS -H "Authorization: Bearer $TOKEN" "${url}/v1/attachments/$ID" ; echo
+curl -sS "$(echo "$ANSWER" | grep -o '"file_url":"[^"]*"' | cut -d '"' -f 4)" | cmp - '${sample}' && echo 'The same bytes came back.'
+curl -sS -H "Authorization: Bearer $TOKEN" -X DELETE -w '%{http_code}\\n' "${url}/v1/attachments/$ID"
+
+Ctrl-C stops the server. What was uploaded is kept in ${config.dataDir} for the next start.
+`
+}

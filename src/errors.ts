@@ -1,0 +1,34 @@
+/**
+ * What can go wrong, in the domain's own words. Every surface maps a code to its status and shape exactly once
+ * (`http/problems.ts`), so the domain knows nothing of HTTP.
+ */
+export type ErrorCode =
+  | 'unauthenticated'
+  | 'forbidden'
+  | 'not_found'
+  | 'method_not_allowed'
+  | 'invalid'
+  | 'length_required'
+  | 'timeout'
+  | 'too_large'
+  | 'unsupported_media_type'
+  | 'checksum_mismatch'
+  | 'conflict'
+  | 'precondition_failed'
+  | 'range_not_satisfiable'
+  | 'rate_limited'
+  | 'busy'
+  | 'storage_unavailable'
+  | 'database_unavailable'
+  | 'internal'
+
+/** A failure that is told to the client: `message` says what happened and what to do next, never how we work inside. */
+export class StowageError extends Error {
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.name = 'StowageError'
+    this.code = code
+  }
+}

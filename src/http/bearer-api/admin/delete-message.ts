@@ -1,0 +1,16 @@
+import { Type } from 'typebox'
+import { deleteMessage } from '../../../chat/messages.ts'
+import type { Deps } from '../../../deps.ts'
+import type { App } from '../../app.ts'
+import { integerId } from '../../ids.ts'
+
+const schema = { params: Type.Object({ messageId: Type.String() }) }
+
+/** `DELETE /messages/:messageId`: its attachments go with it. */
+export function deleteMessageRoute(app: App, { db, purgeSoon }: Deps): void {
+  app.delete('/messages/:messageId', { schema }, async ({ params }, reply) => {
+    await deleteMessage(db, integerId(params.messageId, 'Message'))
+    purgeSoon()
+    return reply.code(204).send()
+  })
+}

@@ -1,0 +1,16 @@
+import { Type } from 'typebox'
+import { deleteRoom } from '../../../chat/rooms.ts'
+import type { Deps } from '../../../deps.ts'
+import type { App } from '../../app.ts'
+import { integerId } from '../../ids.ts'
+
+const schema = { params: Type.Object({ roomId: Type.String() }) }
+
+/** `DELETE /rooms/:roomId`: its attachments go with it. */
+export function deleteRoomRoute(app: App, { db, purgeSoon }: Deps): void {
+  app.delete('/rooms/:roomId', { schema }, async ({ params }, reply) => {
+    await deleteRoom(db, integerId(params.roomId, 'Room'))
+    purgeSoon()
+    return reply.code(204).send()
+  })
+}

@@ -1,0 +1,17 @@
+import { Type } from 'typebox'
+import { revokeSession } from '../../../access/sessions.ts'
+import type { Deps } from '../../../deps.ts'
+import { StowageError } from '../../../errors.ts'
+import type { App } from '../../app.ts'
+import { integerId } from '../../ids.ts'
+
+const schema = { params: Type.Object({ id: Type.String() }) }
+
+/** `DELETE /sessions/:id`: revokes a session. */
+export function deleteSessionRoute(app: App, { db }: Deps): void {
+  app.delete('/sessions/:id', { schema }, async ({ params }, reply) => {
+    const revoked = await revokeSession(db, { id: integerId(params.id, 'Session') })
+    if (!revoked) throw new StowageError('not_found', 'Session not found')
+    return reply.code(204).send()
+  })
+}

@@ -1,0 +1,16 @@
+import { Type } from 'typebox'
+import { deleteUser } from '../../../chat/users.ts'
+import type { Deps } from '../../../deps.ts'
+import type { App } from '../../app.ts'
+import { integerId } from '../../ids.ts'
+
+const schema = { params: Type.Object({ userId: Type.String() }) }
+
+/** `DELETE /users/:userId`: the user's credentials, uploads and own conversation go with them. */
+export function deleteUserRoute(app: App, { db, purgeSoon }: Deps): void {
+  app.delete('/users/:userId', { schema }, async ({ params }, reply) => {
+    await deleteUser(db, integerId(params.userId, 'User'))
+    purgeSoon()
+    return reply.code(204).send()
+  })
+}

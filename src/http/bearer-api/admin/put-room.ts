@@ -1,0 +1,22 @@
+import { Type } from 'typebox'
+import { putRoom } from '../../../chat/rooms.ts'
+import type { Deps } from '../../../deps.ts'
+import type { App } from '../../app.ts'
+import { RoomAnswer, roomAnswer } from './answers.ts'
+import { backendId, OwnedId } from './ids.ts'
+
+const UserIds = Type.Array(OwnedId, { maxItems: 10_000 })
+
+const schema = {
+  params: Type.Object({ roomId: Type.String() }),
+  body: Type.Object({ memberIds: UserIds, moderatorIds: Type.Optional(UserIds) }),
+  response: { 200: RoomAnswer },
+}
+
+/** `PUT /rooms/:roomId`: makes a room known and sets all its members. */
+export function putRoomRoute(app: App, { db }: Deps): void {
+  app.put('/rooms/:roomId', { schema }, async ({ params, body }) => {
+    const { memberIds, moderatorIds = [] } = body
+    return roomAnswer(await putRoom(db, backendId(params.roomId, 'roomId'), { memberIds, moderatorIds }))
+  })
+}

@@ -1,0 +1,42 @@
+import formBody from '@fastify/formbody'
+import type { Deps } from '../../deps.ts'
+import type { App } from '../app.ts'
+import { readJsonBodies } from '../plugins/json-body.ts'
+import { noteMethods } from '../plugins/method-not-allowed.ts'
+import { adminRoutes } from './admin/admin.ts'
+import { requireToken } from './authenticate.ts'
+import { createAttachmentRoute } from './create-attachment.ts'
+import { deleteAttachmentRoute } from './delete-attachment.ts'
+import { answerErrors } from './errors.ts'
+import { getAttachmentRoute } from './get-attachment.ts'
+import { listAttachmentsRoute } from './list-attachments.ts'
+import { updateAttachmentRoute } from './update-attachment.ts'
+
+/** Seed 001: the bearer-token API, and beside it what the chat backend tells Stowage. */
+export function bearerApi(deps: Deps) {
+  return async (app: App): Promise<void> => {
+    const methods = noteMethods(app)
+    answerErrors(app, deps)
+    readJsonBodies(app)
+    app.removeContentTypeParser('text/plain')
+    await app.register(formBody)
+    await app.register(async (authenticated: App) => {
+      requireToken(authenticated, deps)
+      createAttachmentRoute(authenticated, deps)
+      await authenticated.register(routesWithoutFiles(deps))
+    })
+    methods.answer()
+  }
+}
+
+/** What takes JSON or an encoded form: a multipart body is refused rather than passed over unread. */
+function routesWithoutFiles(deps: Deps) {
+  return async (app: App): Promise<void> => {
+    app.removeContentTypeParser('multipart/form-data')
+    listAttachmentsRoute(app, deps)
+    getAttachmentRoute(app, deps)
+    updateAttachmentRoute(app, deps)
+    deleteAttachmentRoute(app, deps)
+    await app.register(adminRoutes(deps))
+  }
+}

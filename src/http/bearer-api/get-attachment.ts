@@ -1,0 +1,19 @@
+import { Type } from 'typebox'
+import { readableAttachment } from '../../access/membership.ts'
+import { requireScope } from '../../access/principal.ts'
+import type { Deps } from '../../deps.ts'
+import { requireReady } from '../../lifecycle/serve.ts'
+import type { App } from '../app.ts'
+import { publicId } from '../ids.ts'
+import { AttachmentObject, attachmentObject } from './attachment-object.ts'
+
+const schema = { params: Type.Object({ id: Type.String() }), response: { 200: AttachmentObject } }
+
+/** `GET /attachments/:id` */
+export function getAttachmentRoute(app: App, deps: Deps): void {
+  app.get('/attachments/:id', { schema }, async (request) => {
+    requireScope(request.principal, 'read')
+    const ref = { publicId: publicId(request.params.id, 'Attachment') }
+    return attachmentObject(deps, requireReady(await readableAttachment(deps.db, ref, request.principal)))
+  })
+}

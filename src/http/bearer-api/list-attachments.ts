@@ -1,0 +1,63 @@
+import { Type } from 'typebox'
+import { memberOfRoom } from '../../access/membership.ts'
+import { type Principal, requireScope } from '../../access/principal.ts'
+import { findCursor, listReadyPage } from '../../db/attachments.ts'
+import { isPublicId } from '../../db/public-ids.ts'
+import type { Deps } from '../../deps.ts'
+import { StowageError } from '../../errors.ts'
+import { requireReady } from '../../lifecycle/serve.ts'
+import type { App } from '../app.ts'
+import { AttachmentObject, attachmentObject } from './attachment-object.ts'
+import { refFrom } from './refs.ts'
+
+const longestPage = 100
+
+const schema = {
+  querystring: Type.Object({
+    conversation_id: Type.Optional(Type.String()),
+    limit: Type.String({ default: '10' }),
+    starting_after: Type.Optional(Type.String()),
+    ending_before: Type.Optional(Type.String()),
+  }),
+  response: { 200: Type.Object({ has_more: Type.Boolean(), data: Type.Array(AttachmentObject) }) },
+}
+
+/** `GET /attachments`: the Ready attachments of the user's conversations, or of one, newest first, a page at a time. */
+export function listAttachmentsRoute(app: App, deps: Deps): void {
+  const { db } = deps
+  app.get('/attachments', { schema }, async ({ query, principal }) => {
+    requireScope(principal, 'read')
+    const limit = pageLength(query.limit)
+    const { conversation_id, starting_after, ending_before } = query
+    if (starting_after !== undefined && ending_before !== undefined)
+      throw new StowageError('invalid', 'starting_after and ending_before exclude each other. Send one of them.')
+    const roomId =
+      conversation_id === undefined
+        ? undefined
+        : await memberOfRoom(db, refFrom(conversation_id, 'Conversation'), principal)
+    const after = await cursor(deps, 'starting_after', starting_after, principal)
+    const before = await cursor(deps, 'ending_before', ending_before, principal)
+    const { page, hasMore } = await listReadyPage(db, { userId: principal.userId, roomId, limit, after, before })
+    return { has_more: hasMore, data: page.map((attachment) => attachmentObject(deps, requireReady(attachment))) }
+  })
+}
+
+function pageLength(text: string): number {
+  const limit = Number(text)
+  if (!/^\d{1,3}$/.test(text) || limit < 1 || limit > longestPage)
+    throw new StowageError('invalid', `limit must be a whole number from 1 to ${longestPage}.`)
+  return limit
+}
+
+async function cursor(
+  { db }: Deps,
+  name: string,
+  id: string | undefined,
+  { userId }: Principal,
+): Promise<number | undefined> {
+  if (id === undefined) return undefined
+  const found = isPublicId(id) ? await findCursor(db, id, userId) : undefined
+  if (found === undefined)
+    throw new StowageError('invalid', `${name} is not the id of an attachment you can list. Start again without it.`)
+  return found
+}

@@ -1,0 +1,10 @@
+import type { Ref } from '../../access/membership.ts'
+import { integerId, publicId } from '../ids.ts'
+
+/**
+ * A conversation or message by either of its ids: the string of seed 001, or the chat backend's own integer.
+ * @throws StowageError `not_found`, saying so of `what`
+ */
+export function refFrom(text: string, what: string): Ref {
+  return /^\d+$/.test(text) ? { id: integerId(text, what) } : { publicId: publicId(text, what) }
+}

@@ -1,0 +1,29 @@
+import { Type } from 'typebox'
+import { changeableAttachment } from '../../access/membership.ts'
+import { requireScope } from '../../access/principal.ts'
+import type { Deps } from '../../deps.ts'
+import { rename } from '../../lifecycle/rename.ts'
+import { requireReady } from '../../lifecycle/serve.ts'
+import type { App } from '../app.ts'
+import { publicId } from '../ids.ts'
+import { AttachmentObject, attachmentObject } from './attachment-object.ts'
+import { takeMissingBodyAsEmpty } from './missing-body.ts'
+
+const schema = {
+  params: Type.Object({ id: Type.String() }),
+  // Seed 001 lists filename as an optional attribute: without it nothing changes.
+  body: Type.Object({ filename: Type.Optional(Type.String()) }),
+  response: { 200: AttachmentObject },
+}
+
+/** `PUT /attachments/:id`: gives the attachment another name, and so another `file_url`; the old one is dead. */
+export function updateAttachmentRoute(app: App, deps: Deps): void {
+  const options = { schema, preValidation: takeMissingBodyAsEmpty }
+  app.put('/attachments/:id', options, async ({ params, body, principal }) => {
+    requireScope(principal, 'write')
+    const ref = { publicId: publicId(params.id, 'Attachment') }
+    const current = requireReady(await changeableAttachment(deps.db, ref, principal))
+    if (body.filename === undefined) return attachmentObject(deps, current)
+    return attachmentObject(deps, requireReady(await rename(deps, current, body.filename)))
+  })
+}

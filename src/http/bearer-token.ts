@@ -1,0 +1,17 @@
+import type { FastifyRequest } from 'fastify'
+import type { Principal } from '../access/principal.ts'
+import { findToken } from '../access/tokens.ts'
+import type { Deps } from '../deps.ts'
+import { StowageError } from '../errors.ts'
+
+/** Whose token the `Authorization` header carries (RFC 6750 section 2.1). @throws StowageError `unauthenticated` */
+export async function bearerPrincipal({ db }: Pick<Deps, 'db'>, { headers }: FastifyRequest): Promise<Principal> {
+  const token = /^Bearer +([\w.~+/-]+=*) *$/i.exec(headers.authorization ?? '')?.[1]
+  const principal = token === undefined ? undefined : await findToken(db, token)
+  if (!principal)
+    throw new StowageError(
+      'unauthenticated',
+      'The bearer token is missing, unknown, expired or revoked. Send a valid one.',
+    )
+  return principal
+}

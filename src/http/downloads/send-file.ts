@@ -1,0 +1,92 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Deps } from '../../deps.ts'
+import { StowageError } from '../../errors.ts'
+import { openDownload, type ReadyAttachment } from '../../lifecycle/serve.ts'
+import type { ByteRange } from '../../store/object-store.ts'
+import { evaluateConditions, rangeOf, type Validators } from './conditions.ts'
+import { contentDisposition } from './content-disposition.ts'
+
+export interface SendOptions {
+  /** Which sites may embed the file: those of the chat, or, for a link that is its own permission, any. */
+  embeddable: 'same-site' | 'cross-origin'
+}
+
+/**
+ * Answers GET and HEAD with the bytes of an attachment as RFC 9110 says: conditions, then range, then bytes. Every route
+ * that serves bytes answers here.
+ * @throws StowageError `precondition_failed`, `range_not_satisfiable`, `storage_unavailable`
+ */
+export async function sendFile(
+  deps: Deps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  attachment: ReadyAttachment,
+  { embeddable }: SendOptions,
+): Promise<FastifyReply> {
+  const validators: Validators = { etag: `"${attachment.fileChecksum}"`, lastModified: attachment.modifiedAt }
+  const outcome = evaluateConditions(request.headers, validators)
+  if (outcome === 'precondition_failed')
+    throw new StowageError(
+      'precondition_failed',
+      'The file has changed since, or is another one than If-Match names. Read its metadata again.',
+    )
+  const always = {
+    etag: validators.etag,
+    'last-modified': validators.lastModified.toUTCString(),
+    'cache-control': 'private',
+  }
+  if (outcome === 'not_modified') return reply.code(304).headers(always).send()
+
+  // Of the methods here, only GET has ranges (RFC 9110 section 14.2).
+  const range = request.method === 'GET' ? rangeOf(request.headers, attachment.fileSize, validators) : undefined
+  if (range === 'unsatisfiable') {
+    reply.header('content-range', `bytes */${attachment.fileSize}`)
+    throw new StowageError(
+      'range_not_satisfiable',
+      `The file has ${attachment.fileSize} bytes. Ask for a range within.`,
+    )
+  }
+  const body = await openBody(deps, request, reply, attachment, range)
+  return reply
+    .code(range ? 206 : 200)
+    .headers({ ...always, ...representation(attachment, range), ...defences(embeddable) })
+    .send(body)
+}
+
+/** HEAD and an empty file need nothing from the store. */
+async function openBody(
+  deps: Deps,
+  { method }: FastifyRequest,
+  { raw }: FastifyReply,
+  attachment: ReadyAttachment,
+  range: ByteRange | undefined,
+) {
+  if (method === 'HEAD' || attachment.fileSize === 0) return undefined
+  const leaving = new AbortController()
+  raw.once('close', () => leaving.abort())
+  return openDownload(deps, attachment, range, leaving.signal)
+}
+
+function representation(attachment: ReadyAttachment, range: ByteRange | undefined): Record<string, string> {
+  const { fileName, fileSize, contentType, fileChecksum, fileChecksumAlgorithm } = attachment
+  return {
+    'content-type': contentType,
+    'content-length': String(range ? range.last - range.first + 1 : fileSize),
+    'content-disposition': contentDisposition(fileName),
+    'accept-ranges': 'bytes',
+    // RFC 9530 registers sha-256; md5 is registered as insecure and not sent.
+    ...(fileChecksumAlgorithm === 'sha256' && {
+      'repr-digest': `sha-256=:${Buffer.from(fileChecksum, 'hex').toString('base64')}:`,
+    }),
+    ...(range && { 'content-range': `bytes ${range.first}-${range.last}/${fileSize}` }),
+  }
+}
+
+/** What a stranger wrote must not run as a page of ours. */
+function defences(embeddable: SendOptions['embeddable']): Record<string, string> {
+  return {
+    'x-content-type-options': 'nosniff',
+    'content-security-policy': "sandbox; default-src 'none'",
+    'cross-origin-resource-policy': embeddable,
+  }
+}

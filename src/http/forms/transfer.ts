@@ -1,0 +1,57 @@
+import type { IncomingMessage } from 'node:http'
+import { StowageError } from '../../errors.ts'
+
+/** A request body that is arriving, until disposed. */
+export interface Transfer extends Disposable {
+  /** Aborts when the client hangs up, or sends no byte for the idle time although we are reading. */
+  signal: AbortSignal
+}
+
+/** @param idleSeconds longest silence that is taken from the client */
+export function openTransfer(request: IncomingMessage, idleSeconds: number): Transfer {
+  const ending = new AbortController()
+  const onClose = () => {
+    if (!request.complete) ending.abort(hungUp())
+  }
+  request.once('close', onClose)
+  if (request.destroyed) onClose()
+  const stopWatching = watchSilence(request, idleSeconds, () => ending.abort(idle(idleSeconds)))
+  return {
+    signal: ending.signal,
+    [Symbol.dispose]() {
+      request.off('close', onClose)
+      stopWatching()
+    },
+  }
+}
+
+export function hungUp(cause?: unknown): StowageError {
+  return new StowageError('invalid', 'The connection closed before the last byte arrived. Send the file again.', {
+    cause,
+  })
+}
+
+function idle(seconds: number): StowageError {
+  return new StowageError('timeout', `No byte arrived for ${seconds} seconds. Send the file again.`)
+}
+
+/** Silence counts only while we read: a client that is held back because the store is slow is not idle. */
+function watchSilence(request: IncomingMessage, seconds: number, onSilence: () => void): () => void {
+  let seen = request.socket.bytesRead
+  let lastByteAt = performance.now()
+  const timer = setInterval(
+    () => {
+      const { bytesRead } = request.socket
+      const isHeldBack = request.readableLength > 0
+      if (bytesRead !== seen || isHeldBack || request.complete) {
+        seen = bytesRead
+        lastByteAt = performance.now()
+      } else if (performance.now() - lastByteAt >= seconds * 1000) {
+        onSilence()
+      }
+    },
+    Math.min(1000, seconds * 250),
+  )
+  timer.unref()
+  return () => clearInterval(timer)
+}

@@ -1,0 +1,63 @@
+import { randomUUID } from 'node:crypto'
+import type { Socket } from 'node:net'
+import type { ConnectionError, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
+import type { Deps } from '../../deps.ts'
+import { StowageError } from '../../errors.ts'
+import { bearerApiError } from '../bearer-api/errors.ts'
+import { sessionApiError } from '../session-api/errors.ts'
+import { latestReply } from './early-answer.ts'
+
+/** How connections are kept and ended, and how long an address may be. */
+export const connectionOptions = {
+  // Longer than the idle time of the load balancers in front (nginx 75 s), or they reuse a connection we are closing: 502.
+  keepAliveTimeout: 80_000,
+  // A large upload takes as long as it takes; silence and slots are limited elsewhere.
+  requestTimeout: 0,
+  // Transfers under way are let finish; idle connections are closed at once.
+  forceCloseConnections: 'idle',
+  return503OnClosing: false,
+  // 255 bytes of a file name, percent-encoded, and room to say that a longer one is too long.
+  routerOptions: { maxParamLength: 2048 },
+  genReqId: () => randomUUID(),
+  clientErrorHandler: answerBrokenRequest,
+} satisfies FastifyServerOptions
+
+/** An address that cannot be decoded reaches no route; it is answered in the shape of the surface it points at. */
+export function answerBadUrl(
+  deps: Pick<Deps, 'publicUrl'>,
+  error: Error,
+  { raw }: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  const isSessionApi = raw.url?.startsWith('/api/')
+  const { status, headers, body } = isSessionApi ? sessionApiError(error) : bearerApiError(error, deps)
+  reply.code(status).headers(headers).send(body)
+}
+
+/**
+ * What is not HTTP, or too long in its head, has no surface: a plain answer, then the connection ends. A body that breaks
+ * off belongs to a request, which is answered in the shape of its surface.
+ */
+function answerBrokenRequest(error: ConnectionError, socket: Socket): void {
+  const reply = latestReply(socket)
+  const isInBody = reply !== undefined && !reply.request.raw.complete
+  const isAnswered = reply === undefined || reply.raw.writableEnded
+  // What still comes after an early answer is thrown away, whatever it is.
+  if (isInBody && isAnswered) return
+  const isAnswering = !isAnswered && reply.raw.headersSent
+  if (error.code === 'ECONNRESET' || !socket.writable || isAnswering) socket.destroy()
+  else if (isInBody) reply.send(new StowageError('invalid', 'The body broke off before its end. Send it again.'))
+  else answerPlainly(error, socket)
+}
+
+function answerPlainly({ code }: ConnectionError, socket: Socket): void {
+  const [status, text] =
+    code === 'HPE_HEADER_OVERFLOW'
+      ? ['431 Request Header Fields Too Large', 'The headers are too large. Shorten them.']
+      : code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? ['408 Request Timeout', 'The headers did not arrive in time. Send the request again.']
+        : ['400 Bad Request', 'This is not a valid HTTP request.']
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: text/plain\r\nContent-Length: ${text.length}\r\nConnection: close\r\n\r\n${text}`,
+  )
+}

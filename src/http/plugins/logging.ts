@@ -1,0 +1,34 @@
+import { DrizzleQueryError } from 'drizzle-orm'
+import type { FastifyRequest, FastifyServerOptions } from 'fastify'
+
+/**
+ * JSON lines with a request id. Of a request only method and route are logged, since the address itself can hold file
+ * names and signatures; of an error its kind, never the values of a query.
+ */
+export function loggerOptions(level: string): NonNullable<FastifyServerOptions['logger']> {
+  return {
+    level,
+    serializers: {
+      req: (request: FastifyRequest) => ({
+        method: request.method,
+        route: request.routeOptions?.url ?? null,
+        remoteAddress: request.ip,
+      }),
+      err: describeError,
+    },
+  }
+}
+
+/** Error-like things of libraries too: type, code and frames of every cause. */
+function describeError(error: unknown): { type: string; message: string; stack: string; [key: string]: unknown } {
+  if (!(error instanceof Error)) return { type: typeof error, message: 'not an Error', stack: '' }
+  const frames = error.stack?.split('\n').filter((line) => /^\s+at /.test(line)) ?? []
+  return {
+    type: error.name,
+    // drizzle puts the query and its parameters, file names and digests among them, into the message.
+    message: error instanceof DrizzleQueryError ? 'a query failed' : error.message,
+    stack: frames.join('\n'),
+    ...('code' in error && { code: error.code }),
+    ...(error.cause !== undefined && { cause: describeError(error.cause) }),
+  }
+}

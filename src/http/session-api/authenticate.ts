@@ -1,0 +1,35 @@
+import type { FastifyRequest } from 'fastify'
+import { findSession } from '../../access/sessions.ts'
+import type { Deps } from '../../deps.ts'
+import { StowageError } from '../../errors.ts'
+import type { App } from '../app.ts'
+
+/** Everything in `app` needs the session cookie, and what changes something must not come from another site. */
+export function requireSession(app: App, deps: Deps): void {
+  app.decorateRequest('principal')
+  app.addHook('onRequest', async (request) => {
+    const session = request.cookies[deps.config.sessionCookie]
+    const principal = session === undefined ? undefined : await findSession(deps.db, session)
+    if (!principal) throw new StowageError('unauthenticated', 'The session is missing, unknown or over. Get a new one.')
+    if (!['GET', 'HEAD'].includes(request.method)) refuseOtherSites(request, deps)
+    request.principal = principal
+  })
+}
+
+/**
+ * A browser sends the cookie along with whatever any site makes it send, so the site is checked: `Sec-Fetch-Site` (W3C
+ * Fetch Metadata), and where a browser sends none, `Origin`. Programs other than browsers send neither.
+ * @throws StowageError `forbidden`
+ */
+function refuseOtherSites({ headers }: FastifyRequest, { config, publicUrl }: Deps): void {
+  const { origin } = headers
+  const ours = [new URL(publicUrl()).origin, ...config.corsOrigins]
+  if (origin !== undefined && ours.includes(origin)) return
+  const site = headers['sec-fetch-site']
+  const fromUs = site === undefined ? origin === undefined : site === 'same-origin' || site === 'none'
+  if (!fromUs)
+    throw new StowageError(
+      'forbidden',
+      'This request comes from another site. Add that site to CORS_ORIGINS to allow it.',
+    )
+}

@@ -1,0 +1,27 @@
+import { Type } from 'typebox'
+import { createSession, sessionSeconds } from '../../access/sessions.ts'
+import type { Deps } from '../../deps.ts'
+import type { App } from '../app.ts'
+import { bearerPrincipal } from '../bearer-token.ts'
+import { sessionCookieOptions } from './session-cookie.ts'
+
+const schema = { response: { 200: Type.Object({ httpStatusCode: Type.Literal(200) }) } }
+
+/**
+ * `POST /session`: a bearer token is exchanged for a cookie. The session may do what the token may, `admin` aside, and
+ * ends when the token does.
+ */
+export function createSessionRoute(app: App, deps: Deps): void {
+  app.post('/session', { schema }, async (request, reply) => {
+    const token = await bearerPrincipal(deps, request)
+    const latest = new Date(Date.now() + sessionSeconds * 1000)
+    const { session, expiresAt } = await createSession(deps.db, {
+      userId: token.userId,
+      scopes: token.scopes.filter((scope) => scope !== 'admin'),
+      tokenId: token.credentialId,
+      expiresAt: token.expiresAt && token.expiresAt < latest ? token.expiresAt : latest,
+    })
+    reply.setCookie(deps.config.sessionCookie, session, { ...sessionCookieOptions(deps), expires: expiresAt })
+    return { httpStatusCode: 200 as const }
+  })
+}

@@ -1,0 +1,22 @@
+import { Type } from 'typebox'
+import { changeableAttachment } from '../../access/membership.ts'
+import { requireScope } from '../../access/principal.ts'
+import type { Deps } from '../../deps.ts'
+import { remove } from '../../lifecycle/remove.ts'
+import type { App } from '../app.ts'
+import { integerId } from '../ids.ts'
+
+const schema = {
+  params: Type.Object({ attachmentId: Type.String() }),
+  response: { 200: Type.Object({ httpStatusCode: Type.Literal(200) }) },
+}
+
+/** `DELETE /attachments/:attachmentId`: gone for everybody when this answers. */
+export function deleteAttachmentRoute(app: App, deps: Deps): void {
+  app.delete('/attachments/:attachmentId', { schema }, async (request) => {
+    requireScope(request.principal, 'write')
+    const ref = { id: integerId(request.params.attachmentId, 'Attachment') }
+    await remove(deps, await changeableAttachment(deps.db, ref, request.principal))
+    return { httpStatusCode: 200 as const }
+  })
+}

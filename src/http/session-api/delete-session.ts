@@ -1,0 +1,16 @@
+import { Type } from 'typebox'
+import { revokeSession } from '../../access/sessions.ts'
+import type { Deps } from '../../deps.ts'
+import type { App } from '../app.ts'
+import { sessionCookieOptions } from './session-cookie.ts'
+
+const schema = { response: { 200: Type.Object({ httpStatusCode: Type.Literal(200) }) } }
+
+/** `DELETE /session`: ends the session that the cookie names. */
+export function deleteSessionRoute(app: App, deps: Deps): void {
+  app.delete('/session', { schema }, async (request, reply) => {
+    await revokeSession(deps.db, { id: request.principal.credentialId })
+    reply.clearCookie(deps.config.sessionCookie, sessionCookieOptions(deps))
+    return { httpStatusCode: 200 as const }
+  })
+}

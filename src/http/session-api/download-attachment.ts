@@ -1,0 +1,32 @@
+import { Type } from 'typebox'
+import { readableAttachment } from '../../access/membership.ts'
+import { requireScope } from '../../access/principal.ts'
+import type { Deps } from '../../deps.ts'
+import { StowageError } from '../../errors.ts'
+import { downloadable } from '../../lifecycle/serve.ts'
+import type { App } from '../app.ts'
+import { sendFile } from '../downloads/send-file.ts'
+import { integerId } from '../ids.ts'
+
+const schema = {
+  params: Type.Object({ attachmentId: Type.String(), fileName: Type.String() }),
+  querystring: Type.Object({ variant: Type.Optional(Type.Literal('thumbnail')) }),
+}
+
+/** `GET` and `HEAD /attachments/:attachmentId/:fileName`: the bytes, under the attachment's current name. */
+export function downloadAttachmentRoute(app: App, deps: Deps): void {
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: '/attachments/:attachmentId/:fileName',
+    schema,
+    async handler(request, reply) {
+      requireScope(request.principal, 'read')
+      const ref = { id: integerId(request.params.attachmentId, 'Attachment') }
+      const attachment = await readableAttachment(deps.db, ref, request.principal)
+      const ready = downloadable(attachment, request.params.fileName)
+      if (request.query.variant !== undefined)
+        throw new StowageError('not_found', 'Attachment not found: it has no thumbnail')
+      return sendFile(deps, request, reply, ready, { embeddable: 'same-site' })
+    },
+  })
+}

@@ -1,0 +1,28 @@
+import { Type } from 'typebox'
+import type { App } from '../app.ts'
+import { toProblem } from '../problems.ts'
+
+/** Word for word as in seed 000. */
+const unauthenticatedText = 'Wrong Bearer, please renew Web API Access Token'
+
+export const SessionApiError = Type.Object({ errorText: Type.String(), httpStatusCode: Type.Integer() })
+
+/** The shape of every error on this surface (seed 000). */
+export function sessionApiError(error: unknown) {
+  const { code, status, message, headers } = toProblem(error)
+  const errorText = code === 'unauthenticated' ? unauthenticatedText : message
+  return { status, headers, body: { errorText, httpStatusCode: status } }
+}
+
+export function answerErrors(app: App): void {
+  app.setErrorHandler((error, request, reply) => {
+    const { status, headers, body } = sessionApiError(error)
+    if (status >= 500) request.log.error({ err: error }, 'request failed')
+    return reply.code(status).headers(headers).type('application/json; charset=utf-8').send(body)
+  })
+  app.setNotFoundHandler((_request, reply) =>
+    reply
+      .code(404)
+      .send({ errorText: 'There is nothing at this address. See the documentation.', httpStatusCode: 404 }),
+  )
+}

@@ -1,0 +1,27 @@
+import { Type } from 'typebox'
+import { readableAttachment } from '../../access/membership.ts'
+import { requireScope } from '../../access/principal.ts'
+import { listTransitions } from '../../db/attachments.ts'
+import type { Deps } from '../../deps.ts'
+import type { App } from '../app.ts'
+import { integerId } from '../ids.ts'
+import { Metadata, metadataOf, transitionOf } from './metadata.ts'
+
+const schema = {
+  params: Type.Object({ attachmentId: Type.String() }),
+  querystring: Type.Object({ include: Type.Optional(Type.Literal('transitions')) }),
+  response: { 200: Metadata },
+}
+
+/** `GET /attachments/:attachmentId`: the metadata, in any state; `?include=transitions` adds the history. */
+export function getAttachmentRoute(app: App, deps: Deps): void {
+  app.get('/attachments/:attachmentId', { schema }, async (request) => {
+    requireScope(request.principal, 'read')
+    const ref = { id: integerId(request.params.attachmentId, 'Attachment') }
+    const attachment = await readableAttachment(deps.db, ref, request.principal)
+    const metadata = metadataOf(attachment)
+    if (request.query.include === undefined) return metadata
+    const transitions = await listTransitions(deps.db, attachment.id)
+    return { ...metadata, transitions: transitions.map(transitionOf) }
+  })
+}

@@ -1,0 +1,33 @@
+import type { Deps } from '../../deps.ts'
+import type { App } from '../app.ts'
+import { readJsonBodies } from '../plugins/json-body.ts'
+import { noteMethods } from '../plugins/method-not-allowed.ts'
+import { requireSession } from './authenticate.ts'
+import { createSessionRoute } from './create-session.ts'
+import { deleteAttachmentRoute } from './delete-attachment.ts'
+import { deleteSessionRoute } from './delete-session.ts'
+import { downloadAttachmentRoute } from './download-attachment.ts'
+import { answerErrors } from './errors.ts'
+import { getAttachmentRoute } from './get-attachment.ts'
+import { listMessageAttachmentsRoute } from './list-message-attachments.ts'
+import { uploadAttachmentsRoute } from './upload-attachments.ts'
+
+/** Seed 000: the cookie-session API. */
+export function sessionApi(deps: Deps) {
+  return async (app: App): Promise<void> => {
+    const methods = noteMethods(app)
+    answerErrors(app)
+    readJsonBodies(app)
+    createSessionRoute(app, deps)
+    await app.register(async (authenticated: App) => {
+      requireSession(authenticated, deps)
+      deleteSessionRoute(authenticated, deps)
+      uploadAttachmentsRoute(authenticated, deps)
+      listMessageAttachmentsRoute(authenticated, deps)
+      getAttachmentRoute(authenticated, deps)
+      downloadAttachmentRoute(authenticated, deps)
+      deleteAttachmentRoute(authenticated, deps)
+    })
+    methods.answer()
+  }
+}

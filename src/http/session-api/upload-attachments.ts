@@ -1,0 +1,53 @@
+import { Type } from 'typebox'
+import { memberOfMessage } from '../../access/membership.ts'
+import { actorOf, requireScope } from '../../access/principal.ts'
+import type { Deps } from '../../deps.ts'
+import { StowageError } from '../../errors.ts'
+import { upload } from '../../lifecycle/upload.ts'
+import type { App } from '../app.ts'
+import { declaredChecksum, declaredSize } from '../forms/declared.ts'
+import { receiveForm } from '../forms/receive-form.ts'
+import { openTransfer } from '../forms/transfer.ts'
+import { integerId } from '../ids.ts'
+
+const fileField = 'files'
+const schema = {
+  params: Type.Object({ messageId: Type.String() }),
+  response: { 200: Type.Object({ httpStatusCode: Type.Literal(200), attachmentIds: Type.Array(Type.Integer()) }) },
+}
+
+/**
+ * `POST /messages/:messageId/attachments`: one or more files, Ready together or not at all. Fields before the files may
+ * declare `fileChecksum` and `fileSize`, one each per file in the same order.
+ */
+export function uploadAttachmentsRoute(app: App, deps: Deps): void {
+  app.post('/messages/:messageId/attachments', { schema }, async (request) => {
+    const who = request.principal
+    requireScope(who, 'write')
+    const messageId = await memberOfMessage(deps.db, { id: integerId(request.params.messageId, 'Message') }, who)
+    using transfer = openTransfer(request.raw, deps.config.uploadIdleSeconds)
+    const { signal } = transfer
+
+    const attachments = await upload(deps, { actor: actorOf(who), signal }, async (receive) => {
+      const checksums: string[] = []
+      const sizes: number[] = []
+      let files = 0
+      await receiveForm(request, deps.config, {
+        fileField,
+        signal,
+        onField({ name, value }) {
+          if (name === 'fileChecksum') checksums.push(declaredChecksum(name, value, deps.config.checksumAlgorithm))
+          if (name === 'fileSize') sizes.push(declaredSize(name, value))
+        },
+        async onFile({ fileName, contentType, body }) {
+          const declared = { declaredChecksum: checksums[files], declaredSize: sizes[files] }
+          files += 1
+          await receive({ messageId, uploaderId: who.userId, fileName, contentType, body, ...declared })
+        },
+      })
+      if (files === 0)
+        throw new StowageError('invalid', `The form holds no file. Send at least one, named "${fileField}".`)
+    })
+    return { httpStatusCode: 200 as const, attachmentIds: attachments.map(({ id }) => id) }
+  })
+}

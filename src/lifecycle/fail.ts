@@ -1,0 +1,71 @@
+import { type Attempt, type MoveOptions, move, StateConflict } from '../db/transitions.ts'
+import type { Deps } from '../deps.ts'
+import { StowageError } from '../errors.ts'
+import { type Arriving, measured } from './arriving.ts'
+import { ChecksumMismatch, isAsDeclared } from './verify.ts'
+
+type Way = Pick<MoveOptions, 'from' | 'to'>
+
+/** Into the failed state, from wherever a writer was at work. */
+const waysToFail: Way[] = [
+  { from: 'UploadFromClientToServerInProgress', to: 'UploadFromClientToServerFailed' },
+  { from: 'ChecksumVerificationOnServerSideInProgress', to: 'ChecksumVerificationOnServerSideFailed' },
+]
+
+/**
+ * The other end of an upload: every file of the request reaches a failed state and its bytes are handed to the purge.
+ * Never throws: what cannot be written down now, because the database is away, the recovery does when the lease is over.
+ */
+export async function failUpload(
+  deps: Pick<Deps, 'db' | 'config' | 'log' | 'purgeSoon'>,
+  files: Arriving[],
+  error: unknown,
+  actor: string,
+): Promise<void> {
+  const reason = error instanceof StowageError ? error.message : 'The server failed while the file arrived.'
+  for (const file of files) {
+    try {
+      if (error instanceof ChecksumMismatch && file.ingested && !isAsDeclared(file.declaredChecksum, file.ingested))
+        await failMismatched(deps, file, reason, actor)
+      else await failAttempt(deps, file.attempt, reason, actor)
+    } catch (cause) {
+      deps.log.warn({ err: cause, attachmentId: file.attempt.id }, 'left to the recovery')
+    }
+  }
+  if (files.length > 0) deps.purgeSoon()
+}
+
+/** Fails one attempt, whichever step its writer had reached; one that has ended otherwise meanwhile stays as it is. */
+export async function failAttempt(
+  { db }: Pick<Deps, 'db'>,
+  { id, attempt }: Attempt,
+  reason: string,
+  actor: string,
+): Promise<void> {
+  for (const way of waysToFail) {
+    try {
+      await move(db, [{ id, attempt }], { ...way, reason, actor })
+      return
+    } catch (error) {
+      if (!(error instanceof StateConflict)) throw error
+    }
+  }
+}
+
+async function failMismatched(
+  { db, config }: Pick<Deps, 'db' | 'config'>,
+  file: Arriving,
+  reason: string,
+  actor: string,
+): Promise<void> {
+  const verifying = 'ChecksumVerificationOnServerSideInProgress'
+  await move(db, [measured(file)], {
+    from: 'UploadFromClientToServerInProgress',
+    to: verifying,
+    reason: 'The last byte was stored.',
+    actor,
+    leaseSeconds: config.uploadLeaseSeconds,
+  })
+  const { id, attempt } = file.attempt
+  await move(db, [{ id, attempt }], { from: verifying, to: 'ChecksumVerificationOnServerSideMismatch', reason, actor })
+}

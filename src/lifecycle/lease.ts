@@ -1,0 +1,58 @@
+import type { Database } from '../db/client.ts'
+import { type Attempt, renewLeases } from '../db/transitions.ts'
+import { StowageError } from '../errors.ts'
+
+/** Keeps telling the database that the writer of some attempts lives, until disposed. */
+export class Lease implements Disposable {
+  readonly #db: Database
+  readonly #seconds: number
+  readonly #attempts: Attempt[] = []
+  readonly #lost = new AbortController()
+  readonly #timer: NodeJS.Timeout
+  #renewing = false
+  #renewedAt = performance.now()
+
+  constructor(db: Database, seconds: number) {
+    this.#db = db
+    this.#seconds = seconds
+    this.#timer = setInterval(() => void this.renew(), (seconds * 1000) / 3)
+    this.#timer.unref()
+  }
+
+  /** Aborts when another replica has failed or deleted one of the attempts, or may have by now. */
+  get signal(): AbortSignal {
+    return this.#lost.signal
+  }
+
+  /** @param attempt just reserved, with a full lease */
+  add(attempt: Attempt): void {
+    if (this.#attempts.length === 0) this.#renewedAt = performance.now()
+    this.#attempts.push(attempt)
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer)
+  }
+
+  /** Renews now, rather than at the next third of the lease; afterwards `signal` tells whether it is lost. Never rejects. */
+  async renew(): Promise<void> {
+    if (this.#renewing || this.#attempts.length === 0) return
+    this.#renewing = true
+    const startedAt = performance.now()
+    const held = this.#attempts.length
+    try {
+      const renewed = await renewLeases(this.#db, this.#attempts.slice(0, held), this.#seconds)
+      if (renewed < held)
+        this.#lost.abort(new StowageError('conflict', 'The attachment was deleted or its upload given up meanwhile.'))
+      this.#renewedAt = startedAt
+    } catch (cause) {
+      // A database that is away for a moment costs nothing; one that is away for a whole lease costs the upload.
+      if (performance.now() - this.#renewedAt > this.#seconds * 1000)
+        this.#lost.abort(
+          new StowageError('database_unavailable', 'The database does not answer. Try again in a moment.', { cause }),
+        )
+    } finally {
+      this.#renewing = false
+    }
+  }
+}

@@ -1,0 +1,14 @@
+import { attachmentNotFound } from '../access/membership.ts'
+import { type AttachmentRecord, bury } from '../db/attachments.ts'
+import type { Deps } from '../deps.ts'
+
+/**
+ * Deletes an attachment: gone for every replica when this resolves, its bytes soon after.
+ * @param attachment one that the caller may delete
+ * @throws StowageError `not_found` when it was deleted meanwhile
+ */
+export async function remove(deps: Pick<Deps, 'db' | 'purgeSoon'>, { id }: AttachmentRecord): Promise<void> {
+  const buried = await bury(deps.db, { id })
+  deps.purgeSoon()
+  if (buried === 0) throw attachmentNotFound()
+}

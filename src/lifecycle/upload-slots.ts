@@ -1,0 +1,29 @@
+import { StowageError } from '../errors.ts'
+
+/** How many upload requests this replica takes at once, since each holds memory for one part. */
+export class UploadSlots {
+  readonly #most: number
+  #taken = 0
+
+  constructor(most: number) {
+    this.#most = most
+  }
+
+  get taken(): number {
+    return this.#taken
+  }
+
+  /** Taken until disposed. @throws StowageError `busy` when there is none */
+  take(): Disposable {
+    if (this.#taken >= this.#most)
+      throw new StowageError('busy', 'Too many uploads at once. Try again in a few seconds.')
+    this.#taken += 1
+    let held = true
+    return {
+      [Symbol.dispose]: () => {
+        if (held) this.#taken -= 1
+        held = false
+      },
+    }
+  }
+}

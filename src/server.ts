@@ -1,0 +1,71 @@
+import cookie from '@fastify/cookie'
+import cors from '@fastify/cors'
+import multipart from '@fastify/multipart'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import fastify from 'fastify'
+import type { Config } from './config.ts'
+import type { DatabaseClient } from './db/client.ts'
+import type { Deps } from './deps.ts'
+import type { App } from './http/app.ts'
+import { bearerApi } from './http/bearer-api/bearer-api.ts'
+import { answerErrors } from './http/bearer-api/errors.ts'
+import { getFileRoute } from './http/files/get-file.ts'
+import { errorDocsRoute } from './http/ops/error-docs.ts'
+import { healthRoutes } from './http/ops/health.ts'
+import { answerBadUrl, connectionOptions } from './http/plugins/connections.ts'
+import { earlyAnswer } from './http/plugins/early-answer.ts'
+import { loggerOptions } from './http/plugins/logging.ts'
+import { noteMethods } from './http/plugins/method-not-allowed.ts'
+import { publicUrlOf } from './http/plugins/public-url.ts'
+import { sessionApi } from './http/session-api/session-api.ts'
+import { UploadSlots } from './lifecycle/upload-slots.ts'
+import type { ObjectStore } from './store/object-store.ts'
+import { startWorkers } from './workers/workers.ts'
+
+export interface ServerParts {
+  config: Config
+  database: DatabaseClient
+  store: ObjectStore
+  urlSigningKey: string
+  /** From the moment the server is asked to stop. */
+  isDraining?: () => boolean
+}
+
+/** The whole server: what it is made of, in the order a request meets it. Closing it ends the workers; the parts are the caller's. */
+export async function buildServer({ config, database, store, urlSigningKey, isDraining = () => false }: ServerParts) {
+  const app: App = fastify({
+    ...connectionOptions,
+    logger: loggerOptions(config.logLevel),
+    trustProxy: config.trustProxy.length > 0 ? config.trustProxy : false,
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+    frameworkErrors: (error, request, reply) => answerBadUrl(deps, error, request, reply),
+  }).withTypeProvider<TypeBoxTypeProvider>()
+
+  const deps: Deps = {
+    config,
+    db: database.db,
+    store,
+    urlSigningKey,
+    slots: new UploadSlots(config.maxConcurrentUploads),
+    log: app.log,
+    publicUrl: publicUrlOf(app, config),
+    purgeSoon: () => workers.purgeSoon(),
+  }
+  const workers = startWorkers(deps)
+  app.addHook('onClose', () => workers.stop())
+
+  await app.register(earlyAnswer)
+  await app.register(cors, { origin: config.corsOrigins, credentials: true, strictPreflight: false })
+  await app.register(cookie)
+  await app.register(multipart, { throwFileSizeLimit: false })
+
+  const methods = noteMethods(app)
+  answerErrors(app, deps)
+  healthRoutes(app, { database, store, isDraining })
+  errorDocsRoute(app)
+  getFileRoute(app, deps)
+  await app.register(sessionApi(deps), { prefix: '/api/v1' })
+  await app.register(bearerApi(deps), { prefix: '/v1' })
+  methods.answer()
+  return app
+}

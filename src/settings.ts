@@ -1,0 +1,230 @@
+import { isIP } from 'node:net'
+
+/** One setting: its name in the environment, what it is when unset, what it means, and how its text is read. */
+export interface Setting<T> {
+  name: string
+  /** Another name that is looked at when this one is unset. */
+  alias?: string
+  /** The text parsed when the environment does not set it; `undefined` leaves the value undefined. */
+  fallback: string | undefined
+  /** For the README's table. */
+  meaning: string
+  /** Throws an Error whose message continues "NAME must …". */
+  parse(text: string): T
+  secret: boolean
+}
+
+type Parse<T> = (text: string) => T
+type Required<T> = Setting<T> & { fallback: string }
+
+function setting<T>(name: string, parse: Parse<T>, fallback: string, meaning: string): Required<T> {
+  return { name, parse, fallback, meaning, secret: false }
+}
+
+function optional<T>(name: string, parse: Parse<T>, meaning: string): Setting<T> {
+  return { name, parse, fallback: undefined, meaning, secret: false }
+}
+
+function secret(name: string, parse: Parse<string>, meaning: string): Setting<string> {
+  return { name, parse, fallback: undefined, meaning, secret: true }
+}
+
+const text: Parse<string> = (value) => value
+
+function oneOf<const Choice extends string>(...choices: Choice[]): Parse<Choice> {
+  return (value) => {
+    const choice = choices.find((candidate) => candidate === value)
+    if (choice === undefined) throw new Error(`must be one of ${choices.join(', ')}`)
+    return choice
+  }
+}
+
+function whole(min: number, max: number): Parse<number> {
+  return (value) => {
+    const number = Number(value)
+    if (!/^\d+$/.test(value) || number < min || number > max)
+      throw new Error(`must be a whole number from ${min} to ${max}`)
+    return number
+  }
+}
+
+const units: Record<string, number> = { '': 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 }
+
+const byteSize: Parse<number> = (value) => {
+  const match = /^(\d+)\s*(KiB|MiB|GiB|TiB)?$/.exec(value)
+  const bytes = match ? Number(match[1]) * (units[match[2] ?? ''] ?? Number.NaN) : Number.NaN
+  if (!(bytes >= 1 && bytes <= 5 * 2 ** 40))
+    throw new Error('must be a size such as 1048576, 500MiB or 5GiB, at most 5TiB')
+  return bytes
+}
+
+const flag: Parse<boolean> = (value) => oneOf('true', 'false')(value) === 'true'
+
+const httpUrl: Parse<string> = (value) => {
+  const url = URL.parse(value)
+  if (!url || !/^https?:$/.test(url.protocol) || `${url.origin}${url.pathname}` !== url.href)
+    throw new Error('must be an http:// or https:// URL without user, query or fragment')
+  return url.href.replace(/\/+$/, '')
+}
+
+const origin: Parse<string> = (value) => {
+  const url = URL.parse(value)
+  if (!url || !/^https?:$/.test(url.protocol) || `${url.origin}/` !== url.href)
+    throw new Error('must hold origins such as https://chat.example, without a path')
+  return url.origin
+}
+
+const databaseUrl: Parse<string> = (value) => {
+  if (!/^postgres(ql)?:$/.test(URL.parse(value)?.protocol ?? '') || !isPercentEncoded(value))
+    throw new Error('must be a URL such as postgres://user:password@host:5432/database, percent-encoded')
+  return value
+}
+
+function isPercentEncoded(value: string): boolean {
+  try {
+    return decodeURIComponent(value) !== ''
+  } catch {
+    return false
+  }
+}
+
+const signingKey: Parse<string> = (value) => {
+  if (value.length < 32) throw new Error('must have at least 32 characters; `openssl rand -hex 32` makes one')
+  return value
+}
+
+const cookieName: Parse<string> = (value) => {
+  if (!/^[\w!#$%&'*+.^`|~-]+$/.test(value)) throw new Error('must be a cookie name (RFC 6265)')
+  return value
+}
+
+const proxy: Parse<string> = (value) => {
+  const [address = '', bits, ...rest] = value.split('/')
+  const longest = isIP(address) === 6 ? 128 : 32
+  const bitsFit = bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= longest)
+  if (isIP(address) === 0 || !bitsFit || rest.length > 0)
+    throw new Error('must hold addresses or CIDR ranges of proxies, such as 10.0.0.0/8')
+  return value
+}
+
+function listOf<T>(parse: Parse<T>): Parse<T[]> {
+  return (value) =>
+    value
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== '')
+      .map(parse)
+}
+
+/** Every setting Stowage reads, in the order of the README's table. */
+export const settings = {
+  host: optional('HOST', text, 'Address to listen on. Default: 127.0.0.1, in production 0.0.0.0.'),
+  port: setting('PORT', whole(0, 65535), '3000', 'Port to listen on; 0 takes a free one.'),
+  publicUrl: optional(
+    'PUBLIC_URL',
+    httpUrl,
+    'Where clients reach the server: the start of every `file_url`. With https the session cookie is `Secure`. Default: the address listened on; required in production.',
+  ),
+  databaseUrl: secret(
+    'DATABASE_URL',
+    databaseUrl,
+    'Postgres. Unset: an embedded Postgres under `DATA_DIR`; required in production.',
+  ),
+  s3Bucket: optional(
+    'S3_BUCKET',
+    text,
+    'Bucket that holds the files. Unset: files lie on disk under `DATA_DIR`; required in production.',
+  ),
+  s3Endpoint: optional('S3_ENDPOINT', httpUrl, 'S3-compatible server, such as http://localhost:9000. Unset: AWS.'),
+  s3Region: {
+    ...setting('S3_REGION', text, 'us-east-1', 'Region of the bucket. Unset: `AWS_REGION`, else the default.'),
+    alias: 'AWS_REGION',
+  },
+  s3ForcePathStyle: optional(
+    'S3_FORCE_PATH_STYLE',
+    flag,
+    'Bucket in the path instead of the host name. Default: true when `S3_ENDPOINT` is set.',
+  ),
+  s3Checksums: setting(
+    'S3_CHECKSUMS',
+    oneOf('crc32', 'off'),
+    'crc32',
+    'Checksum sent with every part and compared with what the store reports. `off` for stores that know none.',
+  ),
+  awsAccessKeyId: secret(
+    'AWS_ACCESS_KEY_ID',
+    text,
+    "Access key. Unset, like its secret: the AWS SDK's own chain (profile, container, instance role).",
+  ),
+  awsSecretAccessKey: secret('AWS_SECRET_ACCESS_KEY', text, 'Secret of the access key.'),
+  awsSessionToken: secret('AWS_SESSION_TOKEN', text, 'Third part of temporary credentials.'),
+  dataDir: setting('DATA_DIR', text, '.stowage', 'Folder of the embedded Postgres and the disk store.'),
+  urlSigningKey: secret(
+    'URL_SIGNING_KEY',
+    signingKey,
+    'Key of the signatures in `file_url`, the same on every replica. Unset: one is made and kept under `DATA_DIR`; required in production.',
+  ),
+  sessionCookie: setting('SESSION_COOKIE', cookieName, 'session', 'Name of the session cookie.'),
+  corsOrigins: setting(
+    'CORS_ORIGINS',
+    listOf(origin),
+    '',
+    'Origins, separated by commas, whose pages may call both APIs, with the cookie too.',
+  ),
+  trustProxy: setting(
+    'TRUST_PROXY',
+    listOf(proxy),
+    '',
+    'Addresses or CIDR ranges of the load balancers whose `X-Forwarded-*` headers are believed.',
+  ),
+  maxFileSize: setting('MAX_FILE_SIZE', byteSize, '5GiB', 'Largest file, in bytes or with KiB, MiB, GiB, TiB.'),
+  maxFilesPerRequest: setting('MAX_FILES_PER_REQUEST', whole(1, 1000), '20', 'Most files in one multipart request.'),
+  maxConcurrentUploads: setting(
+    'MAX_CONCURRENT_UPLOADS',
+    whole(1, 100_000),
+    '100',
+    'Most upload requests at once on this replica; one more gets 503 with `Retry-After`.',
+  ),
+  uploadLeaseSeconds: setting(
+    'UPLOAD_LEASE_SECONDS',
+    whole(3, 3600),
+    '60',
+    'A writer silent for this long is dead: its upload fails and its bytes are removed.',
+  ),
+  uploadIdleSeconds: setting(
+    'UPLOAD_IDLE_SECONDS',
+    whole(1, 3600),
+    '30',
+    'An upload that sends no byte for this long fails with 408.',
+  ),
+  failedRetentionHours: setting(
+    'FAILED_RETENTION_HOURS',
+    whole(1, 24 * 365),
+    '24',
+    'How long the rows of failed and of deleted attachments are kept.',
+  ),
+  checksumAlgorithm: setting(
+    'CHECKSUM_ALGORITHM',
+    oneOf('sha256', 'md5'),
+    'sha256',
+    '`fileChecksum` of new attachments; md5 for clients that expect 32 digits.',
+  ),
+  fileUrlSeconds: setting('FILE_URL_SECONDS', whole(1, 7 * 86_400), '3600', 'How long a `file_url` works.'),
+  shutdownGraceSeconds: setting(
+    'SHUTDOWN_GRACE_SECONDS',
+    whole(0, 86_400),
+    '30',
+    'How long transfers may go on after SIGTERM or Ctrl-C.',
+  ),
+  logLevel: setting(
+    'LOG_LEVEL',
+    oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
+    'info',
+    'Least severe lines that are logged.',
+  ),
+  demo: optional(
+    'DEMO',
+    flag,
+    'At start, make user 1, room 1 and message 1 and print a cookie, a token and curl lines. Default: true with the embedded Postgres.',
+  ),
+}

@@ -1,0 +1,71 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, open, rm, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { addAbortSignal, type Readable } from 'node:stream'
+import { StowageError } from '../errors.ts'
+import { removeFile, sizeOfFile, storeFile } from './disk-file.ts'
+import { readFileRange } from './disk-read.ts'
+import type { ByteRange, ObjectStore } from './object-store.ts'
+import { noSuchObject, notAnswered } from './unavailable.ts'
+
+/**
+ * The store in a folder of the local disk, for a laptop or a single machine. It keeps no checksums.
+ * @throws StowageError `storage_unavailable` when the folder cannot be made
+ */
+export async function openDiskStore(directory: string): Promise<ObjectStore> {
+  const root = resolve(directory, 'objects')
+  await mkdir(root, { recursive: true }).catch((error) => refuseFolder(root, error))
+  const pathOf = (key: string) => {
+    const name = key.slice(key.lastIndexOf('/') + 1)
+    return join(root, name.slice(0, 2), key.replaceAll('/', '-'))
+  }
+  return {
+    description: `disk folder ${root}`,
+    put: (key, body, { signal }) => storeFile(pathOf(key), body, signal),
+    async head(key) {
+      const size = await sizeOfFile(pathOf(key)).catch(refuse)
+      return size === undefined ? undefined : { size }
+    },
+    get: (key, { range, signal }) => openFile(pathOf(key), range, signal),
+    remove: (key) => removeFile(pathOf(key)).catch(refuse),
+    check: () => probe(root),
+    async close() {},
+  }
+}
+
+async function openFile(path: string, range: ByteRange | undefined, signal: AbortSignal): Promise<Readable> {
+  signal.throwIfAborted()
+  const file = await open(path).catch((error) => {
+    throw error.code === 'ENOENT' ? noSuchObject(error) : notAnswered(error)
+  })
+  try {
+    const { size } = await file.stat()
+    const { first, last } = range ?? { first: 0, last: size - 1 }
+    if (last >= size) throw new Error(`The file has ${size} bytes, ${last + 1} were expected`)
+    return addAbortSignal(signal, readFileRange(file, { first, last }))
+  } catch (error) {
+    await file.close()
+    return refuse(error)
+  }
+}
+
+/** Writes and removes a file: asking for permissions says nothing of a disk that is full or broken. */
+async function probe(root: string): Promise<void> {
+  const path = join(root, `check-${randomUUID()}`)
+  try {
+    await writeFile(path, 'Stowage', { flag: 'wx' })
+    await rm(path)
+  } catch (error) {
+    refuseFolder(root, error)
+  }
+}
+
+function refuse(error: unknown): never {
+  throw notAnswered(error)
+}
+
+function refuseFolder(root: string, cause: unknown): never {
+  const { code } = cause as NodeJS.ErrnoException
+  const message = `The folder ${root} cannot be written (${code}): correct DATA_DIR, its permissions or its disk.`
+  throw new StowageError('storage_unavailable', message, { cause })
+}

@@ -1,0 +1,38 @@
+import { HeadBucketCommand } from '@aws-sdk/client-s3'
+import type { ObjectStore } from './object-store.ts'
+import { openBucket, type S3Bucket, type S3StoreOptions } from './s3-bucket.ts'
+import { explainCheck, toldAs } from './s3-errors.ts'
+import { headObject } from './s3-head.ts'
+import { readObject } from './s3-read.ts'
+import { removeObject } from './s3-remove.ts'
+import { upload } from './s3-upload.ts'
+
+export type { S3StoreOptions } from './s3-bucket.ts'
+
+const never = new AbortController().signal
+
+/** The store on a bucket of S3, or of a server that speaks its protocol. Opening it sends nothing: see `check`. */
+export function openS3Store(options: S3StoreOptions): ObjectStore {
+  const store = openBucket(options)
+  const place = options.endpoint === undefined ? `AWS ${options.region}` : new URL(options.endpoint).origin
+  return {
+    description: `S3 bucket ${options.bucket} at ${place}`,
+    put: (key, body, putOptions) => upload(store, key, body, putOptions),
+    head: (key, { signal = never } = {}) => headObject(store, key, signal),
+    get: (key, getOptions) => readObject(store, key, getOptions),
+    remove: (key, { uploadId, signal = never } = {}) => removeObject(store, key, { uploadId, signal }),
+    check: (signal) => checkBucket(store, place, signal),
+    async close() {
+      store.client.destroy()
+      store.buffers.clear()
+    },
+  }
+}
+
+async function checkBucket({ client, bucket }: S3Bucket, place: string, signal: AbortSignal): Promise<void> {
+  try {
+    await client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal: signal })
+  } catch (error) {
+    throw toldAs(error, signal, (cause) => explainCheck(cause, bucket, place))
+  }
+}

@@ -1,0 +1,18 @@
+import { StowageError } from '../errors.ts'
+
+/** The store failed while storing. */
+export function notStored(cause: unknown): StowageError {
+  const message = 'The object store does not answer as it should; nothing was stored. Try again in a moment.'
+  return new StowageError('storage_unavailable', message, { cause })
+}
+
+/** The store failed at anything else. */
+export function notAnswered(cause: unknown): StowageError {
+  const message = 'The object store does not answer as it should. Try again in a moment.'
+  return new StowageError('storage_unavailable', message, { cause })
+}
+
+/** There is no such object. */
+export function noSuchObject(cause: unknown): StowageError {
+  return new StowageError('not_found', 'There is no such file.', { cause })
+}

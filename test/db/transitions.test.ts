@@ -1,0 +1,143 @@
+import { sql } from 'drizzle-orm'
+import postgres from 'postgres'
+import t from 'tap'
+import { deleteMessage } from '../../src/chat/messages.ts'
+import { bury, listTransitions } from '../../src/db/attachments.ts'
+import { findObjectKey } from '../../src/db/objects.ts'
+import {
+  type Attachment,
+  type Attempt,
+  insertUploading,
+  move,
+  type Reservation,
+  renewLeases,
+} from '../../src/db/transitions.ts'
+import { startTestServer, type TestServer } from '../support/server.ts'
+import { until } from '../support/until.ts'
+
+const uploading = 'UploadFromClientToServerInProgress'
+const verifying = 'ChecksumVerificationOnServerSideInProgress'
+const ready = 'ReadyForDownloadFromServerToClient'
+const failed = 'UploadFromClientToServerFailed'
+const why = { reason: 'a test', actor: 'user:1' }
+
+let keys = 0
+function intent(): Reservation {
+  keys += 1
+  const file = { fileName: 'a.txt', contentType: 'text/plain', checksumAlgorithm: 'sha256' }
+  return { messageId: 1, uploaderId: 1, ...file, objectKey: `aa/${keys}`, leaseSeconds: 60, ...why }
+}
+
+async function reserved({ db }: TestServer): Promise<Attempt> {
+  const { id, attempt } = (await insertUploading(db, intent())) as Attachment
+  return { id, attempt }
+}
+
+async function inVerification(server: TestServer): Promise<Attempt> {
+  const attempt = await reserved(server)
+  const bytes = { ...attempt, fileSize: 3, fileChecksum: 'abc' }
+  await move(server.db, [bytes], { from: uploading, to: verifying, leaseSeconds: 60, ...why })
+  return attempt
+}
+
+t.test('transitions', async (t) => {
+  const server = await startTestServer(t, { store: 'disk' })
+  const { db } = server
+
+  t.test('the intent: the row, its key and its first two steps, at once', async (t) => {
+    const attachment = (await insertUploading(db, intent())) as Attachment
+    t.match(attachment, { state: uploading, attempt: 1, roomId: 1, messageId: 1, fileSize: null, deletedAt: null })
+    t.ok((attachment.leaseExpiresAt as Date) > new Date())
+    t.equal(await findObjectKey(db, attachment.id, 1), `aa/${keys}`)
+    const history = await listTransitions(db, attachment.id)
+    t.match(history, [
+      { from: null, to: 'Initial', ...why },
+      { from: 'Initial', to: uploading, ...why },
+    ])
+  })
+
+  t.test('a move writes down what was measured, one row of history, and ends the lease at Ready', async (t) => {
+    const { id, attempt } = await inVerification(server)
+    const [attachment] = await move(db, [{ id, attempt }], { from: verifying, to: ready, ...why })
+    t.match(attachment, { state: ready, fileSize: 3, fileChecksum: 'abc', leaseExpiresAt: null, failureReason: null })
+    const history = await listTransitions(db, id)
+    t.same(
+      history.map(({ to }) => to),
+      ['Initial', uploading, verifying, ready],
+    )
+  })
+
+  t.test('an edge that is not in the table is never taken', async (t) => {
+    const attachment = await reserved(server)
+    await t.rejects(move(db, [attachment], { from: uploading, to: ready, ...why }), /No edge/)
+    await t.rejects(move(db, [attachment], { from: 'Initial', to: uploading, ...why }), /lease/)
+  })
+
+  t.test('from another state, another attempt or a deleted row nothing moves', async (t) => {
+    const attachment = await reserved(server)
+    const { id, attempt } = attachment
+    await t.rejects(move(db, [attachment], { from: verifying, to: ready, ...why }), { name: 'StateConflict' })
+    await t.rejects(move(db, [{ id, attempt: attempt + 1 }], { from: uploading, to: failed, ...why }), {
+      name: 'StateConflict',
+    })
+    await bury(db, { id })
+    await t.rejects(move(db, [attachment], { from: uploading, to: failed, ...why }), { name: 'StateConflict' })
+    t.equal((await listTransitions(db, id)).length, 2)
+  })
+
+  t.test('several move together or not at all', async (t) => {
+    const [first, second] = [await inVerification(server), await reserved(server)]
+    await t.rejects(move(db, [first, second], { from: verifying, to: ready, ...why }), { name: 'StateConflict' })
+    const [row] = await db.execute(sql`select state from attachments where id = ${first.id}`)
+    t.equal(row?.state, verifying)
+    t.equal((await listTransitions(db, first.id)).length, 3)
+  })
+
+  t.test('of many racing finishers exactly one wins', async (t) => {
+    const { id, attempt } = await inVerification(server)
+    const finishers = Array.from({ length: 20 }, (_, number) => {
+      const to = number % 2 === 0 ? ready : 'ChecksumVerificationOnServerSideFailed'
+      return move(db, [{ id, attempt }], { from: verifying, to, ...why })
+    })
+    const outcomes = await Promise.allSettled(finishers)
+    t.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1)
+    t.equal((await listTransitions(db, id)).length, 4)
+  })
+
+  t.test('failing hands the bytes of the attempt to the purge', async (t) => {
+    const { id, attempt } = await reserved(server)
+    const [attachment] = await move(db, [{ id, attempt }], { from: uploading, to: failed, ...why })
+    t.match(attachment, { failureReason: 'a test', leaseExpiresAt: null })
+    t.equal(await findObjectKey(db, id, attempt), undefined)
+  })
+
+  t.test('a lease is renewed for its own attempt alone, and not after the end', async (t) => {
+    const { id, attempt } = await reserved(server)
+    t.equal(await renewLeases(db, [{ id, attempt }], 60), 1)
+    t.equal(await renewLeases(db, [{ id, attempt: attempt + 1 }], 60), 0)
+    await move(db, [{ id, attempt }], { from: uploading, to: failed, ...why })
+    t.equal(await renewLeases(db, [{ id, attempt }], 60), 0)
+  })
+
+  t.test('nothing is reserved in what is deleted', async (t) => {
+    await deleteMessage(db, 9)
+    t.equal(await insertUploading(db, { ...intent(), messageId: 9 }), undefined)
+    t.equal(await insertUploading(db, { ...intent(), messageId: 12345 }), undefined)
+  })
+
+  t.test('a reservation waits for a deletion of its message that is under way', async (t) => {
+    await db.execute(sql`insert into messages (id, public_id, room_id, author_id) values (5, 'five', 1, 1)`)
+    const other = postgres(server.databaseUrl, { max: 1 })
+    t.teardown(() => other.end())
+    let reservation: Promise<Attachment | undefined> | undefined
+    await other.begin(async (transaction) => {
+      await transaction`update messages set deleted_at = now() where id = 5`
+      reservation = insertUploading(db, { ...intent(), messageId: 5 })
+      await until('the reservation waits for the lock', async () => {
+        const waiting = await db.execute(sql`select from pg_locks where not granted`)
+        return waiting.length > 0
+      })
+    })
+    t.equal(await reservation, undefined)
+  })
+})

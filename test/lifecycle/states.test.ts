@@ -1,0 +1,45 @@
+import t from 'tap'
+import {
+  type AttachmentState,
+  attachmentStates,
+  failedStates,
+  isFailed,
+  isLeased,
+  leasedStates,
+  legalMoves,
+  readyState,
+} from '../../src/lifecycle/states.ts'
+
+t.test('the states are the nine of seed 000', async (t) => {
+  t.same(attachmentStates, [
+    'Initial',
+    'ChecksumCalculationOnClientSideInProgress',
+    'ChecksumCalculationOnClientSideFailed',
+    'UploadFromClientToServerInProgress',
+    'UploadFromClientToServerFailed',
+    'ChecksumVerificationOnServerSideInProgress',
+    'ChecksumVerificationOnServerSideMismatch',
+    'ChecksumVerificationOnServerSideFailed',
+    'ReadyForDownloadFromServerToClient',
+  ])
+})
+
+t.test('every state can be reached, and only Ready has no way on', async (t) => {
+  const reached = new Set<AttachmentState>(['Initial'])
+  for (const state of reached) for (const next of legalMoves[state]) reached.add(next)
+  t.equal(reached.size, attachmentStates.length)
+  const ends = attachmentStates.filter((state) => legalMoves[state].length === 0)
+  t.same(ends, [readyState])
+})
+
+t.test('Ready is reached from verification alone, and every failed state may be tried again', async (t) => {
+  const before = attachmentStates.filter((state) => legalMoves[state].includes(readyState))
+  t.same(before, ['ChecksumVerificationOnServerSideInProgress'])
+  for (const state of failedStates) t.same(legalMoves[state], ['UploadFromClientToServerInProgress'])
+})
+
+t.test('a state is failed, leased or neither', async (t) => {
+  for (const state of attachmentStates) t.notOk(isFailed(state) && isLeased(state), state)
+  t.same(attachmentStates.filter(isFailed), failedStates)
+  t.same(attachmentStates.filter(isLeased), leasedStates)
+})

@@ -1,0 +1,35 @@
+import { createCipheriv } from 'node:crypto'
+
+/** Bytes that look random and are the same each time. */
+export function bytesOf(size: number): Buffer {
+  return createCipheriv('aes-128-ctr', Buffer.alloc(16, 'key'), Buffer.alloc(16)).update(Buffer.alloc(size))
+}
+
+/** `bytes` in chunks of one size, from a buffer that is overwritten after each, as a reader with its own buffer does. */
+export async function* chunksOf(bytes: Buffer, chunkSize: number): AsyncGenerator<Uint8Array> {
+  const chunk = Buffer.alloc(chunkSize)
+  for (let start = 0; start < bytes.length; start += chunkSize) {
+    const length = bytes.copy(chunk, 0, start, start + chunkSize)
+    yield chunk.subarray(0, length)
+    chunk.fill(0)
+  }
+}
+
+/** `bytes` and then a failure. */
+export async function* failingAfter(bytes: Buffer, error: Error): AsyncGenerator<Uint8Array> {
+  yield* chunksOf(bytes, 65_536)
+  throw error
+}
+
+/** `bytes` and then nothing, without ever ending; `onWaiting` when they have all been taken. */
+export async function* hangingAfter(bytes: Buffer, onWaiting: () => void = () => {}): AsyncGenerator<Uint8Array> {
+  yield* chunksOf(bytes, 65_536)
+  onWaiting()
+  await new Promise(() => {})
+}
+
+export async function collect(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of stream) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}

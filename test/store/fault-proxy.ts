@@ -1,0 +1,163 @@
+import { once } from 'node:events'
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { buffer, text } from 'node:stream/consumers'
+import { pipeline } from 'node:stream/promises'
+import type { Test } from 'tap'
+
+/** An S3 operation, by the name of its command. */
+export type Operation =
+  | 'AbortMultipartUpload'
+  | 'CompleteMultipartUpload'
+  | 'CreateMultipartUpload'
+  | 'DeleteObject'
+  | 'GetObject'
+  | 'HeadObject'
+  | 'ListMultipartUploads'
+  | 'ListObjectVersions'
+  | 'PutObject'
+  | 'UploadPart'
+  | 'other'
+
+/** A request on its way to the real store, and the ways to let it go wrong. */
+export interface Exchange {
+  operation: Operation
+  /** Which time this operation is asked for, from 1. */
+  nth: number
+  request: IncomingMessage
+  response: ServerResponse
+  /** Lets it through unharmed. */
+  pass(): Promise<void>
+  /** Lets it through to the store, but keeps the answer back; `change` may falsify the bytes sent. */
+  deliver(change?: (bytes: Buffer) => Buffer): Promise<{ status: number; body: string }>
+  /** Answers in the store's place; the bytes sent are left unread. */
+  answer(status: number, body?: string): void
+  /** Breaks the connection. */
+  cut(): void
+}
+
+export interface FaultProxy {
+  endpoint: string
+  /** What is done with each request; at first, all pass. Doing nothing is a store that never answers. */
+  fault: (exchange: Exchange) => unknown
+  /** What was asked for, in order. */
+  seen: { operation: Operation; headers: IncomingHttpHeaders }[]
+  /** Connections that are open. */
+  sockets: Set<Socket>
+  /** Connections that were ever opened. */
+  connections: number
+  /** Objects being read at present. */
+  openReads(): number
+}
+
+/** A proxy in front of the real store that does to each request what a test wants. It is gone when the test ends. */
+export async function openFaultProxy(t: Test, target: string): Promise<FaultProxy> {
+  let reads = 0
+  const server = createServer({ requestTimeout: 0 }, (request, response) => {
+    const operation = operationOf(request)
+    proxy.seen.push({ operation, headers: request.headers })
+    const nth = proxy.seen.filter((one) => one.operation === operation).length
+    request.on('error', () => {})
+    if (operation === 'GetObject') {
+      reads += 1
+      response.once('close', () => {
+        reads -= 1
+      })
+    }
+    proxy.fault(exchangeOf({ operation, nth, request, response }, target))
+  })
+  const proxy: FaultProxy = {
+    endpoint: '',
+    fault: (exchange) => exchange.pass(),
+    seen: [],
+    sockets: new Set(),
+    connections: 0,
+    openReads: () => reads,
+  }
+  server.on('connection', (socket) => {
+    proxy.connections += 1
+    proxy.sockets.add(socket)
+    socket.on('error', () => {})
+    socket.once('close', () => proxy.sockets.delete(socket))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  proxy.endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  t.teardown(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  return proxy
+}
+
+/** S3's way to answer an error. */
+export function errorBody(code: string): string {
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${code}</Message></Error>`
+}
+
+function exchangeOf(
+  { operation, nth, request, response }: Pick<Exchange, 'operation' | 'nth' | 'request' | 'response'>,
+  target: string,
+): Exchange {
+  return {
+    operation,
+    nth,
+    request,
+    response,
+    async pass() {
+      // Either side may hang up at any time; that is what the tests are about.
+      await relay(request, response, target).catch(() => response.destroy())
+    },
+    async deliver(change = (bytes) => bytes) {
+      const toStore = openRequest(request, target)
+      toStore.end(change(await buffer(request)))
+      const [answer] = (await once(toStore, 'response')) as [IncomingMessage]
+      return { status: answer.statusCode ?? 0, body: await text(answer) }
+    },
+    answer(status, body = '') {
+      response.writeHead(status, { 'content-length': Buffer.byteLength(body), 'content-type': 'application/xml' })
+      response.end(body)
+    },
+    cut: () => request.socket.destroy(),
+  }
+}
+
+async function relay(request: IncomingMessage, response: ServerResponse, target: string): Promise<void> {
+  const toStore = openRequest(request, target)
+  const answered = once(toStore, 'response') as Promise<[IncomingMessage]>
+  answered.catch(() => {})
+  request.pipe(toStore)
+  request.once('close', () => {
+    if (!request.complete) toStore.destroy()
+  })
+  response.once('close', () => toStore.destroy())
+  const [answer] = await answered
+  response.writeHead(answer.statusCode ?? 502, answer.headers)
+  await pipeline(answer, response)
+}
+
+function openRequest({ method, url, headers }: IncomingMessage, target: string) {
+  const { hostname, port } = new URL(target)
+  // The host stays as it was: it is part of what the client signed.
+  const toStore = request({ hostname, port, method, path: url, headers })
+  toStore.on('error', () => {})
+  return toStore
+}
+
+function operationOf({ method, url }: IncomingMessage): Operation {
+  const { pathname, searchParams: query } = new URL(url ?? '/', 'http://store')
+  const isObject = pathname.split('/').length > 2 && !pathname.endsWith('/')
+  switch (method) {
+    case 'PUT':
+      return query.has('partNumber') ? 'UploadPart' : isObject ? 'PutObject' : 'other'
+    case 'POST':
+      return query.has('uploads') ? 'CreateMultipartUpload' : 'CompleteMultipartUpload'
+    case 'DELETE':
+      return query.has('uploadId') ? 'AbortMultipartUpload' : 'DeleteObject'
+    case 'HEAD':
+      return isObject ? 'HeadObject' : 'other'
+    default:
+      if (query.has('uploads')) return 'ListMultipartUploads'
+      return query.has('versions') ? 'ListObjectVersions' : isObject ? 'GetObject' : 'other'
+  }
+}

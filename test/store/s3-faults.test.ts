@@ -1,0 +1,161 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { PutObjectCommand } from '@aws-sdk/client-s3'
+import { openS3Store } from '../../src/store/s3.ts'
+import { bytesOf, chunksOf, collect, hangingAfter } from './bodies.ts'
+import { type Exchange, errorBody, type Operation } from './fault-proxy.ts'
+import { openBehindProxy, partSize, s3Test } from './s3-fixture.ts'
+
+const never = new AbortController().signal
+const unavailable = { code: 'storage_unavailable' }
+const small = () => chunksOf(bytesOf(1000), 1000)
+const large = () => chunksOf(bytesOf(2 * partSize + 5), 65_536)
+
+/** A fault of one operation; all others pass. */
+function only(operation: Operation, fault: (exchange: Exchange) => unknown): (exchange: Exchange) => unknown {
+  return (exchange) => (exchange.operation === operation ? fault(exchange) : exchange.pass())
+}
+
+s3Test('A store that fails twice and then works is asked again', async (t) => {
+  const { store, proxy, remains } = await openBehindProxy(t)
+  proxy.fault = (exchange) =>
+    exchange.nth <= 2 ? exchange.answer(503, errorBody('ServiceUnavailable')) : exchange.pass()
+  t.same(await store.put('again/1', small(), { signal: never }), await store.head('again/1'))
+  t.same(await store.put('again/2', large(), { signal: never }), await store.head('again/2'))
+  t.ok((await collect(await store.get('again/2', { signal: never }))).equals(bytesOf(2 * partSize + 5)))
+  await store.remove('again/2')
+  t.same(await remains('again/2'), [])
+})
+
+s3Test('A store that refuses is not asked again', async (t) => {
+  const { store, proxy } = await openBehindProxy(t)
+  proxy.fault = only('PutObject', (exchange) => exchange.answer(403, errorBody('AccessDenied')))
+  const error = await store.put('refused/1', small(), { signal: never }).catch((error) => error)
+  t.match(error, { ...unavailable, cause: { name: 'AccessDenied' } })
+  t.notMatch(error.message, /AccessDenied/)
+  t.equal(proxy.seen.filter(({ operation }) => operation === 'PutObject').length, 1)
+})
+
+s3Test('A part that cannot be stored fails the upload, though the body hangs', async (t) => {
+  const { store, proxy, remains } = await openBehindProxy(t)
+  proxy.fault = only('UploadPart', (exchange) => exchange.answer(500, errorBody('InternalError')))
+  await t.rejects(store.put('part/1', hangingAfter(bytesOf(2 * partSize)), { signal: never }), unavailable)
+  await store.remove('part/1')
+  t.same(await remains('part/1'), [])
+})
+
+s3Test('Bytes that are falsified on their way are not stored', async (t) => {
+  const { store, proxy } = await openBehindProxy(t)
+  const falsify = async (exchange: Exchange) => {
+    const { status, body } = await exchange.deliver((bytes) => {
+      bytes.writeUInt8(bytes.readUInt8(100) ^ 1, 100)
+      return bytes
+    })
+    exchange.answer(status, body)
+  }
+  proxy.fault = only('PutObject', falsify)
+  await t.rejects(store.put('false/1', small(), { signal: never }), unavailable)
+  t.equal(await store.head('false/1'), undefined)
+  proxy.fault = only('UploadPart', falsify)
+  await t.rejects(store.put('false/2', large(), { signal: never }), unavailable)
+  t.equal(await store.head('false/2'), undefined)
+})
+
+s3Test('An object whose answer is lost is stored', async (t) => {
+  const { store, proxy } = await openBehindProxy(t)
+  const loseAnswer = async (exchange: Exchange) => {
+    await exchange.deliver()
+    exchange.cut()
+  }
+  proxy.fault = only('PutObject', loseAnswer)
+  t.same(await store.put('lost/1', small(), { signal: never }), await store.head('lost/1'))
+  proxy.fault = only('CompleteMultipartUpload', loseAnswer)
+  t.same(await store.put('lost/2', large(), { signal: never }), await store.head('lost/2'))
+})
+
+s3Test('A completion that is tried again and told of no such upload is complete', async (t) => {
+  const { store, proxy } = await openBehindProxy(t)
+  const answers: number[] = []
+  proxy.fault = only('CompleteMultipartUpload', async (exchange) => {
+    const { status, body } = await exchange.deliver()
+    answers.push(status)
+    if (exchange.nth === 1) exchange.cut()
+    else exchange.answer(status, body)
+  })
+  t.same(await store.put('lost/3', large(), { signal: never }), await store.head('lost/3'))
+  t.same(answers, [200, 404])
+})
+
+for (const [what, body] of [
+  ['an error', errorBody('InternalError')],
+  ['an error and a line break', `${errorBody('InternalError')}\n`],
+  ['nothing', ''],
+] as const) {
+  s3Test(`A completion that is answered 200 with ${what} counts when the object is there`, async (t) => {
+    const { store, proxy, remains } = await openBehindProxy(t)
+    proxy.fault = only('CompleteMultipartUpload', async (exchange) => {
+      await exchange.deliver()
+      exchange.answer(200, body)
+    })
+    t.same(await store.put('complete/1', large(), { signal: never }), await store.head('complete/1'))
+
+    proxy.fault = only('CompleteMultipartUpload', (exchange) => exchange.answer(200, body))
+    await t.rejects(store.put('complete/2', large(), { signal: never }), unavailable)
+    t.equal(await store.head('complete/2'), undefined)
+    await store.remove('complete/2')
+    t.same(await remains('complete/2'), [])
+  })
+}
+
+s3Test('Another object under the key does not count', async (t) => {
+  const { store, proxy, client, bucket } = await openBehindProxy(t)
+  const others = [bytesOf(999), bytesOf(1001).subarray(1)]
+  proxy.fault = only('PutObject', (exchange) => exchange.cut())
+  for (const Body of others) {
+    await client.send(new PutObjectCommand({ Bucket: bucket, Key: 'other/1', Body, ChecksumAlgorithm: 'CRC32' }))
+    await t.rejects(store.put('other/1', small(), { signal: never }), unavailable)
+  }
+})
+
+s3Test('An object that is cut short fails instead of ending early', async (t) => {
+  const { store, proxy } = await openBehindProxy(t)
+  await store.put('short/1', small(), { signal: never })
+  proxy.fault = only('GetObject', ({ response, cut }) => {
+    response.writeHead(200, { 'content-length': 1000 })
+    response.write(Buffer.alloc(500), cut)
+  })
+  await t.rejects(collect(await store.get('short/1', { signal: never })))
+})
+
+s3Test('A store that answers an error while it is being sent to is sent no more', async (t) => {
+  const puts: { socket: Socket; received: number }[] = []
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.once('data', (head) => {
+      socket.pause()
+      const isPut = String(head.subarray(0, 4)) === 'PUT '
+      if (isPut) puts.push({ socket, received: head.length })
+      socket.write(`HTTP/1.1 ${isPut ? '503 Slow' : '404 None'}\r\ncontent-length: 0\r\n\r\n`)
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const size = 64 * 1024 ** 2
+  const store = openS3Store({
+    ...{ bucket: 'any', region: 'us-east-1', endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}` },
+    ...{ forcePathStyle: true, checksums: 'crc32', accessKeyId: 'any', secretAccessKey: 'any' },
+    ...{ maxObjectSize: size, partSize: size },
+  })
+  t.teardown(() => store.close())
+  await t.rejects(store.put('early/1', chunksOf(bytesOf(size), size), { signal: never }), unavailable)
+
+  t.equal(puts.length, 3)
+  for (const put of puts) {
+    put.socket.on('data', (chunk) => {
+      put.received += chunk.length
+    })
+    await once(put.socket.resume(), 'close')
+    t.ok(put.received < size, 'the connection ended before all was sent')
+  }
+})

@@ -1,0 +1,112 @@
+import { randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import {
+  AbortMultipartUploadCommand,
+  CreateBucketCommand,
+  DeleteBucketCommand,
+  DeleteObjectCommand,
+  ListMultipartUploadsCommand,
+  type ListMultipartUploadsCommandOutput,
+  ListObjectVersionsCommand,
+  type ListObjectVersionsCommandOutput,
+  S3Client,
+} from '@aws-sdk/client-s3'
+import type { Test } from 'tap'
+import { nameOfTestFile } from './test-file.ts'
+
+/** A bucket of one test file's own. */
+export interface TestBucket {
+  bucket: string
+  endpoint: string
+  region: string
+  accessKeyId: string
+  secretAccessKey: string
+  /** The keys of all objects, old versions included, and of all unfinished multipart uploads. */
+  remains(): Promise<{ objects: string[]; uploads: string[] }>
+}
+
+/** For the `skip` option of S3 tests: the reason when `npm test` could not find an S3 server, and said so. */
+export const skipWithoutS3: string | false = process.env.TEST_S3 === 'none' && 'no S3 server'
+
+/** How often a bucket is emptied before it counts as stuck: what a test left in flight can still arrive. */
+const DELETE_ATTEMPTS = 20
+
+/** Makes an empty bucket for this test file. It is emptied and deleted when the test ends. */
+export async function createTestBucket(t: Test): Promise<TestBucket> {
+  const { endpoint, region, accessKeyId, secretAccessKey } = readEnvironment()
+  const credentials = { accessKeyId, secretAccessKey }
+  const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true })
+  const bucket = `test-${nameOfTestFile('-')}-${randomBytes(4).toString('hex')}`
+  await client.send(new CreateBucketCommand({ Bucket: bucket }))
+  t.teardown(async () => {
+    await deleteBucket(client, bucket)
+    client.destroy()
+  })
+  return {
+    ...{ bucket, endpoint, region, accessKeyId, secretAccessKey },
+    async remains() {
+      const objects = (await listVersions(client, bucket)).filter(({ isDeleteMarker }) => !isDeleteMarker)
+      const uploads = await listUploads(client, bucket)
+      return { objects: objects.map(({ Key }) => Key), uploads: uploads.map(({ Key }) => Key) }
+    },
+  }
+}
+
+function readEnvironment() {
+  const { S3_ENDPOINT, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = process.env
+  if (!S3_ENDPOINT || !AWS_REGION || !AWS_ACCESS_KEY_ID || !AWS_SECRET_ACCESS_KEY) {
+    throw new Error('No S3 server to test with. Run this file with: npm test -- test/that.test.ts')
+  }
+  return {
+    endpoint: S3_ENDPOINT,
+    region: AWS_REGION,
+    accessKeyId: AWS_ACCESS_KEY_ID,
+    secretAccessKey: AWS_SECRET_ACCESS_KEY,
+  }
+}
+
+async function listVersions(client: S3Client, Bucket: string) {
+  const found: { Key: string; VersionId: string | undefined; isDeleteMarker: boolean }[] = []
+  let page: ListObjectVersionsCommandOutput | undefined
+  do {
+    const from = { KeyMarker: page?.NextKeyMarker, VersionIdMarker: page?.NextVersionIdMarker }
+    page = await client.send(new ListObjectVersionsCommand({ Bucket, ...from }))
+    const { Versions = [], DeleteMarkers = [] } = page
+    for (const { Key = '', VersionId } of Versions) found.push({ Key, VersionId, isDeleteMarker: false })
+    for (const { Key = '', VersionId } of DeleteMarkers) found.push({ Key, VersionId, isDeleteMarker: true })
+  } while (page.IsTruncated)
+  return found
+}
+
+async function listUploads(client: S3Client, Bucket: string) {
+  const found: { Key: string; UploadId: string }[] = []
+  let page: ListMultipartUploadsCommandOutput | undefined
+  do {
+    const from = { KeyMarker: page?.NextKeyMarker, UploadIdMarker: page?.NextUploadIdMarker }
+    page = await client.send(new ListMultipartUploadsCommand({ Bucket, ...from }))
+    for (const { Key = '', UploadId = '' } of page.Uploads ?? []) found.push({ Key, UploadId })
+  } while (page.IsTruncated)
+  return found
+}
+
+async function deleteBucket(client: S3Client, Bucket: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await empty(client, Bucket)
+      await client.send(new DeleteBucketCommand({ Bucket }))
+      return
+    } catch (error) {
+      if (attempt === DELETE_ATTEMPTS) throw error
+      await delay(100)
+    }
+  }
+}
+
+async function empty(client: S3Client, Bucket: string): Promise<void> {
+  for (const { Key, UploadId } of await listUploads(client, Bucket)) {
+    await client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }))
+  }
+  for (const { Key, VersionId } of await listVersions(client, Bucket)) {
+    await client.send(new DeleteObjectCommand({ Bucket, Key, VersionId }))
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * `npm test`: runs tap, with the arguments given, against a real Postgres and a real S3 server, and ends as tap does.
+ * Nothing it starts outlives it.
+ */
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type S3Server, startS3 } from './servers/minio.ts'
+import { type PostgresServer, startPostgres } from './servers/postgres.ts'
+import { runTap } from './tap.ts'
+
+const NO_S3 = `
+THE S3 SUITES ARE SKIPPED: there is no S3 server to run them against. Any one of these gives them one: Go, so that
+MinIO can be built; minio on the PATH; Docker; or S3_ENDPOINT, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the
+environment. Where CI is set, this is a failure.
+`
+
+const interruption = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => interruption.abort())
+
+process.exitCode = await main(process.argv.slice(2))
+
+async function main(args: string[]): Promise<number> {
+  const directory = await mkdtemp(join(tmpdir(), 'stowage-test-'))
+  // Under root, Postgres runs as another user, who has to get in.
+  if (process.getuid?.() === 0) await chmod(directory, 0o711)
+  try {
+    return await runWithServers(directory, args)
+  } finally {
+    await rm(directory, { recursive: true, force: true, maxRetries: 10 })
+  }
+}
+
+async function runWithServers(directory: string, args: string[]): Promise<number> {
+  let s3: S3Server | undefined
+  let postgres: PostgresServer | undefined
+  try {
+    s3 = await startS3(directory, console.error)
+    postgres = await startPostgres(join(directory, 'postgres'))
+    console.log(s3 ? `S3: ${s3.description}\n` : NO_S3)
+    if (interruption.signal.aborted) return 130
+    const environment = { ...postgres.environment, ...(s3?.environment ?? { TEST_S3: 'none' }) }
+    const { code, summary } = await runTap({ args, environment, directory, signal: interruption.signal })
+    if (!s3) console.log(NO_S3)
+    console.log(`\n${summary}`)
+    if (interruption.signal.aborted) return 130
+    return code === 0 && !s3 && process.env.CI ? 1 : code
+  } finally {
+    await Promise.all([s3?.stop(), postgres?.stop()])
+  }
+}

@@ -1,0 +1,94 @@
+import { spawnSync } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { findFreePort } from '../../../src/embedded/postgres-port.ts'
+import { findOrBuildMinio } from './minio-program.ts'
+import { type ServerCommand, startServer } from './server.ts'
+
+/** An S3 server for the tests. */
+export interface S3Server {
+  description: string
+  /** Tells the tests where it is and who they are. */
+  environment: Record<string, string>
+  stop(): Promise<void>
+}
+
+const REGION = 'us-east-1'
+const USER = 'stowage'
+const PASSWORD = 'stowage-secret'
+const COMPOSE_FILE = new URL('../../../minio.compose.yml', import.meta.url)
+
+/**
+ * The S3 server that the environment names, or a MinIO of our own with its state in `directory`: from the path, from
+ * the cache, built with Go, or in Docker. `undefined` when there is no way to have one.
+ */
+export async function startS3(directory: string, log: (message: string) => void): Promise<S3Server | undefined> {
+  if (process.env.S3_ENDPOINT) return useGivenServer(process.env.S3_ENDPOINT)
+  const port = await findFreePort()
+  const program = await findOrBuildMinio(log)
+  if (program) return startMinio(program, port, describeProgram(program, port, directory))
+  const image = await findDockerImage()
+  if (image) return startMinio(image, port, describeContainer(image, port, directory))
+  return undefined
+}
+
+function useGivenServer(endpoint: string): S3Server {
+  if (!process.env.AWS_ACCESS_KEY_ID || !process.env.AWS_SECRET_ACCESS_KEY) {
+    throw new Error('S3_ENDPOINT is set: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY too, or unset it.')
+  }
+  const environment = { AWS_REGION: process.env.AWS_REGION || REGION }
+  return { description: endpoint, environment, stop: async () => {} }
+}
+
+async function startMinio(
+  description: string,
+  port: number,
+  server: Omit<ServerCommand, 'healthUrl'>,
+): Promise<S3Server> {
+  const endpoint = `http://127.0.0.1:${port}`
+  const stop = await startServer({ ...server, healthUrl: `${endpoint}/minio/health/ready` })
+  return {
+    description,
+    environment: {
+      S3_ENDPOINT: endpoint,
+      AWS_REGION: REGION,
+      AWS_ACCESS_KEY_ID: USER,
+      AWS_SECRET_ACCESS_KEY: PASSWORD,
+    },
+    stop,
+  }
+}
+
+function describeProgram(program: string, port: number, directory: string) {
+  return {
+    command: program,
+    args: [
+      'server',
+      `--address=127.0.0.1:${port}`,
+      '--console-address=127.0.0.1:0',
+      `--certs-dir=${join(directory, 'minio-certificates')}`,
+      join(directory, 'minio'),
+    ],
+    env: { MINIO_ROOT_USER: USER, MINIO_ROOT_PASSWORD: PASSWORD, MINIO_BROWSER: 'off', MINIO_UPDATE: 'off' },
+    logFile: join(directory, 'minio.log'),
+  }
+}
+
+function describeContainer(image: string, port: number, directory: string) {
+  const variables = [`MINIO_ROOT_USER=${USER}`, `MINIO_ROOT_PASSWORD=${PASSWORD}`]
+  return {
+    command: 'docker',
+    args: [
+      ...['run', '--rm', `--publish=127.0.0.1:${port}:9000`],
+      ...variables.map((variable) => `--env=${variable}`),
+      ...[image, 'server', '/data'],
+    ],
+    logFile: join(directory, 'minio.log'),
+  }
+}
+
+/** The image that minio.compose.yml pins, when a Docker engine answers. */
+async function findDockerImage(): Promise<string | undefined> {
+  if (spawnSync('docker', ['info'], { timeout: 10_000 }).status !== 0) return undefined
+  return /image: (minio\/minio:\S+)/.exec(await readFile(COMPOSE_FILE, 'utf8'))?.[1]
+}

@@ -1,0 +1,42 @@
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import { newBoundary, openRequest, readAnswer } from './multipart.ts'
+
+/** A form with one file that is sent piece by piece, as the test says. */
+export interface SlowForm {
+  socket: Socket
+  /** Sends bytes of the file; resolves when the socket has taken them. */
+  send(bytes: Buffer): Promise<void>
+  /** Ends the file and the form, and reads the answer. */
+  finish(): ReturnType<typeof readAnswer>
+}
+
+/** Begins to upload a file in chunked transfer coding; the server sees the file's part at once. */
+export function beginForm(url: string, path: string, field: string, headers: Record<string, string>): SlowForm {
+  const boundary = newBoundary()
+  const socket = openRequest(url, 'POST', path, {
+    ...headers,
+    'content-type': `multipart/form-data; boundary=${boundary}`,
+    'transfer-encoding': 'chunked',
+    connection: 'close',
+  })
+  const answer = readAnswer(socket)
+  answer.catch(() => {})
+  const chunk = async (bytes: Buffer) => {
+    socket.write(`${bytes.length.toString(16)}\r\n`)
+    socket.write(bytes)
+    if (!socket.write('\r\n')) await Promise.race([once(socket, 'drain'), once(socket, 'close')])
+  }
+  const head = `--${boundary}\r\nContent-Disposition: form-data; name="${field}"; filename="slow.bin"\r\n\r\n`
+  socket.on('error', () => {})
+  chunk(Buffer.from(head))
+  return {
+    socket,
+    send: chunk,
+    async finish() {
+      await chunk(Buffer.from(`\r\n--${boundary}--\r\n`))
+      socket.write('0\r\n\r\n')
+      return answer
+    },
+  }
+}

@@ -1,0 +1,67 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import t from 'tap'
+import { repeat } from '../../src/workers/repeat.ts'
+import { until } from '../support/until.ts'
+
+const warnings: unknown[] = []
+const log = { warn: (line: unknown) => void warnings.push(line) } as unknown as Parameters<typeof repeat>[0]['log']
+const hour = 3_600_000
+
+t.test('runs at once, and again as long as there is more to do', async (t) => {
+  let runs = 0
+  const job = async () => {
+    runs += 1
+    return runs < 5
+  }
+  const worker = repeat({ name: 'test', every: hour, log, job })
+  await until('five runs', () => runs === 5)
+  await worker.stop()
+  t.equal(runs, 5)
+})
+
+t.test('a wake-up is heard, also in the middle of a run', async (t) => {
+  let runs = 0
+  let finish = () => {}
+  const job = () => {
+    runs += 1
+    return new Promise<boolean>((resolve) => {
+      finish = () => resolve(false)
+    })
+  }
+  const worker = repeat({ name: 'test', every: hour, log, job })
+  await until('the first run', () => runs === 1)
+  worker.wake()
+  finish()
+  await until('the second run', () => runs === 2)
+  finish()
+  await turn()
+  worker.wake()
+  await until('the third run', () => runs === 3)
+  finish()
+  await worker.stop()
+  t.equal(runs, 3)
+})
+
+t.test('a failing run is logged, and the next comes', async (t) => {
+  let runs = 0
+  const job = async () => {
+    runs += 1
+    throw new Error('no')
+  }
+  const worker = repeat({ name: 'test', every: 10, log, job })
+  await until('three runs', () => runs >= 3)
+  await worker.stop()
+  t.match(warnings[0], { worker: 'test', err: { message: 'no' } })
+})
+
+t.test('stopping waits for the run under way', async (t) => {
+  let ended = false
+  const job = async (signal: AbortSignal) => {
+    await until('the signal', () => signal.aborted)
+    ended = true
+    return true
+  }
+  const worker = repeat({ name: 'test', every: hour, log, job })
+  await worker.stop()
+  t.equal(ended, true)
+})
