@@ -13,6 +13,7 @@ import { getFileRoute } from './http/files/get-file.ts'
 import { errorDocsRoute } from './http/ops/error-docs.ts'
 import { healthRoutes } from './http/ops/health.ts'
 import { answerBadUrl, connectionOptions } from './http/plugins/connections.ts'
+import { corsOptions } from './http/plugins/cors.ts'
 import { earlyAnswer } from './http/plugins/early-answer.ts'
 import { loggerOptions } from './http/plugins/logging.ts'
 import { noteMethods } from './http/plugins/method-not-allowed.ts'
@@ -41,21 +42,22 @@ export async function buildServer({ config, database, store, urlSigningKey, isDr
     frameworkErrors: (error, request, reply) => answerBadUrl(deps, error, request, reply),
   }).withTypeProvider<TypeBoxTypeProvider>()
 
+  const slots = new UploadSlots(config.maxConcurrentUploads)
   const deps: Deps = {
     config,
     db: database.db,
     store,
     urlSigningKey,
-    slots: new UploadSlots(config.maxConcurrentUploads),
     log: app.log,
     publicUrl: publicUrlOf(app, config),
+    takeUploadSlot: () => slots.take(),
     purgeSoon: () => workers.purgeSoon(),
   }
   const workers = startWorkers(deps)
   app.addHook('onClose', () => workers.stop())
 
   await app.register(earlyAnswer)
-  await app.register(cors, { origin: config.corsOrigins, credentials: true, strictPreflight: false })
+  await app.register(cors, corsOptions(config))
   await app.register(cookie)
   await app.register(multipart, { throwFileSizeLimit: false })
 

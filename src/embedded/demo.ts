@@ -22,26 +22,34 @@ export async function demoText(app: App, db: Database, config: Config): Promise<
   const { session } = await createSession(db, { userId: 1, scopes: ['read', 'write'] })
   const { token } = await createToken(db, { userId: 1, scopes: allScopes, expiresAt: null })
   const url = publicUrlOf(app, config)()
+  const sent = quoted(sample)
+  const upload = (field: string) => quoted(`${field}=@"${sample}"`)
+  const compare = `cmp - ${sent} && echo 'The same bytes came back.'`
   return `
 Stowage runs at ${url}. Paste these lines into another terminal; they upload a file, read its metadata,
 download it, compare it and delete it.
 
-# The cookie API
+echo 'The cookie API'
 COOKIE='${config.sessionCookie}=${session}'
-ANSWER=$(curl -sS -b "$COOKIE" -F 'files=@${sample}' ${url}/api/v1/messages/1/attachments); echo "$ANSWER"
+ANSWER=$(curl -sS -b "$COOKIE" -F ${upload('files')} ${url}/api/v1/messages/1/attachments); echo "$ANSWER"
 ID=$(echo "$ANSWER" | grep -o '[0-9]*' | tail -n 1)
 curl -sS -b "$COOKIE" "${url}/api/v1/attachments/$ID"; echo
-curl -sS -b "$COOKIE" "${url}/api/v1/attachments/$ID/README.md" | cmp - '${sample}' && echo 'The same bytes came back.'
+curl -sS -b "$COOKIE" "${url}/api/v1/attachments/$ID/README.md" | ${compare}
 curl -sS -b "$COOKIE" -X DELETE "${url}/api/v1/attachments/$ID"; echo
 
-# The bearer API
+echo 'The bearer API'
 TOKEN='${token}'
-ANSWER=$(curl -sS -H "Authorization: Bearer $TOKEN" -F 'file=@${sample}' ${url}/v1/attachments); echo "$ANSWER"
+ANSWER=$(curl -sS -H "Authorization: Bearer $TOKEN" -F ${upload('file')} ${url}/v1/attachments); echo "$ANSWER"
 ID=$(echo "$ANSWER" | grep -o '"id":"[^"]*"' | cut -d '"' -f 4)
-curl -sS -H "Authorization: Bearer $TOKEN" "${url}/v1/attachments/$ID" ; echo
-curl -sS "$(echo "$ANSWER" | grep -o '"file_url":"[^"]*"' | cut -d '"' -f 4)" | cmp - '${sample}' && echo 'The same bytes came back.'
+curl -sS -H "Authorization: Bearer $TOKEN" "${url}/v1/attachments/$ID"; echo
+curl -sS "$(echo "$ANSWER" | grep -o '"file_url":"[^"]*"' | cut -d '"' -f 4)" | ${compare}
 curl -sS -H "Authorization: Bearer $TOKEN" -X DELETE -w '%{http_code}\\n' "${url}/v1/attachments/$ID"
 
 Ctrl-C stops the server. What was uploaded is kept in ${config.dataDir} for the next start.
 `
+}
+
+/** For a POSIX shell, whatever folder Stowage lies in. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`
 }

@@ -42,7 +42,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const { server, port } = await startOnFreePort(options, password)
   // The library tells nobody when Postgres ends; its `process` is private in the types only.
   const { process: child } = server as unknown as { process: ChildProcess & { pid: number } }
-  const exited = child.exitCode === null ? once(child, 'exit').then(() => {}) : Promise.resolve()
+  const hasExited = child.exitCode !== null || child.signalCode !== null
+  const exited = hasExited ? Promise.resolve() : once(child, 'exit').then(() => {})
   const url = `postgres://postgres:${password}@127.0.0.1:${port}/${DATABASE}`
   const stop = () => {
     child.kill('SIGINT')

@@ -33,7 +33,7 @@ export async function upload(
   { actor, signal }: { actor: string; signal: AbortSignal },
   receiveAll: (receive: Receive) => Promise<void>,
 ): Promise<Attachment[]> {
-  using _slot = deps.slots.take()
+  using _slot = deps.takeUploadSlot()
   using lease = new Lease(deps.db, deps.config.uploadLeaseSeconds)
   const files: Arriving[] = []
   try {

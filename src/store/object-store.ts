@@ -18,7 +18,7 @@ export interface ByteRange {
 }
 
 export interface PutOptions {
-  /** Aborts the transfer; the put then rejects with the signal's reason. */
+  /** Aborts the transfer; the put then rejects with the signal's reason. After the last byte it may come too late. */
   signal: AbortSignal
   /**
    * Called once, and awaited, when the store has opened a multipart upload and before its first part is sent: the

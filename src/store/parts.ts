@@ -27,7 +27,7 @@ export class Part {
   }
 
   /** CRC32, four bytes, big-endian: base64 of this is S3's `ChecksumCRC32`. */
-  get crc32(): Buffer {
+  get checksum(): Buffer {
     const bytes = Buffer.alloc(4)
     bytes.writeUInt32BE(this.#crc32)
     return bytes

@@ -1,6 +1,6 @@
 import { S3Client } from '@aws-sdk/client-s3'
 import { PartBuffers } from './part-buffers.ts'
-import { S3Http, type S3Timeouts } from './s3-http.ts'
+import { defaultTimeouts, S3Http, type S3Timeouts } from './s3-http.ts'
 
 /** Where the bucket is, and how to work with it. */
 export interface S3StoreOptions {
@@ -58,7 +58,9 @@ export function partSizeFor(maxObjectSize: number): number {
   return Math.max(smallestPart, Math.ceil(maxObjectSize / maxParts / mebibyte) * mebibyte)
 }
 
-function openClient({ region, endpoint, forcePathStyle, accessKeyId, secretAccessKey, ...options }: S3StoreOptions) {
+function openClient(options: S3StoreOptions): S3Client {
+  const { region, endpoint, forcePathStyle, accessKeyId, secretAccessKey } = options
+  const { timeouts = defaultTimeouts, maxSockets = 512 } = options
   const client = new S3Client({
     region,
     forcePathStyle,
@@ -70,7 +72,7 @@ function openClient({ region, endpoint, forcePathStyle, accessKeyId, secretAcces
     responseChecksumValidation: 'WHEN_REQUIRED',
     // With this header the handler opens a connection for each part instead of keeping its connections.
     expectContinueHeader: false,
-    requestHandler: new S3Http(options.timeouts ?? { connect: 3_000, silence: 30_000 }, options.maxSockets ?? 512),
+    requestHandler: new S3Http(timeouts, maxSockets),
   })
   leavePayloadUnsigned(client)
   return client

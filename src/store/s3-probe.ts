@@ -3,13 +3,13 @@ import { Readable } from 'node:stream'
 import { AbortMultipartUploadCommand, CreateMultipartUploadCommand, DeleteObjectCommand } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
 import { openBucket, type S3StoreOptions } from './s3-bucket.ts'
+import { isDenied } from './s3-errors.ts'
 
 const partSize = 5 * 1024 * 1024
 
 /**
  * Sends an object in two parts with the SDK's own uploader, then begins an upload and gives it up: so a bucket that
  * refuses either is told from a fault of ours. Leaves nothing behind.
- * @throws Error that says what to allow
  */
 export async function probeMultipart(options: S3StoreOptions, signal: AbortSignal): Promise<string> {
   const { client, bucket } = openBucket(options)
@@ -23,13 +23,17 @@ export async function probeMultipart(options: S3StoreOptions, signal: AbortSigna
     const { UploadId } = await client.send(new CreateMultipartUploadCommand(place), { abortSignal: signal })
     await client.send(new AbortMultipartUploadCommand({ ...place, UploadId }), { abortSignal: signal })
     return 'works'
-  } catch (cause) {
-    const { name, message } = cause as Error
-    throw new Error(
-      `${name}: ${message}. Allow s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload and s3:ListBucketMultipartUploads.`,
-      { cause },
-    )
   } finally {
     client.destroy()
   }
+}
+
+/** A failed probe for the operator: what the store itself said, and what to allow when it denied something. */
+export function explainProbe(error: unknown): string {
+  const { name, message, cause } = error as Error
+  if (cause instanceof Error) return explainProbe(cause)
+  const advice = isDenied(error)
+    ? '. Allow s3:PutObject, s3:GetObject, s3:DeleteObject, s3:AbortMultipartUpload and s3:ListBucketMultipartUploads.'
+    : ''
+  return `${name}: ${message}${advice}`
 }

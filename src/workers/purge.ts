@@ -4,8 +4,9 @@ import type { Deps } from '../deps.ts'
 const batch = 20
 
 /**
- * Removes the bytes of failed attempts and deleted attachments. A write that was in flight may still land afterwards, so
- * each key is purged again after one lease, and a last time when the row's retention ends: only then is it forgotten.
+ * Removes the bytes of failed attempts and deleted attachments. A write that was in flight may still land afterwards: a
+ * writer notices within a third of its lease that its attempt is over. So each key is purged again after a quarter of a
+ * lease and after another half, and a last time when the row's retention ends: only then is it forgotten.
  * @returns true when there may be more to purge at once
  */
 export async function purge(
@@ -26,7 +27,8 @@ async function purgeOne(
   signal: AbortSignal,
 ): Promise<void> {
   await store.remove(key, { uploadId: uploadId ?? undefined, signal })
-  const waits = [config.uploadLeaseSeconds, config.failedRetentionHours * 3600]
+  const lease = config.uploadLeaseSeconds
+  const waits = [lease / 4, lease / 2, config.failedRetentionHours * 3600]
   const wait = waits[purges]
   if (wait === undefined) await forgetObject(db, key)
   else await purgeAgain(db, key, wait)

@@ -131,6 +131,15 @@ function servesBytes(t: Test, { store, partSize, openReads }: StoreUnderTest): v
     await until('the read is closed', isClosed)
   })
 
+  t.test('does not let a read look complete that was aborted before its last byte was taken', async (t) => {
+    await store.put('reads/4', chunksOf(bytesOf(1000), 1000), { signal: never })
+    const controller = new AbortController()
+    const stream = await store.get('reads/4', { signal: controller.signal })
+    await once(stream, 'readable')
+    controller.abort()
+    await t.rejects(collect(stream))
+  })
+
   t.test('does not begin a read whose signal has aborted', { skip }, async (t) => {
     await store.put('reads/3', chunksOf(bytesOf(1), 1), { signal: never })
     const gone = new Error('The client left')

@@ -64,8 +64,11 @@ export async function openFaultProxy(t: Test, target: string): Promise<FaultProx
         reads -= 1
       })
     }
-    proxy.fault(exchangeOf({ operation, nth, request, response }, target))
+    const exchange = exchangeOf({ operation, nth, request, response }, target)
+    // Either side may hang up at any time; that is what the tests are about.
+    respond(exchange).catch(() => response.destroy())
   })
+  const respond = async (exchange: Exchange) => await proxy.fault(exchange)
   const proxy: FaultProxy = {
     endpoint: '',
     fault: (exchange) => exchange.pass(),
@@ -104,10 +107,7 @@ function exchangeOf(
     nth,
     request,
     response,
-    async pass() {
-      // Either side may hang up at any time; that is what the tests are about.
-      await relay(request, response, target).catch(() => response.destroy())
-    },
+    pass: () => relay(request, response, target).catch(() => void response.destroy()),
     async deliver(change = (bytes) => bytes) {
       const toStore = openRequest(request, target)
       toStore.end(change(await buffer(request)))
@@ -127,20 +127,22 @@ async function relay(request: IncomingMessage, response: ServerResponse, target:
   const answered = once(toStore, 'response') as Promise<[IncomingMessage]>
   answered.catch(() => {})
   request.pipe(toStore)
-  request.once('close', () => {
-    if (!request.complete) toStore.destroy()
-  })
   response.once('close', () => toStore.destroy())
   const [answer] = await answered
-  response.writeHead(answer.statusCode ?? 502, answer.headers)
+  const { connection: _, ...headers } = answer.headers
+  response.writeHead(answer.statusCode ?? 502, headers)
   await pipeline(answer, response)
 }
 
-function openRequest({ method, url, headers }: IncomingMessage, target: string) {
+/** The same request to the store, broken off when the client breaks off. */
+function openRequest(source: IncomingMessage, target: string) {
   const { hostname, port } = new URL(target)
   // The host stays as it was: it is part of what the client signed.
-  const toStore = request({ hostname, port, method, path: url, headers })
+  const toStore = request({ hostname, port, method: source.method, path: source.url, headers: source.headers })
   toStore.on('error', () => {})
+  source.once('close', () => {
+    if (!source.complete) toStore.destroy()
+  })
   return toStore
 }
 

@@ -78,23 +78,25 @@ s3Test('A removal that fails says so', async (t) => {
   await t.rejects(store.remove('denied/3'), { ...unavailable, cause: { name: 'AccessDenied' } })
 })
 
-s3Test('Lists of several pages are read to the end', async (t) => {
+s3Test('Lists of several pages are read to the end, and longer keys in them left alone', async (t) => {
   const { store, proxy } = await openBehindProxy(t)
-  const pages = (list: string, entry: (id: string) => string, marker: string) => (exchange: Exchange) => {
+  const pages = (list: string, entry: (key: string, id: string) => string, marker: string) => (exchange: Exchange) => {
     const isFirst = exchange.nth === 1
-    const entries = (isFirst ? ['a', 'b'] : ['c']).map(entry).join('')
+    const entries = isFirst
+      ? entry('pages/1', 'a') + entry('pages/1', 'b')
+      : entry('pages/1', 'c') + entry('pages/11', 'd')
     const next = isFirst ? `<NextKeyMarker>pages/1</NextKeyMarker><Next${marker}>b</Next${marker}>` : ''
     exchange.answer(200, `<${list}><IsTruncated>${isFirst}</IsTruncated>${next}${entries}</${list}>`)
   }
   const asked: string[] = []
   const uploadPages = pages(
     'ListMultipartUploadsResult',
-    (id) => `<Upload><Key>pages/1</Key><UploadId>${id}</UploadId></Upload>`,
+    (key, id) => `<Upload><Key>${key}</Key><UploadId>${id}</UploadId></Upload>`,
     'UploadIdMarker',
   )
   const versionPages = pages(
     'ListVersionsResult',
-    (id) => `<Version><Key>pages/1</Key><VersionId>${id}</VersionId></Version>`,
+    (key, id) => `<Version><Key>${key}</Key><VersionId>${id}</VersionId></Version>`,
     'VersionIdMarker',
   )
   proxy.fault = (exchange) => {

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
+import { buffer } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { ObjectStore } from '../../src/store/object-store.ts'
@@ -13,7 +14,7 @@ const never = new AbortController().signal
 const unavailable = { code: 'storage_unavailable' }
 
 /** Milliseconds; long enough for a busy machine, short enough to wait for. */
-const timeouts = { connect: 400, silence: 600 }
+const timeouts = { connect: 400, silence: 600, completion: 1800 }
 
 t.test('A store that cannot be reached fails everything at once', async (t) => {
   const store = openAt(t, `http://127.0.0.1:${await closedPort()}`)
@@ -84,6 +85,22 @@ t.test('A slow store that keeps taking bytes is not taken for a silent one', asy
   const started = performance.now()
   t.equal((await store.put('a/1', chunksOf(bytesOf(size), size), { signal: never })).size, size)
   t.ok(performance.now() - started > timeouts.silence, 'it took longer than the store may be silent')
+})
+
+t.test('A completion may take its time, but not for ever', async (t) => {
+  const slow = await openFaultProxy(t, 'http://unused')
+  slow.fault = async ({ operation, request, response, answer }) => {
+    await buffer(request)
+    if (operation === 'CreateMultipartUpload') return answer(200, '<A><UploadId>1</UploadId></A>')
+    if (operation === 'UploadPart') return response.writeHead(200, { etag: '"1"' }).end()
+    if (request.url?.startsWith('/any/for/ever')) return
+    await delay(2 * timeouts.silence)
+    answer(200, '<A><ETag>"1"</ETag></A>')
+  }
+  const store = openAt(t, slow.endpoint, { timeouts })
+  const put = (key: string) => store.put(key, chunksOf(bytesOf(2 * partSize), 65_536), { signal: never })
+  await t.resolves(put('its/time'))
+  await t.rejects(put('for/ever'), unavailable)
 })
 
 t.test('A read that finds no free socket fails, and uploads have sockets of their own', async (t) => {

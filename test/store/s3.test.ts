@@ -38,6 +38,20 @@ s3Test('The caller knows the upload before its first part is sent', async (t) =>
   t.equal(told.length, 1)
 })
 
+s3Test('The caller knows the upload even when it aborts while the upload is begun', async (t) => {
+  const { store, proxy, remains } = await openBehindProxy(t)
+  const controller = new AbortController()
+  proxy.fault = (exchange) => {
+    if (exchange.operation === 'CreateMultipartUpload') controller.abort()
+    exchange.pass()
+  }
+  const told: string[] = []
+  const onUpload = async (uploadId: string) => void told.push(uploadId)
+  const put = store.put('told/3', chunksOf(bytesOf(3 * partSize), 65_536), { signal: controller.signal, onUpload })
+  await t.rejects(put, { name: 'AbortError' })
+  t.same(await remains('told/3'), [`upload ${told[0]}`])
+})
+
 s3Test('A caller that cannot record the upload fails it', async (t) => {
   const { store, proxy } = await openBehindProxy(t)
   const failure = new Error('The database is away')

@@ -5,7 +5,8 @@ import { nameOfTestFile } from './test-file.ts'
 
 /**
  * Makes an empty database for this test file and returns its URL. When the test ends it is dropped, whoever is still
- * connected; after a failure it is kept, and its name is printed: set TEST_DATABASE_URL to a server that outlives `npm test`.
+ * connected. After a failure it is kept, and its name is printed: to look into it, run the test with a
+ * TEST_DATABASE_URL of your own, as the server of `npm test` ends with it.
  */
 export async function createTestDatabase(t: Test): Promise<string> {
   const server = process.env.TEST_DATABASE_URL

@@ -2,12 +2,15 @@
  * `npm test`: runs tap, with the arguments given, against a real Postgres and a real S3 server, and ends as tap does.
  * Nothing it starts outlives it.
  */
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { identifyProcess } from '../../src/embedded/postgres-process.ts'
 import { type S3Server, startS3 } from './servers/minio.ts'
 import { type PostgresServer, startPostgres } from './servers/postgres.ts'
 import { runTap } from './tap.ts'
+
+const PREFIX = 'stowage-test-run-'
 
 const NO_S3 = `
 THE S3 SUITES ARE SKIPPED: there is no S3 server to run them against. Any one of these gives them one: Go, so that
@@ -17,17 +20,28 @@ environment. Where CI is set, this is a failure.
 
 const interruption = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => interruption.abort())
+// As when a `| head` has seen enough.
+process.stdout.on('error', () => interruption.abort())
 
 process.exitCode = await main(process.argv.slice(2))
 
 async function main(args: string[]): Promise<number> {
-  const directory = await mkdtemp(join(tmpdir(), 'stowage-test-'))
+  await removeLeftovers()
+  const directory = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`))
   // Under root, Postgres runs as another user, who has to get in.
   if (process.getuid?.() === 0) await chmod(directory, 0o711)
   try {
     return await runWithServers(directory, args)
   } finally {
     await rm(directory, { recursive: true, force: true, maxRetries: 10 })
+  }
+}
+
+/** Removes the state of runs that were killed; another user's is theirs to remove. */
+async function removeLeftovers(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    const isOver = name.startsWith(PREFIX) && !identifyProcess(Number.parseInt(name.slice(PREFIX.length), 10))
+    if (isOver) await rm(join(tmpdir(), name), { recursive: true, force: true }).catch(() => {})
   }
 }
 

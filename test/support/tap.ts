@@ -21,7 +21,7 @@ const TAP = fileURLToPath(new URL('../../node_modules/.bin/tap', import.meta.url
 /** What a log needs no line for: what passed inside a test file, and TAP's bookkeeping. */
 const NOISE = /^( +ok \d(?!.* # (SKIP|TODO))| *# Subtest: | *\d+\.\.\d+| *# time=|TAP version|# No coverage| *$)/
 
-/** Runs tap and resolves with its exit code and its own count of assertions, as a line that people and tools can read. */
+/** Runs tap and resolves with its exit code and its own count of assertions, as a line for people and tools. */
 export async function runTap({ args, environment, directory, signal }: TapRun) {
   const results = join(directory, 'results.tap')
   const isTerminal = process.stdout.isTTY
@@ -37,7 +37,7 @@ export async function runTap({ args, environment, directory, signal }: TapRun) {
   return { code, summary: summarise(printed ?? (await readResults(results))) }
 }
 
-/** tap's other reporters draw a moving picture into a log, or leave out the details. Resolves with all of its output. */
+/** tap's other reporters draw a moving picture into a log, or leave out the details. Resolves with all it printed. */
 async function printWithoutNoise(output: Readable): Promise<string> {
   const lines: string[] = []
   for await (const line of createInterface({ input: output })) {

@@ -49,6 +49,9 @@ for (const kind of ['disk', 's3'] as const) {
 
     await makeDue(server, 'aa/goes')
     await purge(deps, signal)
+    t.equal(await purgesOf(server, 'aa/goes'), 3)
+    await makeDue(server, 'aa/goes')
+    await purge(deps, signal)
     t.equal(await purgesOf(server, 'aa/goes'), undefined, 'forgotten after the last time')
     t.equal(await purgesOf(server, 'aa/stays'), 0)
   })

@@ -1,0 +1,112 @@
+import { crc32 } from 'node:zlib'
+import {
+  type CompletedPart,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3'
+import type { PutOptions, StoredObject } from './object-store.ts'
+import type { Part } from './parts.ts'
+import type { S3Bucket } from './s3-bucket.ts'
+import { storedAfterAll, whileSending } from './s3-delivery.ts'
+import { toldAs } from './s3-errors.ts'
+import { notStored } from './unavailable.ts'
+
+const never = new AbortController().signal
+
+/** One multipart upload: begun by its first part, made an object by `complete`. */
+export class MultipartUpload {
+  readonly #store: S3Bucket
+  readonly #key: string
+  readonly #signal: AbortSignal
+  readonly #onUpload: PutOptions['onUpload']
+  #begun: Promise<string> | undefined
+  #size = 0
+  readonly #parts: CompletedPart[] = []
+  readonly #checksums: Buffer[] = []
+
+  constructor(store: S3Bucket, key: string, signal: AbortSignal, onUpload: PutOptions['onUpload']) {
+    this.#store = store
+    this.#key = key
+    this.#signal = signal
+    this.#onUpload = onUpload
+  }
+
+  /** Sends a part and releases it; the first one begins the upload, the others wait for that. */
+  async send(part: Part): Promise<void> {
+    try {
+      this.#signal.throwIfAborted()
+      this.#begun ??= this.#begin()
+      await this.#sendPart(await this.#begun, part)
+    } finally {
+      part.release()
+    }
+  }
+
+  /** Makes the object of the parts sent. The signal does not matter any more: every byte is in the store. */
+  async complete(): Promise<StoredObject> {
+    const { client, bucket: Bucket, checksums } = this.#store
+    const stored = { size: this.#size, checksum: checksums ? this.#compositeChecksum() : undefined }
+    try {
+      const command = new CompleteMultipartUploadCommand({
+        Bucket,
+        Key: this.#key,
+        UploadId: await this.#begun,
+        MultipartUpload: { Parts: this.#parts },
+      })
+      const { ETag } = await client.send(command)
+      if (ETag === undefined) throw new Error('CompleteMultipartUpload was answered without an ETag')
+      return stored
+    } catch (error) {
+      return await storedAfterAll(this.#store, this.#key, stored, never, error)
+    }
+  }
+
+  async #begin(): Promise<string> {
+    const uploadId = await this.#create()
+    await this.#onUpload?.(uploadId)
+    return uploadId
+  }
+
+  /** Not aborted by the signal: an upload whose id never reached us could not be named, and so not be removed. */
+  async #create(): Promise<string> {
+    const { client, bucket: Bucket, checksums } = this.#store
+    try {
+      const ChecksumAlgorithm = checksums ? 'CRC32' : undefined
+      const command = new CreateMultipartUploadCommand({ Bucket, Key: this.#key, ChecksumAlgorithm })
+      const { UploadId } = await client.send(command)
+      if (UploadId === undefined) throw new Error('CreateMultipartUpload was answered without an UploadId')
+      return UploadId
+    } catch (error) {
+      throw notStored(error)
+    }
+  }
+
+  async #sendPart(UploadId: string, { number: PartNumber, bytes, checksum }: Part): Promise<void> {
+    const { client, bucket: Bucket, checksums } = this.#store
+    const ChecksumCRC32 = checksums ? checksum.toString('base64') : undefined
+    try {
+      const command = new UploadPartCommand({
+        Bucket,
+        Key: this.#key,
+        UploadId,
+        PartNumber,
+        Body: bytes,
+        ChecksumCRC32,
+      })
+      const { ETag } = await whileSending(this.#signal, (abortSignal) => client.send(command, { abortSignal }))
+      this.#parts[PartNumber - 1] = { PartNumber, ETag, ChecksumCRC32 }
+      this.#checksums[PartNumber - 1] = checksum
+      this.#size += bytes.length
+    } catch (error) {
+      throw toldAs(error, this.#signal, notStored)
+    }
+  }
+
+  /** S3's notation for an object of several parts: the checksum of the parts' checksums, and their number. */
+  #compositeChecksum(): string {
+    const checksum = Buffer.alloc(4)
+    checksum.writeUInt32BE(crc32(Buffer.concat(this.#checksums)))
+    return `${checksum.toString('base64')}-${this.#checksums.length}`
+  }
+}
