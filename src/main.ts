@@ -1,45 +1,64 @@
 import { parseArgs } from 'node:util'
 import { doctor } from './commands/doctor.ts'
+import { migrate } from './commands/migrate.ts'
 import { serve } from './commands/serve.ts'
-import { session } from './commands/session.ts'
-import { token } from './commands/token.ts'
-import { type CommandLine, UsageError, usage } from './commands/usage.ts'
-import { withDatabase } from './commands/with-database.ts'
+import { createSessionCommand, revokeSessionCommand } from './commands/session.ts'
+import { createTokenCommand, revokeTokenCommand } from './commands/token.ts'
+import { type Options, UsageError, usage } from './commands/usage.ts'
 import { ConfigError, loadEnvFile } from './config.ts'
 import { StowageError } from './errors.ts'
 
-async function run(args: string[], env: NodeJS.ProcessEnv): Promise<void> {
-  const { positionals, values } = readArguments(args)
-  const [command, action, subject] = positionals
-  const line: CommandLine = { action, subject, options: values }
-  if (values.help || command === 'help') return console.log(usage)
-  switch (command) {
-    case 'serve':
-      return serve(env)
-    case 'migrate':
-      return withDatabase(env, async () => {})
-    case 'token':
-      return token(env, line)
-    case 'session':
-      return session(env, line)
-    case 'doctor':
-      return doctor(env)
-    default:
-      throw new UsageError(command === undefined ? 'A command is missing.' : `There is no command ${command}.`)
-  }
+type Environment = NodeJS.ProcessEnv
+
+interface Command {
+  /** The options it takes; none unless named. */
+  options?: readonly (keyof Options)[]
+  /** What its one word is; it takes none unless named. */
+  word?: string
+  run(env: Environment, options: Options, word: string): Promise<void>
 }
 
-function readArguments(args: string[]) {
+const commands = new Map<string, Command>([
+  ['serve', { run: serve }],
+  ['migrate', { run: migrate }],
+  ['token create', { options: ['user', 'scope', 'expires-in'], run: createTokenCommand }],
+  ['token revoke', { word: 'the token', run: (env, _, token) => revokeTokenCommand(env, token) }],
+  ['session create', { options: ['user'], run: createSessionCommand }],
+  ['session revoke', { word: 'the cookie pair', run: (env, _, pair) => revokeSessionCommand(env, pair) }],
+  ['doctor', { run: doctor }],
+])
+
+async function run(args: string[], env: Environment): Promise<void> {
+  const { words, options, help } = readArguments(args)
+  if (help || words[0] === 'help') return console.log(usage)
+  const pair = words.slice(0, 2).join(' ')
+  const name = commands.has(pair) ? pair : (words[0] ?? '')
+  const command = commands.get(name)
+  if (command === undefined)
+    throw new UsageError(name === '' ? 'A command is missing.' : `There is no command ${pair}.`)
+
+  const rest = words.slice(name.split(' ').length)
+  const word = command.word === undefined ? '' : rest.shift()
+  const strangers = Object.keys(options).filter((option) => !command.options?.includes(option as keyof Options))
+  const surplus = [...strangers.map((option) => `--${option}`), ...rest]
+  if (word === undefined) throw new UsageError(`stowage ${name} needs ${command.word}.`)
+  if (surplus.length > 0) throw new UsageError(`stowage ${name} does not take ${surplus.join(' ')}.`)
+  await command.run(env, options, word)
+}
+
+function readArguments(args: string[]): { words: string[]; options: Options; help: boolean | undefined } {
   const text = { type: 'string' } as const
-  const options = {
-    user: text,
-    scope: text,
-    'expires-in': text,
-    id: text,
-    help: { type: 'boolean', short: 'h' },
-  } as const
+  // A token can begin with a dash: what follows `revoke` is never an option.
+  const after = args.indexOf('revoke') + 1
+  const dashes = after > 0 && args[after] !== '--' ? ['--'] : []
   try {
-    return parseArgs({ args, allowPositionals: true, options })
+    const { positionals, values } = parseArgs({
+      args: args.toSpliced(after, 0, ...dashes),
+      allowPositionals: true,
+      options: { user: text, scope: text, 'expires-in': text, help: { type: 'boolean', short: 'h' } },
+    })
+    const { help, ...options } = values
+    return { words: positionals, options, help }
   } catch (error) {
     throw new UsageError((error as Error).message)
   }
@@ -52,8 +71,8 @@ function explain(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
 
-loadEnvFile()
 try {
+  loadEnvFile()
   await run(process.argv.slice(2), process.env)
 } catch (error) {
   console.error(explain(error))

@@ -123,7 +123,7 @@ export const settings = {
   publicUrl: optional(
     'PUBLIC_URL',
     httpUrl,
-    'Where clients reach the server: the start of every `file_url`. With https the session cookie is `Secure`. Default: the address listened on; required in production.',
+    'Where clients reach the server: the start of every `file_url`. With https the session cookie is `Secure`. Default: `http://localhost` and the port; required in production.',
   ),
   databaseUrl: secret(
     'DATABASE_URL',

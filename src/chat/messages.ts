@@ -2,8 +2,9 @@ import { and, eq, isNull, sql } from 'drizzle-orm'
 import { bury } from '../db/attachments.ts'
 import type { Database } from '../db/client.ts'
 import { newPublicId } from '../db/public-ids.ts'
-import { messages } from '../db/schema.ts'
+import { messages, rooms } from '../db/schema.ts'
 import { StowageError } from '../errors.ts'
+import { roomNotFound } from './rooms.ts'
 import { putUsers } from './users.ts'
 
 /** A message with both its ids. */
@@ -27,11 +28,17 @@ export async function putMessage(
     select ${id}::bigint, ${newPublicId()}, r.id, ${authorId}::bigint from rooms r
     where r.id = ${roomId} and r.deleted_at is null for share
     on conflict (id) do nothing`)
-  const [message] = await db.select().from(messages).where(eq(messages.id, id))
-  if (!message) throw new StowageError('not_found', 'Room not found')
+  const [found] = await db
+    .select({ message: messages, roomDeletedAt: rooms.deletedAt })
+    .from(messages)
+    .innerJoin(rooms, eq(rooms.id, messages.roomId))
+    .where(eq(messages.id, id))
+  if (!found) throw roomNotFound()
+  const { message, roomDeletedAt } = found
   if (message.deletedAt !== null) throw new StowageError('conflict', `Message ${id} was deleted; take a new id.`)
   if (message.roomId !== roomId)
     throw new StowageError('conflict', `Message ${id} lies in another room and stays there.`)
+  if (roomDeletedAt !== null) throw roomNotFound()
   return message
 }
 

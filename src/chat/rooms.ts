@@ -25,13 +25,16 @@ export async function putRoom(db: Database, id: number, { memberIds, moderatorId
   await putUsers(db, userIds)
   const moderators = new Set(moderatorIds)
   const wanted = JSON.stringify(userIds.map((userId) => ({ userId, moderator: moderators.has(userId) })))
+  // The room is locked first, or two of these at once could each wait for a member that the other is changing.
   await db.execute(sql`
-    with wanted as (
+    with room as (
+      select id from rooms where id = ${id} and deleted_at is null for no key update
+    ), wanted as (
       select * from jsonb_to_recordset(${wanted}::text::jsonb) as w("userId" bigint, moderator boolean)
     ), gone as (
-      delete from members where room_id = ${id} and user_id not in (select "userId" from wanted)
+      delete from members m using room where m.room_id = room.id and m.user_id not in (select "userId" from wanted)
     )
-    insert into members (room_id, user_id, moderator) select ${id}::bigint, "userId", moderator from wanted order by "userId"
+    insert into members (room_id, user_id, moderator) select room.id, "userId", moderator from room, wanted
     on conflict (room_id, user_id) do update set moderator = excluded.moderator`)
   return room
 }
@@ -59,10 +62,13 @@ export async function deleteMember(db: Database, roomId: number, userId: number)
 
 /** Deletes a room with the attachments of its messages. @throws StowageError `not_found` */
 export async function deleteRoom(db: Database, id: number): Promise<void> {
+  const managed = and(eq(rooms.id, id), isNull(rooms.ownerId))
+  const [room] = await db.select({ id: rooms.id }).from(rooms).where(managed)
+  if (!room) throw roomNotFound()
   const deleted = await db
     .update(rooms)
     .set({ deletedAt: sql`now()` })
-    .where(and(eq(rooms.id, id), isNull(rooms.deletedAt)))
+    .where(and(managed, isNull(rooms.deletedAt)))
     .returning({ id: rooms.id })
   await bury(db, { roomId: id })
   if (deleted.length === 0) throw roomNotFound()
@@ -78,6 +84,6 @@ async function findRoom(db: Database, id: number): Promise<RoomIds> {
   return room
 }
 
-function roomNotFound(): StowageError {
+export function roomNotFound(): StowageError {
   return new StowageError('not_found', 'Room not found')
 }

@@ -1,8 +1,8 @@
-import { eq, inArray, sql } from 'drizzle-orm'
+import { and, eq, inArray, isNull, sql } from 'drizzle-orm'
 import { bury } from '../db/attachments.ts'
 import type { Database } from '../db/client.ts'
 import { newPublicId } from '../db/public-ids.ts'
-import { rooms, users } from '../db/schema.ts'
+import { members, rooms, users } from '../db/schema.ts'
 import { StowageError } from '../errors.ts'
 
 /** A room with both its ids. */
@@ -54,20 +54,23 @@ export async function ownConversation(db: Database, userId: number): Promise<Roo
 
 /**
  * Deletes a user: their credentials end, their uploads and their own conversation are deleted, they leave every room.
+ * One statement after the other, none of which holds one lock while it waits for another, since uploads lock the room and
+ * the uploader together.
  * @throws StowageError `not_found`
  */
 export async function deleteUser(db: Database, id: number): Promise<void> {
-  const deleted = await db.execute(sql`
-    with deleted as (
-      update users set deleted_at = now() where id = ${id} and deleted_at is null returning id
-    ), own_room as (
-      update rooms set deleted_at = now() from deleted where owner_id = deleted.id
-    ), left_rooms as (
-      delete from members using deleted where user_id = deleted.id
-    )
-    select id from deleted`)
+  const deleted = await db
+    .update(users)
+    .set({ deletedAt: sql`now()` })
+    .where(and(eq(users.id, id), isNull(users.deletedAt)))
+    .returning({ id: users.id })
+  const [own] = await db
+    .update(rooms)
+    .set({ deletedAt: sql`now()` })
+    .where(eq(rooms.ownerId, id))
+    .returning({ id: rooms.id })
+  await db.delete(members).where(eq(members.userId, id))
   await bury(db, { uploaderId: id })
-  const [own] = await db.select({ id: rooms.id }).from(rooms).where(eq(rooms.ownerId, id))
   if (own) await bury(db, { roomId: own.id })
   if (deleted.length === 0) throw new StowageError('not_found', 'User not found')
 }

@@ -5,74 +5,68 @@ import { type Config, ConfigError, readConfig } from '../config.ts'
 import { type DatabaseClient, openDatabase } from '../db/client.ts'
 import { countPendingMigrations } from '../db/migrate.ts'
 import type { ObjectStore } from '../store/object-store.ts'
-import { probeMultipart } from '../store/s3-probe.ts'
+import { explainProbe, probeMultipart } from '../store/s3-probe.ts'
 import { openStore, reachDatabase, s3Options } from './parts.ts'
 
-const timeLimit = 30_000
+const answerSeconds = 10
+const transferSeconds = 30
 const mostSkewSeconds = 5
-
-/** What a check found, in words; it throws an Error that says what to fix. */
-type Check = () => Promise<string>
 
 /** `stowage doctor`: checks settings, database, bucket and clock, and says what to fix. Exits 1 when something is wrong. */
 export async function doctor(env: NodeJS.ProcessEnv): Promise<void> {
-  let healthy = true
-  const check = async (name: string, run: Check) => {
-    try {
-      console.log(`ok    ${name}: ${await run()}`)
-    } catch (error) {
-      healthy = false
-      console.log(`FAIL  ${name}: ${(error as Error).message}`)
-    }
-  }
-  const config = await checkSettings(env, check)
+  const report = new Report()
+  const config = await checkSettings(env, report)
   if (config) {
-    await checkDatabase(config, check)
-    await checkStore(config, check)
+    await checkDatabase(config, report)
+    await checkStore(config, report)
   }
-  if (!healthy) process.exitCode = 1
+  if (!report.healthy) process.exitCode = 1
 }
 
-type Run = (name: string, run: Check) => Promise<void>
+class Report {
+  healthy = true
 
-async function checkSettings(env: NodeJS.ProcessEnv, check: Run): Promise<Config | undefined> {
+  /**
+   * Tells what was found, or what to fix.
+   * @param run throws an Error that says what to fix
+   * @returns what `run` found, `undefined` when something is wrong
+   */
+  async check<T>(name: string, run: () => Promise<T>, tell: (found: T) => string = String): Promise<T | undefined> {
+    try {
+      const found = await run()
+      console.log(`ok    ${name}: ${tell(found)}`)
+      return found
+    } catch (error) {
+      this.healthy = false
+      console.log(`FAIL  ${name}: ${(error as Error).message}`)
+      return undefined
+    }
+  }
+}
+
+async function checkSettings(env: NodeJS.ProcessEnv, report: Report): Promise<Config | undefined> {
   try {
     const config = readConfig(env)
-    await check('settings', async () => (config.production ? 'complete for production' : 'readable'))
+    await report.check('settings', async () => (config.production ? 'complete for production' : 'readable'))
     return config
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    for (const problem of error.problems) await check('settings', () => Promise.reject(new Error(problem)))
+    for (const problem of error.problems) await report.check('settings', () => Promise.reject(new Error(problem)))
     return undefined
   }
 }
 
-async function checkDatabase(config: Config, check: Run): Promise<void> {
-  let url: string | undefined
-  await check('database', async () => {
-    const server = await reachDatabase(config)
-    url = server.url
-    const client = openDatabase(url, 1)
-    try {
-      const version = await databaseVersion(client)
-      await check('clock', () => compareClocks(client))
-      await check('migrations', () => describeMigrations(server.url))
-      return version
-    } finally {
-      await client.close()
-      await server.stop()
-    }
-  })
-}
-
-async function databaseVersion({ db }: DatabaseClient): Promise<string> {
-  try {
-    const [row] = await db.execute<{ version: string }>('select version()')
-    return String(row?.version).split(' ').slice(0, 2).join(' ')
-  } catch (error) {
-    const cause = (error as Error).cause as NodeJS.ErrnoException | undefined
-    throw new Error(`${cause?.code ?? ''} ${cause?.message ?? ''}. Check DATABASE_URL and that Postgres runs.`.trim())
-  }
+async function checkDatabase(config: Config, report: Report): Promise<void> {
+  await using cleanup = new AsyncDisposableStack()
+  const server = await report.check(
+    'database',
+    async () => cleanup.adopt(await reachDatabase(config), (server) => server.stop()),
+    ({ url }) => `answers at ${new URL(url).host}`,
+  )
+  if (!server) return
+  const client = cleanup.adopt(openDatabase(server.url, 1), (client) => client.close())
+  await report.check('clock', () => compareClocks(client))
+  await report.check('migrations', () => describeMigrations(server.url))
 }
 
 /** Leases and sessions are judged by the database's clock, signed links and tokens' ends by ours. */
@@ -90,26 +84,41 @@ async function describeMigrations(url: string): Promise<string> {
   return 'all applied'
 }
 
-async function checkStore(config: Config, check: Run): Promise<void> {
-  const store = await openStore(config)
+async function checkStore(config: Config, report: Report): Promise<void> {
+  await using cleanup = new AsyncDisposableStack()
+  const store = await report.check(
+    'store',
+    async () => requireAnswer(cleanup.adopt(await openStore(config), (store) => store.close())),
+    ({ description }) => description,
+  )
+  if (!store) return
+  const options = s3Options(config)
+  if (options)
+    await report.check('store, multipart upload', () => withinLimit((signal) => probeMultipart(options, signal)))
+  await report.check('store, write, read and delete', () => withinLimit((signal) => writeReadDelete(store, signal)))
+}
+
+async function requireAnswer(store: ObjectStore): Promise<ObjectStore> {
+  const signal = AbortSignal.timeout(answerSeconds * 1000)
   try {
-    let reachable = false
-    await check('store', async () => {
-      await store.check(AbortSignal.timeout(timeLimit))
-      reachable = true
-      return store.description
-    })
-    if (!reachable) return
-    const options = s3Options(config)
-    if (options) await check('store, multipart upload', () => probeMultipart(options, AbortSignal.timeout(timeLimit)))
-    await check('store, write, read and delete', () => writeReadDelete(store))
-  } finally {
-    await store.close()
+    await store.check(signal)
+    return store
+  } catch (error) {
+    if (!signal.aborted) throw error
+    throw new Error(`${store.description} does not answer within ${answerSeconds} s: correct S3_ENDPOINT.`)
   }
 }
 
-async function writeReadDelete(store: ObjectStore): Promise<string> {
-  const signal = AbortSignal.timeout(timeLimit)
+async function withinLimit(probe: (signal: AbortSignal) => Promise<string>): Promise<string> {
+  const signal = AbortSignal.timeout(transferSeconds * 1000)
+  try {
+    return await probe(signal)
+  } catch (error) {
+    throw new Error(signal.aborted ? `not done within ${transferSeconds} s` : explainProbe(error))
+  }
+}
+
+async function writeReadDelete(store: ObjectStore, signal: AbortSignal): Promise<string> {
   const key = `doctor/${randomBytes(20).toString('hex')}`
   const bytes = randomBytes(1024)
   try {
@@ -119,6 +128,6 @@ async function writeReadDelete(store: ObjectStore): Promise<string> {
   } finally {
     await store.remove(key, { signal })
   }
-  if (await store.head(key, { signal })) throw new Error('what was deleted is still there. Allow s3:DeleteObject.')
+  if (await store.head(key, { signal })) throw new Error('what was deleted is still there')
   return 'works'
 }

@@ -2,7 +2,13 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Config } from '../config.ts'
-import { connectOrStartEmbeddedPostgres, startEmbeddedPostgres } from '../embedded/postgres.ts'
+import { openDatabase } from '../db/client.ts'
+import {
+  connectOrStartEmbeddedPostgres,
+  type EmbeddedPostgresHandle,
+  startEmbeddedPostgres,
+} from '../embedded/postgres.ts'
+import { StowageError } from '../errors.ts'
 import { openDiskStore } from '../store/disk.ts'
 import type { ObjectStore } from '../store/object-store.ts'
 import { openS3Store, type S3StoreOptions } from '../store/s3.ts'
@@ -16,20 +22,53 @@ export interface DatabaseServer {
   stop(): Promise<void>
 }
 
-/** The Postgres of `DATABASE_URL`, or else an embedded one under `DATA_DIR` that ends with this process. */
+/**
+ * The Postgres of `DATABASE_URL`, or else an embedded one under `DATA_DIR` that ends with this process.
+ * @throws StowageError that says what to fix
+ */
 export async function runDatabase(config: Config, log: (message: string) => void): Promise<DatabaseServer> {
-  return external(config) ?? startEmbeddedPostgres({ directory: resolve(config.dataDir), log })
+  const directory = resolve(config.dataDir)
+  return (await external(config)) ?? embedded(startEmbeddedPostgres({ directory, log }))
 }
 
 /** As {@link runDatabase}, but an embedded one that a server already runs is shared: for commands beside it. */
 export async function reachDatabase(config: Config): Promise<DatabaseServer> {
-  return external(config) ?? connectOrStartEmbeddedPostgres({ directory: resolve(config.dataDir) })
+  const directory = resolve(config.dataDir)
+  return (await external(config)) ?? embedded(connectOrStartEmbeddedPostgres({ directory }))
 }
 
-function external({ databaseUrl }: Config): DatabaseServer | undefined {
-  return databaseUrl === undefined
-    ? undefined
-    : { url: databaseUrl, exited: new Promise(() => {}), stop: async () => {} }
+async function external({ databaseUrl }: Config): Promise<DatabaseServer | undefined> {
+  if (databaseUrl === undefined) return undefined
+  const client = openDatabase(databaseUrl, 1)
+  try {
+    await client.ping()
+  } catch (cause) {
+    const { message, code } = cause as NodeJS.ErrnoException
+    throw new StowageError(
+      'database_unavailable',
+      `The database cannot be used (${message || code}): correct DATABASE_URL, or start Postgres.`,
+      { cause },
+    )
+  } finally {
+    await client.close()
+  }
+  return { url: databaseUrl, exited: new Promise(() => {}), stop: async () => {} }
+}
+
+async function embedded(starting: Promise<EmbeddedPostgresHandle>): Promise<DatabaseServer> {
+  try {
+    const { url, exited, stop } = await starting
+    return { url, exited: exited.then((error) => error && forOperator(error)), stop }
+  } catch (error) {
+    throw forOperator(error)
+  }
+}
+
+/** What the embedded Postgres says of its failures is for the operator; what the system says, not without the setting. */
+function forOperator(cause: unknown): StowageError {
+  const { message, code } = cause as NodeJS.ErrnoException
+  const advice = code === undefined ? '' : '. Correct DATA_DIR, or set DATABASE_URL.'
+  return new StowageError('database_unavailable', `${message}${advice}`, { cause })
 }
 
 /** The bucket of `S3_BUCKET`, or else a folder under `DATA_DIR`. */
@@ -40,8 +79,10 @@ export async function openStore(config: Config): Promise<ObjectStore> {
 
 /** What the settings say of the bucket; `undefined` without `S3_BUCKET`. */
 export function s3Options(config: Config): S3StoreOptions | undefined {
-  const { s3Bucket, s3Endpoint, s3ForcePathStyle, awsAccessKeyId, awsSecretAccessKey } = config
+  const { s3Bucket, s3Endpoint, s3ForcePathStyle, awsAccessKeyId, awsSecretAccessKey, awsSessionToken } = config
   if (s3Bucket === undefined) return undefined
+  // Temporary credentials have a third part: the SDK's own chain takes all three from the environment.
+  const isOwnPair = awsSessionToken === undefined && awsAccessKeyId !== undefined && awsSecretAccessKey !== undefined
   return {
     bucket: s3Bucket,
     region: config.s3Region,
@@ -49,8 +90,7 @@ export function s3Options(config: Config): S3StoreOptions | undefined {
     checksums: config.s3Checksums,
     maxObjectSize: config.maxFileSize,
     ...(s3Endpoint !== undefined && { endpoint: s3Endpoint }),
-    ...(awsAccessKeyId !== undefined && { accessKeyId: awsAccessKeyId }),
-    ...(awsSecretAccessKey !== undefined && { secretAccessKey: awsSecretAccessKey }),
+    ...(isOwnPair && { accessKeyId: awsAccessKeyId, secretAccessKey: awsSecretAccessKey }),
   }
 }
 

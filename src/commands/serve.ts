@@ -1,4 +1,4 @@
-import { type Config, readConfig } from '../config.ts'
+import { type Config, ConfigError, readConfig } from '../config.ts'
 import { openDatabase } from '../db/client.ts'
 import { migrateDatabase } from '../db/migrate.ts'
 import { demoText } from '../embedded/demo.ts'
@@ -31,7 +31,7 @@ async function serveWith(config: Config, databaseUrl: string, ended: Promise<Err
   const urlSigningKey = await urlSigningKeyOf(config)
   const app = await buildServer({ config, database, store, urlSigningKey, isDraining: () => draining })
   cleanup.defer(() => app.close())
-  await app.listen({ host: config.host ?? (config.production ? '0.0.0.0' : '127.0.0.1'), port: config.port })
+  await listen(app, config)
   app.log.info({ store: store.description }, 'ready')
   if (config.demo ?? config.databaseUrl === undefined) console.log(await demoText(app, database.db, config))
 
@@ -40,6 +40,22 @@ async function serveWith(config: Config, databaseUrl: string, ended: Promise<Err
   if (problem) app.log.fatal({ err: problem }, 'stopping')
   await drain(app, problem ? 0 : config.shutdownGraceSeconds)
   if (problem) throw problem
+}
+
+/** @throws ConfigError when the address cannot be listened on */
+async function listen(app: App, { host, port, production }: Config): Promise<void> {
+  const address = { host: host ?? (production ? '0.0.0.0' : '127.0.0.1'), port }
+  try {
+    await app.listen(address)
+  } catch (error) {
+    const { code, syscall } = error as NodeJS.ErrnoException
+    if (syscall === undefined) throw error
+    const problem =
+      code === 'EADDRINUSE'
+        ? `PORT ${port} is taken by another program: stop that one, or set another PORT`
+        : `HOST ${address.host} and PORT ${port} cannot be listened on (${code}): set others`
+    throw new ConfigError([problem])
+  }
 }
 
 /** Takes no new connections, closes each one as soon as it is idle, and whatever is left when the grace is over. */
@@ -52,13 +68,16 @@ async function drain(app: App, graceSeconds: number): Promise<void> {
   clearTimeout(grace)
 }
 
+/** npm passes on to us the Ctrl-C that the terminal has sent to us as well; this many milliseconds later it is another. */
+const sameCtrlC = 500
+
 /** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */
 function onStopSignal(): Promise<undefined> {
   return new Promise((resolve) => {
-    let asked = false
+    let askedAt: number | undefined
     const stop = () => {
-      if (asked) process.exit(130)
-      asked = true
+      if (askedAt !== undefined && performance.now() - askedAt > sameCtrlC) process.exit(130)
+      askedAt ??= performance.now()
       resolve(undefined)
     }
     process.on('SIGTERM', stop)

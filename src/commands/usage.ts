@@ -1,3 +1,5 @@
+import { firstOwnId } from '../db/schema.ts'
+
 export const usage = `Usage: stowage <command>
 
   serve                          run the server
@@ -11,20 +13,21 @@ export const usage = `Usage: stowage <command>
 
 Settings come from the environment and from .env; the README lists them.`
 
-/** What follows the command. */
-export interface CommandLine {
-  action: string | undefined
-  subject: string | undefined
-  options: Partial<Record<'user' | 'scope' | 'expires-in', string>>
-}
+/** The options of all commands, as they were typed. */
+export type Options = Partial<Record<'user' | 'scope' | 'expires-in', string>>
 
 /** The command line was not understood; the message says what it should have been. */
 export class UsageError extends Error {}
 
-/** An option that must be a whole number above zero. @throws UsageError naming it */
-export function positiveOption(name: keyof CommandLine['options'], options: CommandLine['options']): number {
-  const text = options[name]
-  if (text === undefined || !/^[1-9]\d{0,14}$/.test(text))
-    throw new UsageError(`--${name} needs a whole number above zero.`)
+/** The user's id. @throws UsageError */
+export function userOption(options: Options): number {
+  return wholeOption('user', options, firstOwnId - 1)
+}
+
+/** An option that must be a whole number from 1 to `most`. @throws UsageError naming it */
+export function wholeOption(name: keyof Options, options: Options, most: number): number {
+  const text = options[name] ?? ''
+  if (!/^[1-9]\d{0,15}$/.test(text) || Number(text) > most)
+    throw new UsageError(`--${name} needs a whole number from 1 to ${most}.`)
   return Number(text)
 }

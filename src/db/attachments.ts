@@ -1,4 +1,5 @@
 import { and, asc, desc, eq, gt, isNull, lt, type SQL, sql } from 'drizzle-orm'
+import { alias } from 'drizzle-orm/pg-core'
 import { readyState } from '../lifecycle/states.ts'
 import type { Database } from './client.ts'
 import { attachments, members, messages, rooms, transitions } from './schema.ts'
@@ -78,31 +79,51 @@ export interface PageRequest {
   before?: number | undefined
 }
 
-/** Ready attachments of the user's rooms, newest first: those next to the cursor, and whether there are more beyond. */
+/**
+ * Ready attachments of the user's rooms, newest first: those next to the cursor, and whether there are more beyond. Each
+ * room gives its own nearest, and the nearest of these are the page: so what a page costs depends on the user's rooms, not
+ * on how many attachments there are.
+ */
 export async function listReadyPage(
   db: Database,
-  { userId, roomId, limit, after, before }: PageRequest,
+  page: PageRequest,
 ): Promise<{ page: AttachmentRecord[]; hasMore: boolean }> {
-  const upwards = before !== undefined
+  const { userId, roomId, limit } = page
+  const upwards = page.before !== undefined
+  const nearest = nearestOfRoom(db, page)
   const rows = await db
-    .select(record)
-    .from(attachments)
-    .innerJoin(messages, eq(messages.id, attachments.messageId))
-    .innerJoin(rooms, eq(rooms.id, attachments.roomId))
-    .innerJoin(members, and(eq(members.roomId, attachments.roomId), eq(members.userId, userId)))
-    .where(
-      and(
-        eq(attachments.state, sql.raw(`'${readyState}'`)),
-        alive,
-        roomId === undefined ? undefined : eq(attachments.roomId, roomId),
-        after === undefined ? undefined : lt(attachments.id, after),
-        upwards ? gt(attachments.id, before) : undefined,
-      ),
-    )
+    .select({ attachment: attachments, messagePublicId: nearest.messagePublicId })
+    .from(members)
+    .innerJoin(rooms, and(eq(rooms.id, members.roomId), isNull(rooms.deletedAt)))
+    .crossJoinLateral(nearest)
+    .innerJoin(attachments, eq(attachments.id, nearest.id))
+    .where(and(eq(members.userId, userId), roomId === undefined ? undefined : eq(members.roomId, roomId)))
     .orderBy(upwards ? asc(attachments.id) : desc(attachments.id))
     .limit(limit + 1)
-  const page = rows.slice(0, limit).map(toRecord)
-  return { page: upwards ? page.reverse() : page, hasMore: rows.length > limit }
+  const records = rows.slice(0, limit).map(toRecord)
+  return { page: upwards ? records.reverse() : records, hasMore: rows.length > limit }
+}
+
+function nearestOfRoom(db: Database, { limit, after, before }: PageRequest) {
+  const candidates = alias(attachments, 'candidates')
+  // Where nulls would go makes no difference, but in another order the index of a room's attachments would not be used.
+  const order = before === undefined ? sql`${candidates.id} desc nulls last` : sql`${candidates.id} asc nulls first`
+  return db
+    .select({ id: candidates.id, messagePublicId: messages.publicId })
+    .from(candidates)
+    .innerJoin(messages, and(eq(messages.id, candidates.messageId), isNull(messages.deletedAt)))
+    .where(
+      and(
+        eq(candidates.roomId, members.roomId),
+        eq(candidates.state, sql.raw(`'${readyState}'`)),
+        isNull(candidates.deletedAt),
+        after === undefined ? undefined : lt(candidates.id, after),
+        before === undefined ? undefined : gt(candidates.id, before),
+      ),
+    )
+    .orderBy(order)
+    .limit(limit + 1)
+    .as('nearest')
 }
 
 /**
@@ -138,23 +159,40 @@ export async function renameAttachment(db: Database, id: number, fileName: strin
 /** Which attachments to bury: one, or everything of a message, a room or an uploader. */
 export type Burial = { id: number } | { messageId: number } | { roomId: number } | { uploaderId: number }
 
+/** How many are buried in one statement, so that none runs into its time limit. */
+const burialBatch = 10_000
+
 /**
- * Sets the tombstone: hidden at once on every replica, never to come back, its bytes handed to the purge, in one
- * statement. A writer that is still at work loses its lease and stops.
+ * Sets the tombstone: hidden at once on every replica, never to come back, its bytes handed to the purge. A writer that
+ * is still at work loses its lease and stops.
  * @returns how many were buried
  */
 export async function bury(db: Database, which: Burial): Promise<number> {
+  let buried = 0
+  let count: number
+  do {
+    count = await buryBatch(db, which)
+    buried += count
+  } while (count === burialBatch)
+  return buried
+}
+
+/** Locks the rows by id, as every move locks them, or the two could each wait for the other. */
+async function buryBatch(db: Database, which: Burial): Promise<number> {
   const [name, value] = Object.entries(which)[0] as [keyof typeof burialColumns, number]
-  const rows = await db.execute(sql`
-    with buried as (
-      update attachments set deleted_at = now(), modified_at = now(), lease_expires_at = null
-      where ${sql.identifier(burialColumns[name])} = ${value} and deleted_at is null
-      returning id
+  const [row] = await db.execute<{ count: string }>(sql`
+    with doomed as (
+      select id from attachments where ${sql.identifier(burialColumns[name])} = ${value} and deleted_at is null
+      order by id limit ${burialBatch} for update
+    ), buried as (
+      update attachments a set deleted_at = now(), modified_at = now(), lease_expires_at = null
+      from doomed where a.id = doomed.id
+      returning a.id
     ), purged as (
       update objects o set purge_at = now() from buried where o.attachment_id = buried.id
     )
-    select id from buried`)
-  return rows.length
+    select count(*) from buried`)
+  return Number(row?.count)
 }
 
 const burialColumns = { id: 'id', messageId: 'message_id', roomId: 'room_id', uploaderId: 'uploader_id' } as const

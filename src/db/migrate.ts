@@ -22,7 +22,7 @@ export async function migrateDatabase(url: string): Promise<void> {
       await migrate(drizzle(client), { migrationsFolder })
     })
   } finally {
-    await client.end({ timeout: 5 })
+    await client.end({ timeout: 1 })
   }
 }
 
@@ -37,6 +37,6 @@ export async function countPendingMigrations(url: string): Promise<number> {
     const hashes = new Set(applied.map((row) => row.hash))
     return known.filter(({ hash }) => !hashes.has(hash)).length
   } finally {
-    await client.end({ timeout: 5 })
+    await client.end({ timeout: 1 })
   }
 }

@@ -1,3 +1,7 @@
+import { once } from 'node:events'
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Deps } from '../../deps.ts'
 import { StowageError } from '../../errors.ts'
@@ -46,25 +50,62 @@ export async function sendFile(
       `The file has ${attachment.fileSize} bytes. Ask for a range within.`,
     )
   }
-  const body = await openBody(deps, request, reply, attachment, range)
-  return reply
-    .code(range ? 206 : 200)
-    .headers({ ...always, ...representation(attachment, range), ...defences(embeddable) })
-    .send(body)
+  reply.code(range ? 206 : 200)
+  const headers = { ...always, ...representation(attachment, range), ...defences(embeddable) }
+  // HEAD and an empty file need nothing from the store.
+  if (request.method === 'HEAD' || attachment.fileSize === 0) return reply.headers(headers).send()
+  const leaving = signalOfLeaving(reply.raw)
+  try {
+    const body = await openBody(deps, attachment, range, leaving)
+    return await sendBody(reply.headers(headers), body)
+  } catch (cause) {
+    throw leaving.aborted ? new StowageError('invalid', 'The client left before the first byte.', { cause }) : cause
+  }
 }
 
-/** HEAD and an empty file need nothing from the store. */
+function signalOfLeaving(response: ServerResponse): AbortSignal {
+  const leaving = new AbortController()
+  response.once('close', () => leaving.abort())
+  if (response.destroyed) leaving.abort()
+  return leaving.signal
+}
+
+/** Resolves when the first bytes are there: until a header has left, a store that fails is answered with an error. */
 async function openBody(
   deps: Deps,
-  { method }: FastifyRequest,
-  { raw }: FastifyReply,
   attachment: ReadyAttachment,
   range: ByteRange | undefined,
-) {
-  if (method === 'HEAD' || attachment.fileSize === 0) return undefined
-  const leaving = new AbortController()
-  raw.once('close', () => leaving.abort())
-  return openDownload(deps, attachment, range, leaving.signal)
+  leaving: AbortSignal,
+): Promise<Readable> {
+  const body = await openDownload(deps, attachment, range, leaving)
+  try {
+    await once(body, 'readable', { signal: leaving })
+    return body
+  } catch (cause) {
+    throw new StowageError('storage_unavailable', 'The file cannot be read now. Try again in a moment.', { cause })
+  }
+}
+
+/**
+ * Sends head and body without Fastify, which takes an error of a stream for something to answer as long as no byte has
+ * been written, with the headers of the file. From here on a store that fails breaks the connection.
+ */
+async function sendBody(reply: FastifyReply, body: Readable): Promise<FastifyReply> {
+  reply.raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders)
+  reply.hijack()
+  try {
+    await pipeline(body, reply.raw)
+  } catch (error) {
+    if (isOfClient(error)) reply.log.info('the client left in the middle of a download')
+    else reply.log.error({ err: error }, 'the store failed in the middle of a download')
+  }
+  return reply
+}
+
+/** How a pipeline ends when the connection closes, or when the read was broken off because of that. */
+function isOfClient(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ABORT_ERR'
 }
 
 function representation(attachment: ReadyAttachment, range: ByteRange | undefined): Record<string, string> {

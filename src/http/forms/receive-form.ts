@@ -1,13 +1,10 @@
-import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import { MIMEType } from 'node:util'
-import type { FastifyRequest } from 'fastify'
+import type { Multipart, MultipartFile, MultipartValue } from '@fastify/multipart'
+import type { FastifyError, FastifyRequest } from 'fastify'
 import type { Config } from '../../config.ts'
 import { StowageError } from '../../errors.ts'
-import { untilAborted } from '../../store/until-aborted.ts'
-import { partBody } from './part-body.ts'
-import { partHeaders } from './part-headers.ts'
-import { PartReader } from './part-reader.ts'
+import { PartGuard } from './part-guard.ts'
 import { hungUp } from './transfer.ts'
 
 /** RFC 2046 section 5.1.1. */
@@ -22,8 +19,8 @@ export interface FormField {
 
 export interface FormFile {
   name: string
-  /** As the client sent it, unchecked. */
-  fileName: string
+  /** As the client sent it, unchecked; `undefined` when it sent none. */
+  fileName: string | undefined
   /** As the client claims it. */
   contentType: string | undefined
   body: Readable
@@ -39,18 +36,28 @@ export interface FormHandlers {
 }
 
 /**
- * Reads a `multipart/form-data` body (RFC 7578) to its end, one part after another, as it arrives.
+ * Reads a `multipart/form-data` body (RFC 7578) to its closing boundary, one part after another, as it arrives.
  * @throws StowageError for a body that is none, breaks a limit or ends early; `signal`'s reason; what the handlers throw
  */
 export async function receiveForm(request: FastifyRequest, config: Config, handlers: FormHandlers): Promise<void> {
-  const boundary = boundaryOf(request)
-  const source = bytesOf(request.raw, handlers.signal)
+  const refused = new AbortController()
+  const guard = new PartGuard(boundaryOf(request), (error) => refused.abort(error))
+  const watch = (chunk: Buffer) => guard.push(chunk)
+  const signal = AbortSignal.any([handlers.signal, refused.signal])
+  const handedOut = { fields: 0, files: 0 }
+  request.raw.on('data', watch)
   try {
-    await receiveParts(new PartReader(source, boundary), config, handlers)
+    for await (const part of until(signal, partsOf(request, config))) {
+      countPart(part, handedOut, config)
+      if (part.type === 'file') await takeFile(part, handlers)
+      else handlers.onField(fieldFrom(part as MultipartValue<unknown>, handlers.fileField))
+    }
+  } catch (error) {
+    throw toFormError(error)
   } finally {
-    // Not awaited: a source that waits for its next bytes answers only when they come.
-    source.return().catch(() => {})
+    request.raw.off('data', watch)
   }
+  if (!guard.isWhole(handedOut.fields + handedOut.files)) throw broken()
 }
 
 function boundaryOf({ headers }: FastifyRequest): string {
@@ -75,62 +82,105 @@ function mimeType(header: string | undefined): MIMEType | undefined {
   }
 }
 
-/** Ended early, it leaves the request as it is: destroying it would take the connection along, and with it the answer. */
-async function* bytesOf(request: IncomingMessage, signal: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
+function partsOf(request: FastifyRequest, { maxFileSize, maxFilesPerRequest }: Config) {
+  return request.parts({
+    // A name with a path is refused, not shortened to something the client did not send.
+    preservePath: true,
+    limits: {
+      // One more than is taken: the parser cuts a body to the limit and ends it, and tells of a part too many after others
+      // that came behind it. So the limits proper are the ingest's and ours.
+      fileSize: maxFileSize + 1,
+      files: maxFilesPerRequest + 1,
+      fields: mostFields + 1,
+      fieldSize: longestField,
+    },
+  })
+}
+
+function countPart(
+  { type }: Multipart,
+  counted: { fields: number; files: number },
+  { maxFilesPerRequest }: Config,
+): void {
+  if (type === 'file') counted.files += 1
+  else counted.fields += 1
+  if (counted.files > maxFilesPerRequest)
+    throw new StowageError('too_large', `More than ${maxFilesPerRequest} files. Send them in several requests.`)
+  if (counted.fields > mostFields)
+    throw new StowageError('too_large', `More than ${mostFields} fields. Send only the documented ones.`)
+}
+
+async function takeFile(part: MultipartFile, { fileField, onFile }: FormHandlers): Promise<void> {
+  const { fieldname, filename, mimetype, file } = part
   try {
-    yield* untilAborted(request.iterator({ destroyOnReturn: false }), signal) as AsyncGenerator<Buffer, void, undefined>
-  } catch (error) {
-    throw error instanceof StowageError ? error : hungUp(error)
+    if (fieldname !== fileField)
+      throw new StowageError(
+        'invalid',
+        `A file came under the name ${JSON.stringify(fieldname)}. Name the field "${fileField}".`,
+      )
+    await onFile({ name: fieldname, fileName: unescapeName(filename), contentType: mimetype, body: file })
+  } finally {
+    // A part that is not read to its end would hold the parser, and with it the request, for ever.
+    if (!file.readableEnded) file.destroy()
   }
 }
 
-async function receiveParts(reader: PartReader, { maxFilesPerRequest }: Config, handlers: FormHandlers): Promise<void> {
-  let fields = 0
-  let files = 0
-  for (let head = await reader.nextPart(); head !== undefined; head = await reader.nextPart()) {
-    const { name, fileName, contentType } = partHeaders(head)
-    if (fileName === undefined) {
-      fields += 1
-      if (fields > mostFields)
-        throw new StowageError('too_large', `More than ${mostFields} fields. Send only the documented ones.`)
-      requireFieldName(name, handlers.fileField)
-      handlers.onField({ name, value: await readField(reader, name) })
-    } else {
-      files += 1
-      if (files > maxFilesPerRequest)
-        throw new StowageError('too_large', `More than ${maxFilesPerRequest} files. Send them in several requests.`)
-      requireFileField(name, handlers.fileField)
-      await handlers.onFile({ name, fileName, contentType, body: partBody(reader) })
-    }
-  }
+/**
+ * Browsers and curl write `"`, CR and LF in a file name as %22, %0D and %0A, and escape nothing else.
+ * HTML Standard, "multipart/form-data encoding algorithm".
+ */
+function unescapeName(name: string | undefined): string | undefined {
+  return name?.replace(/%(22|0D|0A)/gi, (escaped) => decodeURIComponent(escaped))
 }
 
-function requireFieldName(name: string, fileField: string): void {
-  if (name === fileField)
+function fieldFrom({ fieldname, value, valueTruncated }: MultipartValue<unknown>, fileField: string): FormField {
+  if (fieldname === fileField)
     throw new StowageError(
       'invalid',
       `The field "${fileField}" holds text, not a file. With curl, put an @ before the path: -F ${fileField}=@photo.png`,
     )
-  if (name in Object.prototype)
-    throw new StowageError('invalid', `No field may have the name "${name}". Send only the documented ones.`)
+  if (valueTruncated)
+    throw new StowageError('too_large', `The field ${JSON.stringify(fieldname)} is longer than ${longestField} bytes.`)
+  return { name: fieldname, value: typeof value === 'string' ? value : JSON.stringify(value) }
 }
 
-function requireFileField(name: string, fileField: string): void {
-  if (name !== fileField)
-    throw new StowageError(
-      'invalid',
-      `A file came under the name ${JSON.stringify(name)}. Name the field "${fileField}".`,
-    )
-}
-
-async function readField(reader: PartReader, name: string): Promise<string> {
-  const chunks: Buffer[] = []
-  let length = 0
-  for (let bytes = await reader.read(); bytes !== undefined; bytes = await reader.read()) {
-    length += bytes.length
-    if (length > longestField)
-      throw new StowageError('too_large', `The field ${JSON.stringify(name)} is longer than ${longestField} bytes.`)
-    chunks.push(bytes)
+/** Goes through `source` until `signal` aborts, even while `source` waits for bytes that never come. */
+async function* until<T>(signal: AbortSignal, source: AsyncIterator<T>): AsyncGenerator<T> {
+  const aborted = Promise.withResolvers<never>()
+  const abort = () => aborted.reject(signal.reason)
+  aborted.promise.catch(() => {})
+  if (signal.aborted) abort()
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    while (true) {
+      const next = source.next()
+      next.catch(() => {})
+      const { done, value } = await Promise.race([next, aborted.promise])
+      if (done) return
+      yield value
+    }
+  } finally {
+    signal.removeEventListener('abort', abort)
   }
-  return Buffer.concat(chunks).toString()
+}
+
+/** The parser's errors, in words that say what to do. */
+function toFormError(error: unknown): unknown {
+  if (error instanceof StowageError) return error
+  const { code, message } = error as FastifyError
+  switch (code) {
+    case 'FST_PROTO_VIOLATION':
+      return new StowageError('invalid', 'A field has a name that is not allowed. Send only the documented ones.')
+    case 'FST_INVALID_JSON_FIELD_ERROR':
+      return new StowageError('invalid', 'A field of type application/json holds no valid JSON. Send it as text.')
+    case 'FST_MP_PREMATURE_CLOSE':
+      return hungUp(error)
+  }
+  // The parser's own complaints carry no code, only these words.
+  return /multipart|terminated early|Malformed part/i.test(message) ? broken(error) : error
+}
+
+function broken(cause?: unknown): StowageError {
+  const message = 'The multipart body is broken or ends before its closing boundary. Send it again.'
+  return new StowageError('invalid', message, { cause })
 }

@@ -1,6 +1,12 @@
 import type { IncomingMessage } from 'node:http'
 import { StowageError } from '../../errors.ts'
 
+/**
+ * Emitted on a request whose body cannot go on, although its connection can still carry an answer: the client has closed
+ * only its side, or what it sends is not HTTP.
+ */
+export const brokenOff = 'brokenOff'
+
 /** A request body that is arriving, until disposed. */
 export interface Transfer extends Disposable {
   /** Aborts when the client hangs up, or sends no byte for the idle time although we are reading. */
@@ -10,16 +16,18 @@ export interface Transfer extends Disposable {
 /** @param idleSeconds longest silence that is taken from the client */
 export function openTransfer(request: IncomingMessage, idleSeconds: number): Transfer {
   const ending = new AbortController()
-  const onClose = () => {
+  const onEnd = () => {
     if (!request.complete) ending.abort(hungUp())
   }
-  request.once('close', onClose)
-  if (request.destroyed) onClose()
+  request.once('close', onEnd)
+  request.once(brokenOff, onEnd)
+  if (request.destroyed) onEnd()
   const stopWatching = watchSilence(request, idleSeconds, () => ending.abort(idle(idleSeconds)))
   return {
     signal: ending.signal,
     [Symbol.dispose]() {
-      request.off('close', onClose)
+      request.off('close', onEnd)
+      request.off(brokenOff, onEnd)
       stopWatching()
     },
   }
@@ -32,7 +40,7 @@ export function hungUp(cause?: unknown): StowageError {
 }
 
 function idle(seconds: number): StowageError {
-  return new StowageError('timeout', `No byte arrived for ${seconds} seconds. Send the file again.`)
+  return new StowageError('timeout', `No byte arrived for ${seconds} s. Send the file again.`)
 }
 
 /** Silence counts only while we read: a client that is held back because the store is slow is not idle. */

@@ -4,6 +4,7 @@ import type { ConnectionError, FastifyReply, FastifyRequest, FastifyServerOption
 import type { Deps } from '../../deps.ts'
 import { StowageError } from '../../errors.ts'
 import { bearerApiError } from '../bearer-api/errors.ts'
+import { brokenOff } from '../forms/transfer.ts'
 import { sessionApiError } from '../session-api/errors.ts'
 import { latestReply } from './early-answer.ts'
 
@@ -46,8 +47,9 @@ function answerBrokenRequest(error: ConnectionError, socket: Socket): void {
   if (isInBody && isAnswered) return
   const isAnswering = !isAnswered && reply.raw.headersSent
   if (error.code === 'ECONNRESET' || !socket.writable || isAnswering) socket.destroy()
-  else if (isInBody) reply.send(new StowageError('invalid', 'The body broke off before its end. Send it again.'))
-  else answerPlainly(error, socket)
+  else if (!isInBody) answerPlainly(error, socket)
+  else if (!reply.request.raw.emit(brokenOff))
+    reply.send(new StowageError('invalid', 'The body broke off. Send it again.'))
 }
 
 function answerPlainly({ code }: ConnectionError, socket: Socket): void {

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FastifyReply } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
 
@@ -20,11 +21,21 @@ export function latestReply(socket: Socket): FastifyReply | undefined {
  */
 export const earlyAnswer = fastifyPlugin(
   async (app) => {
+    const early = new WeakSet<IncomingMessage>()
     app.addHook('onRequest', async ({ socket }, reply) => {
       latest.set(socket, reply)
     })
+    app.addHook('onSend', async ({ raw, socket }, reply) => {
+      // A short body may have come along with the headers and be parsed right after them.
+      if (!raw.complete) await nextTurn()
+      if (raw.complete) return
+      early.add(raw)
+      reply.header('connection', 'close')
+      // Node's way to close after an answer would reset the connection.
+      socket.destroySoon = () => socket.end()
+    })
     app.addHook('onResponse', async ({ raw }) => {
-      if (!raw.complete && !raw.destroyed) drain(raw)
+      if (early.has(raw)) drain(raw)
     })
   },
   { name: 'early-answer' },
@@ -33,15 +44,20 @@ export const earlyAnswer = fastifyPlugin(
 function drain(request: IncomingMessage): void {
   const { socket } = request
   const hangUp = () => socket.destroy()
-  const timer = setTimeout(hangUp, drainMilliseconds)
-  let bytes = 0
-  request.on('data', (chunk: Buffer) => {
-    bytes += chunk.length
-    if (bytes > drainBytes) hangUp()
-  })
-  request.once('end', hangUp)
+  const latestEnd = performance.now() + drainMilliseconds
+  const mostBytes = socket.bytesRead + drainBytes
+  const watch = setInterval(() => {
+    if (performance.now() > latestEnd || socket.bytesRead > mostBytes) hangUp()
+  }, 100)
+  const end = () => {
+    clearInterval(watch)
+    // Node closes a request with its connection only until it is answered, and somebody may still be reading it.
+    request.destroy()
+  }
+  if (socket.closed) end()
+  else socket.once('close', end)
   request.on('error', () => {})
-  socket.once('close', () => clearTimeout(timer))
-  socket.end()
+  request.once('end', hangUp)
+  if (request.readableEnded) hangUp()
   request.resume()
 }

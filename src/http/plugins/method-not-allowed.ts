@@ -11,6 +11,8 @@ const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as 
 export function noteMethods(app: App): { answer(): void } {
   const allowed = new Map<string, Set<string>>()
   app.addHook('onRoute', ({ url, method }) => {
+    // What stands for every address that is not known is no address of its own.
+    if (url.endsWith('*')) return
     const known = allowed.get(url) ?? new Set()
     for (const name of [method].flat()) known.add(name.toUpperCase())
     allowed.set(url, known)

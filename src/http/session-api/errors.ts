@@ -25,4 +25,6 @@ export function answerErrors(app: App): void {
       .code(404)
       .send({ errorText: 'There is nothing at this address. See the documentation.', httpStatusCode: 404 }),
   )
+  // @fastify/cors takes OPTIONS at every address of the server, and would answer in another surface's shape.
+  app.options('*', (_request, reply) => reply.callNotFound())
 }

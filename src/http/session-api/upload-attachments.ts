@@ -5,10 +5,10 @@ import type { Deps } from '../../deps.ts'
 import { StowageError } from '../../errors.ts'
 import { upload } from '../../lifecycle/upload.ts'
 import type { App } from '../app.ts'
-import { declaredChecksum, declaredSize } from '../forms/declared.ts'
 import { receiveForm } from '../forms/receive-form.ts'
 import { openTransfer } from '../forms/transfer.ts'
 import { integerId } from '../ids.ts'
+import { Declarations } from './declarations.ts'
 
 const fileField = 'files'
 const schema = {
@@ -29,24 +29,17 @@ export function uploadAttachmentsRoute(app: App, deps: Deps): void {
     const { signal } = transfer
 
     const attachments = await upload(deps, { actor: actorOf(who), signal }, async (receive) => {
-      const checksums: string[] = []
-      const sizes: number[] = []
-      let files = 0
+      const declarations = new Declarations(deps.config.checksumAlgorithm)
       await receiveForm(request, deps.config, {
         fileField,
         signal,
-        onField({ name, value }) {
-          if (name === 'fileChecksum') checksums.push(declaredChecksum(name, value, deps.config.checksumAlgorithm))
-          if (name === 'fileSize') sizes.push(declaredSize(name, value))
-        },
-        async onFile({ fileName, contentType, body }) {
-          const declared = { declaredChecksum: checksums[files], declaredSize: sizes[files] }
-          files += 1
-          await receive({ messageId, uploaderId: who.userId, fileName, contentType, body, ...declared })
-        },
+        onField: (field) => declarations.add(field),
+        onFile: ({ fileName, contentType, body }) =>
+          receive({ messageId, uploaderId: who.userId, fileName, contentType, body, ...declarations.next() }),
       })
-      if (files === 0)
+      if (declarations.files === 0)
         throw new StowageError('invalid', `The form holds no file. Send at least one, named "${fileField}".`)
+      declarations.end()
     })
     return { httpStatusCode: 200 as const, attachmentIds: attachments.map(({ id }) => id) }
   })

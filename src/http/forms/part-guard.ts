@@ -1,0 +1,106 @@
+import { isUtf8 } from 'node:buffer'
+import { StowageError } from '../../errors.ts'
+
+const lineBreak = Buffer.from('\r\n')
+const blankLine = Buffer.from('\r\n\r\n')
+const nothing = Buffer.alloc(0)
+
+/** Most headers of a part, and most bytes of them. */
+const mostHeaders = 32
+const longestHead = 16 * 1024
+
+const token = "[\\w!#$%&'*+.^`|~-]+"
+const parameter = `;[ \\t]*${token}=(?:"(?:[^"\\\\\\r\\n]|\\\\.)*"|[^";\\s]*)[ \\t]*`
+const disposition = new RegExp(`^content-disposition:[ \\t]*form-data[ \\t]*(?:${parameter})*$`, 'i')
+
+/**
+ * Watches a multipart body (RFC 2046 section 5.1.1) while the parser reads it. The parser passes over a part whose
+ * headers it cannot make out, and drops headers beyond its limits, without a word; a file that was sent and not taken
+ * must not go unnoticed.
+ */
+export class PartGuard {
+  readonly #delimiter: Buffer
+  readonly #refuse: (error: StowageError) => void
+  /** The last bytes of a part's body: a delimiter that begins here may end in the next chunk. Boundaries begin a line, the first too. */
+  #tail: Buffer = lineBreak
+  /** What has come after a delimiter, until the blank line; `undefined` within a body. */
+  #head: Buffer | undefined
+  #parts = 0
+  #isClosed = false
+
+  /** @param refuse told once, when the headers of a part break a limit */
+  constructor(boundary: string, refuse: (error: StowageError) => void) {
+    this.#delimiter = Buffer.from(`\r\n--${boundary}`)
+    this.#refuse = refuse
+  }
+
+  /** Whether the closing boundary has come, after as many parts as the parser handed out. */
+  isWhole(handedOut: number): boolean {
+    return this.#isClosed && this.#parts === handedOut
+  }
+
+  push(chunk: Buffer): void {
+    let rest = chunk
+    while (rest.length > 0 && !this.#isClosed)
+      rest = this.#head === undefined ? this.#passBody(rest) : this.#readHead(rest, this.#head)
+  }
+
+  /** @returns what follows the delimiter */
+  #passBody(bytes: Buffer): Buffer {
+    const reach = this.#delimiter.length - 1
+    const seam = Buffer.concat([this.#tail, bytes.subarray(0, reach)])
+    const inSeam = seam.indexOf(this.#delimiter)
+    const start = inSeam === -1 ? bytes.indexOf(this.#delimiter) : inSeam - this.#tail.length
+    if (inSeam === -1 && start === -1) {
+      // Copied, or these few bytes would keep the whole chunk in memory.
+      this.#tail = Buffer.from((bytes.length < reach ? seam : bytes).subarray(-reach))
+      return nothing
+    }
+    this.#head = nothing
+    return bytes.subarray(start + this.#delimiter.length)
+  }
+
+  /** @returns what follows the blank line */
+  #readHead(bytes: Buffer, before: Buffer): Buffer {
+    const head = Buffer.concat([before, bytes.subarray(0, longestHead + blankLine.length)])
+    const end = head.indexOf(blankLine)
+    this.#head = head
+    this.#isClosed = head.toString('latin1', 0, 2) === '--'
+    if (this.#isClosed) return nothing
+    if (end === -1 && head.length <= longestHead) return nothing
+    const problem = problemOf(head.subarray(0, end === -1 ? head.length : end))
+    if (problem) return this.#stop(problem)
+    this.#parts += 1
+    this.#head = undefined
+    this.#tail = lineBreak
+    return bytes.subarray(end + blankLine.length - before.length)
+  }
+
+  #stop(problem: StowageError): Buffer {
+    this.#isClosed = true
+    this.#refuse(problem)
+    return nothing
+  }
+}
+
+/** @param head from the end of the boundary to the blank line */
+function problemOf(head: Buffer): StowageError | undefined {
+  const lines = head
+    .toString('latin1')
+    .replace(/\r\n[ \t]+/g, ' ')
+    .split('\r\n')
+    .slice(1)
+  if (lines.length > mostHeaders || head.length > longestHead)
+    return new StowageError(
+      'too_large',
+      `A part has more than ${mostHeaders} headers, or ${longestHead} bytes of them. Send fewer.`,
+    )
+  if (!isUtf8(head)) return unreadable('they are not valid UTF-8')
+  if (!lines.some((line) => disposition.test(line)))
+    return unreadable('there is no valid Content-Disposition: form-data')
+  return undefined
+}
+
+function unreadable(what: string): StowageError {
+  return new StowageError('invalid', `The headers of a part cannot be read: ${what}. Let your HTTP client write them.`)
+}

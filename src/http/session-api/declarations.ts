@@ -1,0 +1,47 @@
+import { StowageError } from '../../errors.ts'
+import { declaredChecksum, declaredSize } from '../forms/declared.ts'
+import type { FormField } from '../forms/receive-form.ts'
+
+type Algorithm = Parameters<typeof declaredChecksum>[2]
+
+/** What the fields `fileChecksum` and `fileSize` of a form say of its files: one each per file, in the same order, before it. */
+export class Declarations {
+  readonly #algorithm: Algorithm
+  readonly #checksums: string[] = []
+  readonly #sizes: number[] = []
+  #files = 0
+
+  constructor(algorithm: Algorithm) {
+    this.#algorithm = algorithm
+  }
+
+  /** How many files have come. */
+  get files(): number {
+    return this.#files
+  }
+
+  /** @throws StowageError `invalid` for a value that cannot be one, or that comes too late to be heeded */
+  add({ name, value }: FormField): void {
+    if (name === 'fileChecksum') this.#append(this.#checksums, name, declaredChecksum(name, value, this.#algorithm))
+    if (name === 'fileSize') this.#append(this.#sizes, name, declaredSize(name, value))
+  }
+
+  /** What was declared of the file that comes now. */
+  next(): { declaredChecksum: string | undefined; declaredSize: number | undefined } {
+    const declared = { declaredChecksum: this.#checksums[this.#files], declaredSize: this.#sizes[this.#files] }
+    this.#files += 1
+    return declared
+  }
+
+  /** @throws StowageError `invalid` when more was declared than has come */
+  end(): void {
+    if (Math.max(this.#checksums.length, this.#sizes.length) > this.#files)
+      throw new StowageError('invalid', 'More files are declared than the form holds. Send them all.')
+  }
+
+  #append<T>(declared: T[], field: string, value: T): void {
+    if (declared.length < this.#files)
+      throw new StowageError('invalid', `The field "${field}" comes after its file. Send it before.`)
+    declared.push(value)
+  }
+}

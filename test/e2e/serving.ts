@@ -1,0 +1,103 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { Test } from 'tap'
+import { makeFolder, program } from '../commands/stowage.ts'
+import { until } from '../support/until.ts'
+
+/** A server that runs as its users run it: a program of its own, in a process group of its own. */
+export interface Serving {
+  url: string
+  /** Everything it has printed. */
+  output(): string
+  /** To the whole group, as a terminal sends Ctrl-C. */
+  signalGroup(signal: NodeJS.Signals): void
+  /** To the one process, as `kill` does. */
+  signal(signal: NodeJS.Signals): void
+  /** How it ended. */
+  ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
+  /** Whether any process of its group is left. */
+  isGroupAlive(): boolean
+}
+
+export const serveCommand = [process.execPath, program, 'serve']
+
+/** Starts a server on a free port. Rejects with what it printed when it ends before it is ready. */
+export async function startServing(
+  t: Test,
+  env: NodeJS.ProcessEnv,
+  { command: [file = '', ...args] = serveCommand, cwd }: { command?: string[]; cwd?: string } = {},
+): Promise<Serving> {
+  const { PATH, HOME } = process.env
+  const child = spawn(file, args, {
+    cwd: cwd ?? (await makeFolder(t)),
+    env: { PATH, HOME, PORT: '0', ...env },
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const group = -(child.pid as number)
+  let printed = ''
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (printed += text))
+  const ended = once(child, 'close').then(([code, signal]) => ({ code, signal }))
+  const isGroupAlive = () => reaches(group, 0)
+  t.teardown(async () => {
+    reaches(group, 'SIGKILL')
+    await ended
+    if (!t.passing()) console.error(`The server printed:\n${printed}`)
+  })
+  const isReady = () => {
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`It ended and printed:\n${printed}`)
+    return /Server listening at (http:[^"]+)".*"msg":"ready"/s.exec(printed)
+  }
+  const url = (await until('the server is ready', isReady, 60))?.[1] ?? ''
+  return {
+    url,
+    output: () => printed,
+    signalGroup: (signal) => process.kill(group, signal),
+    signal: (signal) => child.kill(signal),
+    ended,
+    isGroupAlive,
+  }
+}
+
+function reaches(group: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(group, signal)
+  } catch {
+    return false
+  }
+}
+
+/** The credentials that a server prints when it makes its demo. */
+export function printedCredentials(serving: Serving): { cookie: string; authorization: string } {
+  const cookie = /^COOKIE='(.+)'$/m.exec(serving.output())?.[1]
+  const token = /^TOKEN='(.+)'$/m.exec(serving.output())?.[1]
+  if (cookie === undefined || token === undefined) throw new Error(`No credentials in:\n${serving.output()}`)
+  return { cookie, authorization: `Bearer ${token}` }
+}
+
+/** Resolves when the demo is printed, which comes right after the server is ready. */
+export async function demoPrinted(serving: Serving): Promise<void> {
+  await until('the demo is printed', () => /^Ctrl-C stops the server/m.test(serving.output()))
+}
+
+/** Uploads a file over the cookie API to message 1. @returns its id */
+export async function uploadFile({ url }: Serving, cookie: string, name: string, bytes: Buffer): Promise<number> {
+  const form = new FormData()
+  form.append('files', new File([new Uint8Array(bytes)], name))
+  const response = await fetch(`${url}/api/v1/messages/1/attachments`, {
+    method: 'POST',
+    headers: { cookie },
+    body: form,
+  })
+  const answer = (await response.json()) as { attachmentIds?: number[] }
+  const id = answer.attachmentIds?.[0]
+  if (id === undefined) throw new Error(`Not uploaded: ${JSON.stringify(answer)}`)
+  return id
+}
+
+/** Downloads one over the cookie API. */
+export async function downloadFile({ url }: Serving, cookie: string, id: number, name: string): Promise<Buffer> {
+  const response = await fetch(`${url}/api/v1/attachments/${id}/${encodeURIComponent(name)}`, { headers: { cookie } })
+  if (response.status !== 200) throw new Error(`Not downloaded: ${response.status} ${await response.text()}`)
+  return Buffer.from(await response.arrayBuffer())
+}

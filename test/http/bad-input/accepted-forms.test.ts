@@ -1,0 +1,112 @@
+import { randomBytes } from 'node:crypto'
+import t, { type Test } from 'tap'
+import { skipWithoutS3 } from '../../support/bucket.ts'
+import { fileHeaders, multipartBody } from '../../support/multipart.ts'
+import { startTestServer, type TestServer } from '../../support/server.ts'
+import { fieldPart, filePart, formOf, post, type RawForm, typeOf, unfinishedForm } from './forms.ts'
+import { newestId } from './remains.ts'
+import { bearerApi, cookieApi, type Surface, surfaces } from './surfaces.ts'
+
+/** A form at the edge of what is taken, and the file that comes of it. */
+interface Accepted {
+  what: string
+  request(surface: Surface): RawForm
+  fileName?: string
+  content?: string | Buffer
+  contentType?: string
+}
+
+const boundary70 = `${"'()+_,-./:=?".repeat(5)}0123456789`
+const nearlyBoundary = `${boundary70}\r\n--${boundary70.slice(0, 69)}\r\n\r-\r\n-\r`
+const mebibyte = randomBytes(2 ** 20)
+const disposition = (surface: Surface, fileName: string) => fileHeaders(surface.fileField, fileName).split('\r\n')[0]
+
+const accepted: Accepted[] = [
+  { what: 'an empty file', request: (surface) => formOf(filePart(surface, '')), content: '' },
+  { what: 'a file of just the size allowed', request: (s) => formOf(filePart(s, mebibyte)), content: mebibyte },
+  {
+    what: 'a boundary of 70 characters, nearly in the file',
+    request: (surface) => ({
+      headers: typeOf(`"${boundary70}"`),
+      body: multipartBody(boundary70, [filePart(surface, nearlyBoundary)]),
+    }),
+    content: nearlyBoundary,
+  },
+  {
+    what: 'a preamble and an epilogue',
+    request: (surface) =>
+      unfinishedForm(
+        [],
+        (b) =>
+          `preamble\r\n--${b}\r\n${disposition(surface, 'a.txt')}\r\n\r\ncontent\r\n--${b}--\r\nepilogue\r\n--${b}\r\n`,
+      ),
+  },
+  {
+    what: 'no line break at the end',
+    request: (surface) =>
+      unfinishedForm([], (b) => `--${b}\r\n${disposition(surface, 'a.txt')}\r\n\r\ncontent\r\n--${b}--`),
+  },
+  {
+    what: '100 fields, one as long as allowed',
+    request: (surface) => {
+      const fields = Array.from({ length: 99 }, (_, index) => fieldPart(`f${index}`))
+      return formOf(...fields, fieldPart('note', Buffer.alloc(64 * 1024)), filePart(surface))
+    },
+  },
+  {
+    what: '32 headers, written in other ways',
+    request: ({ fileField }) => {
+      const more = Array.from({ length: 30 }, (_, index) => `x-${index}:`)
+      const headers = [
+        `content-disposition:Form-Data ; Name=${fileField} ; FileName=a.txt`,
+        'CONTENT-TYPE: Text/Plain; charset=utf-8',
+        ...more,
+      ]
+      return formOf({ headers: headers.join('\r\n'), body: 'content' })
+    },
+    contentType: 'text/plain',
+  },
+  {
+    what: 'no Content-Type, which means text (RFC 7578 section 4.4)',
+    request: (surface) => formOf({ headers: disposition(surface, 'a.txt') ?? '', body: 'content' }),
+    contentType: 'text/plain',
+  },
+  {
+    what: 'a name with backslashes before its quotes',
+    request: (surface) => formOf(filePart(surface, 'content', '\\"a\\".txt')),
+    fileName: '"a".txt',
+  },
+  {
+    what: 'the name in filename* alone, as some clients send what is not ASCII',
+    request: ({ fileField }) =>
+      formOf({
+        headers: `Content-Disposition: form-data; name="${fileField}"; filename*=utf-8''%E6%97%A5%E6%9C%AC.txt`,
+        body: 'content',
+      }),
+    fileName: '日本.txt',
+  },
+]
+
+async function isTaken(t: Test, server: TestServer, surface: Surface, form: Accepted): Promise<void> {
+  const { headers, body } = form.request(surface)
+  const credentials = await surface.credentials(server, 1)
+  const { status } = await post(server.url, surface.path, { headers: { ...headers, ...credentials }, body })
+  t.equal(status, surface.created)
+  const cookie = await server.cookie(1)
+  const at = `${server.url}/api/v1/attachments/${await newestId(server)}`
+  const metadata = (await (await fetch(at, { headers: cookie })).json()) as Record<string, unknown>
+  const { fileName = 'a.txt', content = 'content', contentType } = form
+  t.match(metadata, { fileName, fileSize: content.length, ...(contentType && { contentType }) })
+  const download = await fetch(`${at}/${encodeURIComponent(fileName)}`, { headers: cookie })
+  t.ok(Buffer.from(await download.arrayBuffer()).equals(Buffer.from(content)), 'the bytes are those sent')
+}
+
+for (const store of ['s3', 'disk'] as const) {
+  t.test(`accepted on ${store}`, { skip: store === 's3' && skipWithoutS3 }, async (t) => {
+    const server = await startTestServer(t, { store, env: { MAX_CONCURRENT_UPLOADS: '1', MAX_FILE_SIZE: '1MiB' } })
+    for (const surface of surfaces)
+      for (const form of accepted)
+        await t.test(`${surface.name}: ${form.what}`, (t) => isTaken(t, server, surface, form))
+    t.equal((await server.remains()).objects.length, accepted.length * [cookieApi, bearerApi].length)
+  })
+}

@@ -1,0 +1,111 @@
+import t, { type Test } from 'tap'
+import type { ObjectStore } from '../../../src/store/object-store.ts'
+import { skipWithoutS3 } from '../../support/bucket.ts'
+import { readAnswer } from '../../support/multipart.ts'
+import { startTcpProxy, type TcpProxy } from '../../support/proxy.ts'
+import { type StoreKind, startTestServer, type TestServer } from '../../support/server.ts'
+import { until } from '../../support/until.ts'
+import { begin, filePart, formOf, send } from './forms.ts'
+import { leftOnly, takesUploads, uploadFailed } from './remains.ts'
+import { bearerRoutes, cookieRoutes } from './routes.ts'
+import { surfaces } from './surfaces.ts'
+
+const unavailable = /database does not answer/
+const stopped = /server that took the file stopped/
+const env = { MAX_CONCURRENT_UPLOADS: String(surfaces.length), UPLOAD_LEASE_SECONDS: '3' }
+
+/** A server, on which all that it and the test ask of the database goes through a proxy. */
+async function startBehindProxy(t: Test, store: StoreKind, wrapStore?: (store: ObjectStore) => ObjectStore) {
+  const direct = process.env.TEST_DATABASE_URL ?? ''
+  const proxy = await startTcpProxy(t, direct)
+  // The client would wait longer after every failure, up to 20 s; how long is not the subject.
+  process.env.TEST_DATABASE_URL = `${proxy.url}?backoff=0.1`
+  try {
+    const server = await startTestServer(t, { store, env, ...(wrapStore && { wrapStore }) })
+    return { server, proxy }
+  } finally {
+    process.env.TEST_DATABASE_URL = direct
+  }
+}
+
+async function isBack(server: TestServer, proxy: TcpProxy): Promise<void> {
+  await proxy.restore()
+  await until('the server has found its database again', async () => (await fetch(`${server.url}/readyz`)).ok)
+}
+
+/** One upload to each API: all of it but the last bytes, which come when `finish` is called. */
+async function beginUploads(server: TestServer, size: number) {
+  const begun = surfaces.map(async (surface) => {
+    const { headers, body } = formOf(filePart(surface, Buffer.alloc(size)))
+    const credentials = await surface.credentials(server, 1)
+    const form = { headers: { ...headers, ...credentials }, body: body.subarray(0, -8) }
+    const socket = begin(server.url, surface.path, form, 8)
+    const answer = readAnswer(socket)
+    return { surface, answer, finish: () => socket.write(body.subarray(-8)) }
+  })
+  return Promise.all(begun)
+}
+
+for (const store of ['s3', 'disk'] as const) {
+  t.test(`on ${store}, a database that is away`, { skip: store === 's3' && skipWithoutS3 }, async (t) => {
+    const { server, proxy } = await startBehindProxy(t, store)
+    await t.test('on every route of the cookie API, uploads to both', async (t) => {
+      const target = { attachment: '1', message: '1', conversation: '1', fileName: 'a.txt' }
+      const upload = bearerRoutes.filter(({ method }) => method === 'POST')
+      const asked = [...cookieRoutes, ...upload].map(async (route) => {
+        const { headers, body } = route.form(target)
+        const credentials = await route.surface.credentials(server, 1)
+        return { route, form: { headers: { ...headers, ...credentials }, body } }
+      })
+      const requests = await Promise.all(asked)
+      await proxy.cut()
+      for (const { route, form } of requests) {
+        const answer = await send(server.url, route.method, route.path(target), form)
+        if (route.method === 'HEAD') t.equal(answer.status, 503)
+        else route.surface.isError(t, answer, 503, unavailable)
+      }
+      await isBack(server, proxy)
+      await leftOnly(t, server, 0, [])
+    })
+
+    await t.test('from the middle of a file to its end', async (t) => {
+      const uploads = await beginUploads(server, 17 * 2 ** 20)
+      await until('bytes are in the store', async () => (await server.remains()).uploads.length === uploads.length)
+      await proxy.cut()
+      for (const { surface, answer, finish } of uploads) {
+        finish()
+        surface.isError(t, await answer, 503, unavailable)
+      }
+      const { objects, uploads: unfinished } = await server.remains()
+      t.equal(objects.length + unfinished.length, uploads.length, 'only the database can tell of what is in the store')
+      await isBack(server, proxy)
+      await leftOnly(t, server, 0, Array(uploads.length).fill({ state: uploadFailed, failureReason: stopped }))
+    })
+    for (const surface of surfaces) await takesUploads(t, server, surface)
+  })
+}
+
+t.test('a database that goes away while files are verified', async (t) => {
+  let cut = async () => {}
+  const { server, proxy } = await startBehindProxy(t, 'disk', (store) => ({
+    ...store,
+    async head(key, options) {
+      await cut()
+      return store.head(key, options)
+    },
+  }))
+  const uploads = await beginUploads(server, 1000)
+  let waiting = 0
+  cut = async () => {
+    waiting += 1
+    if (waiting < uploads.length) await until('both are verified', () => waiting === uploads.length)
+    else await proxy.cut()
+  }
+  for (const { finish } of uploads) finish()
+  for (const { surface, answer } of uploads) surface.isError(t, await answer, 503, unavailable)
+  await isBack(server, proxy)
+  const failed = { state: 'ChecksumVerificationOnServerSideFailed', failureReason: stopped }
+  await leftOnly(t, server, 0, Array(uploads.length).fill(failed))
+  cut = async () => {}
+  for (const surface of surfaces) await takesUploads(t, server, surface)
+})

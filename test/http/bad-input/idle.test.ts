@@ -1,0 +1,71 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { skipWithoutS3 } from '../../support/bucket.ts'
+import { readAnswer } from '../../support/multipart.ts'
+import { startTestServer, type TestServer } from '../../support/server.ts'
+import { beginForm } from '../../support/slow-form.ts'
+import { begin, filePart, formOf, type RawForm, typeOf, unfinishedForm } from './forms.ts'
+import { leftOnly, takesUploads, uploadFailed } from './remains.ts'
+import { cookieApi, type Surface, surfaces } from './surfaces.ts'
+
+const text = /No byte arrived for 1 s/
+/** How far a client comes before it falls silent, and whether a file has begun by then. */
+const silences: { what: string; form(surface: Surface): RawForm; hasBegun: boolean }[] = [
+  { what: 'before its body', form: () => ({ headers: typeOf('b'), body: Buffer.alloc(0) }), hasBegun: false },
+  { what: 'before a file', form: () => unfinishedForm([], (b) => `--${b}\r\nContent-Disp`), hasBegun: false },
+  {
+    what: 'within a file',
+    form: (surface) => unfinishedForm([], (b) => `--${b}\r\n${filePart(surface).headers}\r\n\r\nbegun`),
+    hasBegun: true,
+  },
+  { what: 'after the closing boundary', form: (surface) => formOf(filePart(surface)), hasBegun: true },
+]
+
+async function isAnswered(t: Test, server: TestServer, surface: Surface, what: string, { headers, body }: RawForm) {
+  const credentials = await surface.credentials(server, 1)
+  const socket = begin(server.url, surface.path, { headers: { ...headers, ...credentials }, body }, 1000)
+  const answer = await readAnswer(socket)
+  t.pass(`${surface.name}, silent ${what}: the server has answered and ended the connection`)
+  surface.isError(t, answer, 408, text)
+}
+
+for (const store of ['s3', 'disk'] as const) {
+  t.test(`a client that falls silent is told so, on ${store}`, { skip: store === 's3' && skipWithoutS3 }, async (t) => {
+    const all = surfaces.flatMap((surface) => silences.map((silence) => ({ surface, ...silence })))
+    const env = { MAX_CONCURRENT_UPLOADS: String(all.length), UPLOAD_IDLE_SECONDS: '1' }
+    const server = await startTestServer(t, { store, env })
+    await Promise.all(all.map(({ surface, what, form }) => isAnswered(t, server, surface, what, form(surface))))
+    const failed = { state: uploadFailed, failureReason: text }
+    await leftOnly(t, server, 0, Array(all.filter(({ hasBegun }) => hasBegun).length).fill(failed))
+    for (const surface of surfaces) await takesUploads(t, server, surface)
+  })
+}
+
+t.test('a client that sends a byte now and then is not idle', async (t) => {
+  const server = await startTestServer(t, { store: 'disk', env: { UPLOAD_IDLE_SECONDS: '1' } })
+  const form = beginForm(server.url, cookieApi.path, cookieApi.fileField, await server.cookie(1))
+  for (let sent = 0; sent < 8; sent++) {
+    // The time is the subject here: the silences add up to more than the limit.
+    await delay(300)
+    await form.send(Buffer.from('x'))
+  }
+  t.equal((await form.finish()).status, 200)
+})
+
+t.test('a client that is held back by a slow store is not idle', async (t) => {
+  const server = await startTestServer(t, {
+    store: 'disk',
+    env: { UPLOAD_IDLE_SECONDS: '1' },
+    wrapStore: (store) => ({
+      ...store,
+      async put(key, body, options) {
+        // The time is the subject here: the store takes nothing for longer than the limit.
+        await delay(2500)
+        return store.put(key, body, options)
+      },
+    }),
+  })
+  const form = beginForm(server.url, cookieApi.path, cookieApi.fileField, await server.cookie(1))
+  await form.send(Buffer.alloc(16 * 2 ** 20))
+  t.equal((await form.finish()).status, 200)
+})

@@ -1,0 +1,79 @@
+import { promisify } from 'node:util'
+import { sql } from 'drizzle-orm'
+import t from 'tap'
+import { skipWithoutS3 } from '../../support/bucket.ts'
+import { startTestServer, type TestServer } from '../../support/server.ts'
+import { beginForm, type SlowForm } from '../../support/slow-form.ts'
+import { until } from '../../support/until.ts'
+import { filePart, formOf, post } from './forms.ts'
+import { newestId, storeIsEmpty, uploadFailed } from './remains.ts'
+import { type Surface, surfaces } from './surfaces.ts'
+
+const aborted = 50
+const atOnce = 5
+
+/** What grows when something is not given back. */
+async function heldBy({ app }: TestServer) {
+  const listeners = app.server.eventNames().map((name) => [String(name), app.server.listenerCount(name)])
+  const connections = await promisify(app.server.getConnections.bind(app.server))()
+  return { connections, listeners, exitListeners: process.listenerCount('exit') }
+}
+
+/** Queries and transactions under way, but for this one. */
+async function busyInDatabase({ db }: TestServer): Promise<number> {
+  const [row] = await db.execute<{ busy: string }>(sql`
+    select count(*) as busy from pg_stat_activity
+    where datname = current_database() and state <> 'idle' and pid <> pg_backend_pid()`)
+  return Number(row?.busy)
+}
+
+function beginAll(server: TestServer): Promise<SlowForm[]> {
+  const begin = async (surface: Surface) => {
+    const form = beginForm(server.url, surface.path, surface.fileField, await surface.credentials(server, 1))
+    await form.send(Buffer.alloc(100_000))
+    return form
+  }
+  return Promise.all(Array.from({ length: atOnce }, (_, index) => begin(surfaces[index % 2] as Surface)))
+}
+
+for (const store of ['s3', 'disk'] as const) {
+  t.test(`after ${aborted} aborted uploads on ${store}`, { skip: store === 's3' && skipWithoutS3 }, async (t) => {
+    const warnings: Error[] = []
+    const warn = (warning: Error) => warnings.push(warning)
+    process.on('warning', warn)
+    t.teardown(() => process.off('warning', warn))
+    const server = await startTestServer(t, { store, env: { MAX_CONCURRENT_UPLOADS: String(atOnce) } })
+    const baseline = await heldBy(server)
+    for (let done = 0; done < aborted; done += atOnce) {
+      const before = await newestId(server)
+      const forms = await beginAll(server)
+      await until('all of them have begun', async () => (await newestId(server)) === before + atOnce)
+      // The ways to go away take turns.
+      for (const [index, { socket }] of forms.entries()) index % 2 === 0 ? socket.destroy() : socket.resetAndDestroy()
+      await until('and ended', async () => (await server.states())[uploadFailed] === done + atOnce)
+    }
+
+    await until('the connections are gone', async () => (await heldBy(server)).connections === 0)
+    await until('the database is idle', async () => (await busyInDatabase(server)) === 0)
+    t.strictSame(await heldBy(server), baseline, 'nothing is held that was not held before')
+    t.strictSame(await server.states(), { [uploadFailed]: aborted })
+    await storeIsEmpty(t, server)
+
+    await t.test('every slot is free, and there are no more than before', async (t) => {
+      const forms = await beginAll(server)
+      await until('all of them have begun', async () => (await newestId(server)) === aborted + atOnce)
+      for (const surface of surfaces) {
+        const { headers, body } = formOf(filePart(surface))
+        const credentials = await surface.credentials(server, 1)
+        const answer = await post(server.url, surface.path, { headers: { ...headers, ...credentials }, body })
+        t.equal(answer.status, 503)
+      }
+      const answers = await Promise.all(forms.map((form) => form.finish()))
+      t.strictSame(
+        answers.map(({ status }) => status),
+        [200, 201, 200, 201, 200],
+      )
+    })
+    t.strictSame(warnings, [], 'Node has warned of nothing')
+  })
+}

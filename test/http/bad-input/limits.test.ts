@@ -1,0 +1,83 @@
+import { fieldPart, filePart, formOf } from './forms.ts'
+import { type Refusal, testRefusals } from './refusals.ts'
+import { uploadFailed } from './remains.ts'
+import type { Surface } from './surfaces.ts'
+
+const mostBytes = 1024 * 1024
+const many = (length: number, one: (index: number) => string) => Array.from({ length }, (_, index) => one(index))
+
+function withExtraHeaders(surface: Surface, lines: string[]) {
+  const { headers, body } = filePart(surface)
+  return formOf({ headers: [headers, ...lines].join('\r\n'), body })
+}
+
+const refusals: Omit<Refusal, 'status'>[] = [
+  {
+    what: 'a file of one byte more than allowed',
+    request: (surface) => formOf(filePart(surface, Buffer.alloc(mostBytes + 1))),
+    text: /larger than 1048576 bytes/,
+    leaves: [{ state: uploadFailed, failureReason: /larger than 1048576 bytes/ }],
+  },
+  {
+    what: 'a file far larger than allowed',
+    request: (surface) => formOf(filePart(surface, Buffer.alloc(20 * mostBytes))),
+    text: /larger than 1048576 bytes/,
+    leaves: [{ state: uploadFailed, failureReason: /larger than 1048576 bytes/ }],
+  },
+  {
+    what: '101 fields',
+    request: (surface) =>
+      formOf(...many(101, (index) => `f${index}`).map((name) => fieldPart(name)), filePart(surface)),
+    text: /More than 100 fields/,
+  },
+  {
+    what: '5,000 fields',
+    request: (surface) =>
+      formOf(...many(5000, (index) => `f${index}`).map((name) => fieldPart(name)), filePart(surface)),
+    text: /More than 100 fields/,
+  },
+  {
+    what: 'a field of 1 MiB',
+    request: (surface) => formOf(fieldPart('note', Buffer.alloc(mostBytes)), filePart(surface)),
+    text: /"note" is longer than 65536 bytes/,
+  },
+  {
+    what: 'a field of one byte more than allowed',
+    request: (surface) => formOf(fieldPart('note', Buffer.alloc(64 * 1024 + 1)), filePart(surface)),
+    text: /"note" is longer than 65536 bytes/,
+  },
+  {
+    what: 'a part with 33 headers',
+    // The part has two of its own.
+    request: (surface) =>
+      withExtraHeaders(
+        surface,
+        many(31, (index) => `X-${index}: a`),
+      ),
+    text: /more than 32 headers/,
+  },
+  {
+    what: 'a part with thousands of headers',
+    request: (surface) =>
+      withExtraHeaders(
+        surface,
+        many(5000, (index) => `X-${index}: a`),
+      ),
+    text: /more than 32 headers, or 16384 bytes/,
+  },
+  {
+    what: 'a part with a header of 1 MiB',
+    request: (surface) => withExtraHeaders(surface, [`X-Long: ${'a'.repeat(mostBytes)}`]),
+    text: /more than 32 headers, or 16384 bytes/,
+  },
+  {
+    what: 'a file name of 1 MiB',
+    request: (surface) => formOf(filePart(surface, 'content', 'a'.repeat(mostBytes))),
+    text: /more than 32 headers, or 16384 bytes/,
+  },
+]
+
+testRefusals(
+  refusals.map((refusal) => ({ ...refusal, status: 413 })),
+  { MAX_FILE_SIZE: '1MiB' },
+)

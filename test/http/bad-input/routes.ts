@@ -1,0 +1,73 @@
+import { fieldPart, filePart, formOf, type RawForm } from './forms.ts'
+import { bearerApi, cookieApi, type Surface } from './surfaces.ts'
+
+/** What a route is asked about: as it stands in the address, or in a field. */
+export interface Target {
+  attachment: string
+  message: string
+  conversation: string
+  fileName: string
+}
+
+/** A route that names something by its id. */
+export interface Route {
+  surface: Surface
+  method: string
+  path(target: Target): string
+  form(target: Target): RawForm
+  /** What is not found when the id names nothing. */
+  what: RegExp
+}
+
+const noBody: RawForm = { headers: {}, body: Buffer.alloc(0) }
+const rename: RawForm = { headers: { 'content-type': 'application/json' }, body: Buffer.from('{"filename":"b.txt"}') }
+
+const attachment = { form: () => noBody, what: /^Attachment not found$/ }
+const message = { form: () => noBody, what: /^Message not found$/ }
+
+export const cookieRoutes: Route[] = [
+  { method: 'GET', path: (id: Target) => `/api/v1/attachments/${id.attachment}`, ...attachment },
+  { method: 'HEAD', path: (id: Target) => `/api/v1/attachments/${id.attachment}`, ...attachment },
+  { method: 'GET', path: (id: Target) => `/api/v1/attachments/${id.attachment}?include=transitions`, ...attachment },
+  { method: 'GET', path: (id: Target) => `/api/v1/attachments/${id.attachment}/${id.fileName}`, ...attachment },
+  { method: 'HEAD', path: (id: Target) => `/api/v1/attachments/${id.attachment}/${id.fileName}`, ...attachment },
+  {
+    method: 'GET',
+    path: (id: Target) => `/api/v1/attachments/${id.attachment}/${id.fileName}?variant=thumbnail`,
+    ...attachment,
+  },
+  { method: 'DELETE', path: (id: Target) => `/api/v1/attachments/${id.attachment}`, ...attachment },
+  { method: 'GET', path: (id: Target) => `/api/v1/messages/${id.message}/attachments`, ...message },
+  {
+    method: 'POST',
+    path: (id: Target) => `/api/v1/messages/${id.message}/attachments`,
+    ...message,
+    form: () => formOf(filePart(cookieApi)),
+  },
+].map((route) => ({ surface: cookieApi, ...route }))
+
+export const bearerRoutes: Route[] = [
+  { method: 'GET', path: (id: Target) => `/v1/attachments/${id.attachment}`, ...attachment },
+  { method: 'HEAD', path: (id: Target) => `/v1/attachments/${id.attachment}`, ...attachment },
+  { method: 'PUT', path: (id: Target) => `/v1/attachments/${id.attachment}`, ...attachment, form: () => rename },
+  { method: 'DELETE', path: (id: Target) => `/v1/attachments/${id.attachment}`, ...attachment },
+  {
+    method: 'POST',
+    path: () => '/v1/attachments',
+    ...message,
+    form: (id: Target) => formOf(fieldPart('message_id', decodeURIComponent(id.message)), filePart(bearerApi)),
+  },
+  {
+    method: 'POST',
+    path: () => '/v1/attachments',
+    what: /^Conversation not found$/,
+    form: (id: Target) =>
+      formOf(fieldPart('conversation_id', decodeURIComponent(id.conversation)), filePart(bearerApi)),
+  },
+  {
+    method: 'GET',
+    path: (id: Target) => `/v1/attachments?conversation_id=${id.conversation}`,
+    form: () => noBody,
+    what: /^Conversation not found$/,
+  },
+].map((route) => ({ surface: bearerApi, ...route }))

@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto'
+import t from 'tap'
+import { skipWithoutS3 } from '../../support/bucket.ts'
+import { startTestServer } from '../../support/server.ts'
+import { until } from '../../support/until.ts'
+import { isError, readJson, Session, textFile } from './requests.ts'
+
+const ready = 'ReadyForDownloadFromServerToClient'
+const failed = 'UploadFromClientToServerFailed'
+
+for (const store of ['s3', 'disk'] as const) {
+  const skip = store === 's3' && skipWithoutS3
+
+  t.test(`one file, on ${store}`, { skip }, async (t) => {
+    const server = await startTestServer(t, { store })
+    const session = await Session.of(server, 2)
+    const response = await session.post([textFile('a.txt')])
+    t.equal(response.status, 200)
+    const { attachmentIds, ...rest } = await readJson<{ attachmentIds: number[] }>(response)
+    t.strictSame(rest, { httpStatusCode: 200 }, 'as in the seed')
+    t.equal(attachmentIds.length, 1)
+    const download = await session.download(attachmentIds[0] as number, 'a.txt')
+    t.equal(await download.text(), 'content')
+    t.equal((await server.remains()).objects.length, 1)
+  })
+
+  t.test(`several files in one request, on ${store}`, { skip }, async (t) => {
+    const server = await startTestServer(t, { store })
+    const session = await Session.of(server, 2)
+    const contents = [randomBytes(100_000), randomBytes(6 * 2 ** 20), Buffer.alloc(0), Buffer.from('last')]
+    // Two of the same name are two files.
+    const names = ['b.bin', 'a.bin', 'b.bin', 'c.bin']
+    const files = contents.map((content, index) => new File([content], names[index] as string))
+    const ids = await session.upload(...files)
+    t.equal(new Set(ids).size, contents.length)
+    for (const [index, content] of contents.entries()) {
+      const id = ids[index] as number
+      t.match(await session.metadata(id), { fileName: names[index], fileSize: content.length, attachmentState: ready })
+      const bytes = Buffer.from(await (await session.download(id, names[index] as string)).arrayBuffer())
+      t.ok(bytes.equals(content), `the bytes of file ${index}, in the order sent`)
+    }
+    t.strictSame(await server.states(), { [ready]: contents.length })
+    t.equal((await server.remains()).objects.length, contents.length)
+  })
+
+  t.test(`all of them become Ready or none, on ${store}`, { skip }, async (t) => {
+    const server = await startTestServer(t, { store, env: { MAX_FILE_SIZE: '1MiB' } })
+    const session = await Session.of(server, 2)
+    const tooLarge = new File([Buffer.alloc(2 ** 20 + 1)], 'too large.bin')
+    await isError(t, await session.post([textFile('a.txt'), textFile('b.txt'), tooLarge]), 413, /larger than 1048576/)
+    t.strictSame(await server.states(), { [failed]: 3 })
+    for (const { failureReason } of await session.list()) t.match(failureReason, /larger than 1048576/)
+    await until('the purge has come round', async () => (await server.unpurged()) === 0)
+    t.strictSame(await server.remains(), { objects: [], uploads: [] })
+  })
+}
+
+t.test('as many files as allowed, and fields that mean nothing', async (t) => {
+  const server = await startTestServer(t, { store: 'disk' })
+  const session = await Session.of(server, 2)
+  const files = Array.from({ length: 20 }, (_, index) => textFile(`${index}.txt`))
+  const response = await session.post(files, [
+    ['note', 'whatever'],
+    ['note', 'again'],
+    ['messageId', '9'],
+  ])
+  t.equal(response.status, 200)
+  const names = (await session.list()).map(({ fileName }) => fileName)
+  t.strictSame(
+    names,
+    files.map(({ name }) => name),
+  )
+})
+
+t.test('a read-only session may not upload, nor delete', async (t) => {
+  const server = await startTestServer(t, { store: 'disk' })
+  const [id = 0] = await (await Session.of(server, 2)).upload(textFile())
+  const exchange = await fetch(`${server.url}/api/v1/session`, {
+    method: 'POST',
+    headers: await server.bearer(2, ['read']),
+  })
+  const cookie = exchange.headers.getSetCookie()[0]?.split(';')[0] ?? ''
+  const body = new FormData()
+  body.append('files', textFile())
+  const at = `${server.url}/api/v1`
+  await isError(
+    t,
+    await fetch(`${at}/messages/1/attachments`, { method: 'POST', headers: { cookie }, body }),
+    403,
+    /scope write/,
+  )
+  await isError(
+    t,
+    await fetch(`${at}/attachments/${id}`, { method: 'DELETE', headers: { cookie } }),
+    403,
+    /scope write/,
+  )
+  t.equal((await fetch(`${at}/attachments/${id}`, { headers: { cookie } })).status, 200)
+  t.strictSame(await server.states(), { [ready]: 1 })
+})
