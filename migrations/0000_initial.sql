@@ -109,13 +109,14 @@ ALTER TABLE "transitions" ADD CONSTRAINT "transitions_attachment_id_attachments_
 CREATE UNIQUE INDEX "attachments_public_id" ON "attachments" USING btree ("public_id");--> statement-breakpoint
 CREATE INDEX "attachments_message_id" ON "attachments" USING btree ("message_id","id");--> statement-breakpoint
 CREATE INDEX "attachments_uploader_id" ON "attachments" USING btree ("uploader_id");--> statement-breakpoint
-CREATE INDEX "attachments_room_ready" ON "attachments" USING btree ("room_id","id" DESC NULLS LAST) WHERE "attachments"."state" = 'ReadyForDownloadFromServerToClient' and "attachments"."deleted_at" is null;--> statement-breakpoint
+CREATE INDEX "attachments_room" ON "attachments" USING btree ("room_id","id") WHERE "attachments"."deleted_at" is null;--> statement-breakpoint
 CREATE INDEX "attachments_lease" ON "attachments" USING btree ("lease_expires_at") WHERE "attachments"."lease_expires_at" is not null;--> statement-breakpoint
 CREATE INDEX "attachments_deleted" ON "attachments" USING btree ("deleted_at") WHERE "attachments"."deleted_at" is not null;--> statement-breakpoint
 CREATE INDEX "members_user_id" ON "members" USING btree ("user_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "messages_public_id" ON "messages" USING btree ("public_id");--> statement-breakpoint
 CREATE INDEX "messages_room_id" ON "messages" USING btree ("room_id");--> statement-breakpoint
 CREATE INDEX "messages_author_id" ON "messages" USING btree ("author_id");--> statement-breakpoint
+CREATE INDEX "messages_deleted" ON "messages" USING btree ("deleted_at") WHERE "messages"."deleted_at" is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "objects_attempt" ON "objects" USING btree ("attachment_id","attempt");--> statement-breakpoint
 CREATE INDEX "objects_purge_at" ON "objects" USING btree ("purge_at") WHERE "objects"."purge_at" is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "rooms_public_id" ON "rooms" USING btree ("public_id");--> statement-breakpoint

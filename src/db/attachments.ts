@@ -106,8 +106,7 @@ export async function listReadyPage(
 
 function nearestOfRoom(db: Database, { limit, after, before }: PageRequest) {
   const candidates = alias(attachments, 'candidates')
-  // Where nulls would go makes no difference, but in another order the index of a room's attachments would not be used.
-  const order = before === undefined ? sql`${candidates.id} desc nulls last` : sql`${candidates.id} asc nulls first`
+  const order = before === undefined ? desc(candidates.id) : asc(candidates.id)
   return db
     .select({ id: candidates.id, messagePublicId: messages.publicId })
     .from(candidates)

@@ -23,6 +23,8 @@ export function openDatabase(url: string, max = 10): DatabaseClient {
     connect_timeout: 5,
     idle_timeout: 60,
     onnotice: () => {},
+    // Asking for types first, postgres.js crashes the process when a connection is lost just as it begins.
+    fetch_types: false,
     connection: {
       application_name: 'stowage',
       // A statement never waits longer for a lock, or runs longer, than a client would.

@@ -9,13 +9,16 @@ const migrationsFolder = fileURLToPath(new URL('../../migrations', import.meta.u
 /** Any number, the same in every replica; nobody else takes this lock. */
 export const migrationLock = 7_305_829_114
 
+/** Without `fetch_types: false`, postgres.js crashes the process when a connection is lost just as it begins. */
+const connectionOptions = { connect_timeout: 5, fetch_types: false, onnotice: () => {} }
+
 /**
  * Applies every pending migration in one transaction. An advisory lock makes replicas that start together wait for one
  * another, since drizzle takes none. It is held by a second transaction beside, and so ends with its connection: a
  * replica that dies while migrating blocks nobody.
  */
 export async function migrateDatabase(url: string): Promise<void> {
-  const client = postgres(url, { max: 2, connect_timeout: 5, onnotice: () => {} })
+  const client = postgres(url, { ...connectionOptions, max: 2 })
   try {
     await client.begin(async (lock) => {
       await lock`select pg_advisory_xact_lock(${migrationLock})`
@@ -28,7 +31,7 @@ export async function migrateDatabase(url: string): Promise<void> {
 
 /** How many migrations this program knows that the database has not had. */
 export async function countPendingMigrations(url: string): Promise<number> {
-  const client = postgres(url, { max: 1, connect_timeout: 5, onnotice: () => {} })
+  const client = postgres(url, { ...connectionOptions, max: 1 })
   try {
     const known = readMigrationFiles({ migrationsFolder })
     const [table] = await client`select to_regclass('drizzle.__drizzle_migrations') is not null as exists`

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { failedStates } from '../lifecycle/states.ts'
+import { bury } from './attachments.ts'
 import type { Database } from './client.ts'
 import { firstOwnId } from './schema.ts'
 
@@ -22,6 +23,26 @@ export async function forgetEndedAttachments(db: Database, hours: number, limit:
       limit ${limit} for update skip locked
     )
     returning id`)
+  return rows.length
+}
+
+/**
+ * Buries what a deletion left that died between hiding a message, room or user and burying their attachments.
+ * @returns how many, at most `limit`
+ */
+export async function buryForsaken(db: Database, limit: number): Promise<number> {
+  const recently = sql`now() - interval '2 days'`
+  const rows = await db.execute<{ id: string }>(sql`
+    select a.id from messages m join attachments a on a.message_id = m.id
+      where m.deleted_at > ${recently} and a.deleted_at is null
+    union
+    select a.id from rooms r join attachments a on a.room_id = r.id
+      where r.deleted_at > ${recently} and a.deleted_at is null
+    union
+    select a.id from users u join attachments a on a.uploader_id = u.id
+      where u.deleted_at > ${recently} and a.deleted_at is null
+    limit ${limit}`)
+  for (const { id } of rows) await bury(db, { id: Number(id) })
   return rows.length
 }
 

@@ -84,6 +84,7 @@ export const messages = pgTable(
     uniqueIndex('messages_public_id').on(table.publicId),
     index('messages_room_id').on(table.roomId),
     index('messages_author_id').on(table.authorId),
+    index('messages_deleted').on(table.deletedAt).where(sql`${table.deletedAt} is not null`),
   ],
 )
 
@@ -125,9 +126,7 @@ export const attachments = pgTable(
     uniqueIndex('attachments_public_id').on(table.publicId),
     index('attachments_message_id').on(table.messageId, table.id),
     index('attachments_uploader_id').on(table.uploaderId),
-    index('attachments_room_ready')
-      .on(table.roomId, table.id.desc())
-      .where(sql`${table.state} = ${quoted([readyState])} and ${table.deletedAt} is null`),
+    index('attachments_room').on(table.roomId, table.id).where(sql`${table.deletedAt} is null`),
     index('attachments_lease').on(table.leaseExpiresAt).where(sql`${table.leaseExpiresAt} is not null`),
     index('attachments_deleted').on(table.deletedAt).where(sql`${table.deletedAt} is not null`),
     check('attachments_state', sql`${table.state} in (${quoted(attachmentStates)})`),

@@ -37,9 +37,9 @@ t.test('the same thing said twenty times at once', async (t) => {
 t.test('different members said at once', async (t) => {
   const server = await startTestServer(t, { store: 'disk' })
   const admin = await server.bearer(1, ['admin'])
-  const everybody = times(40, (i) => 100 + i)
+  const everybody = times(24, (i) => 100 + i)
   await put(server, '/v1/rooms/30', { memberIds: everybody })
-  for (let round = 0; round < 10; round++) {
+  for (let round = 0; round < 4; round++) {
     const responses = await Promise.all(
       times(20, (i) => {
         const memberIds = everybody.filter((id) => (id + i + round) % 3 !== 0)
@@ -89,7 +89,7 @@ for (const store of ['disk', 's3'] as const)
     // A lease is how long a late write may lie there; the default would be longer than this test.
     const server = await startTestServer(t, { store, env: { UPLOAD_LEASE_SECONDS: '3' } })
     const seen: number[] = []
-    for (let round = 0; round < 12; round++) {
+    for (let round = 0; round < 9; round++) {
       const id = 1000 + round
       await put(server, `/v1/rooms/${id}`, { memberIds: [50] })
       await put(server, `/v1/messages/${id}`, { roomId: id, authorId: 50 })

@@ -49,9 +49,9 @@ t.test('scopes and end', async (t) => {
   t.equal((await putUser(server, admin)).status, 200)
   const short = onlyToken(t, await run('token', 'create', '--user=5', '--scope=read', '--expires-in=1'))
   const [row] = await server.db.execute(
-    `select user_id::integer, scopes, expires_at - created_at < '2 seconds' as ends from tokens order by id desc limit 1`,
+    `select user_id::integer, scopes::text, expires_at - created_at < '2 seconds' as ends from tokens order by id desc limit 1`,
   )
-  t.strictSame({ ...row }, { user_id: 5, scopes: ['read'], ends: true })
+  t.strictSame({ ...row }, { user_id: 5, scopes: '{read}', ends: true })
   t.not(short, admin)
 })
 

@@ -38,6 +38,7 @@ t.test('kill -9 alone leaves nothing running', async (t) => {
 t.test('a server whose Postgres dies says so and ends', async (t) => {
   const dataDir = join(await makeFolder(t), 'data')
   const serving = await startServing(t, { DATA_DIR: dataDir })
+  await demoPrinted(serving)
   const processes = await embeddedProcesses(dataDir)
   // SIGQUIT is Postgres's own way to end at once.
   process.kill(processes[0]?.pid as number, 'SIGQUIT')

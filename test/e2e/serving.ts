@@ -7,6 +7,7 @@ import { until } from '../support/until.ts'
 /** A server that runs as its users run it: a program of its own, in a process group of its own. */
 export interface Serving {
   url: string
+  pid: number
   /** Everything it has printed. */
   output(): string
   /** To the whole group, as a terminal sends Ctrl-C. */
@@ -51,6 +52,7 @@ export async function startServing(
   const url = (await until('the server is ready', isReady, 60))?.[1] ?? ''
   return {
     url,
+    pid: child.pid as number,
     output: () => printed,
     signalGroup: (signal) => process.kill(group, signal),
     signal: (signal) => child.kill(signal),

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { newBoundary, openRequest, readAnswer } from './multipart.ts'
 
@@ -25,7 +24,7 @@ export function beginForm(url: string, path: string, field: string, headers: Rec
   const chunk = async (bytes: Buffer) => {
     socket.write(`${bytes.length.toString(16)}\r\n`)
     socket.write(bytes)
-    if (!socket.write('\r\n')) await Promise.race([once(socket, 'drain'), once(socket, 'close')])
+    if (!socket.write('\r\n')) await drainedOrClosed(socket)
   }
   const head = `--${boundary}\r\nContent-Disposition: form-data; name="${field}"; filename="slow.bin"\r\n\r\n`
   socket.on('error', () => {})
@@ -39,4 +38,14 @@ export function beginForm(url: string, path: string, field: string, headers: Rec
       return answer
     },
   }
+}
+
+function drainedOrClosed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      socket.off('drain', done).off('close', done)
+      resolve()
+    }
+    socket.once('drain', done).once('close', done)
+  })
 }

@@ -33,6 +33,7 @@ t.test('what ended longer ago than the retention is forgotten, once its bytes ar
     env: { UPLOAD_LEASE_SECONDS: '3600', FAILED_RETENTION_HOURS: '24' },
   })
   const { db } = server
+  const deps = { ...server, purgeSoon() {} }
   const messagesBefore = await count(server, 'messages')
   const own = (await addOwnMessage(db, 1, 1)) as number
   const [living, failed, deleted] = [
@@ -43,18 +44,18 @@ t.test('what ended longer ago than the retention is forgotten, once its bytes ar
   await move(db, [failed], { from: uploading, to: 'UploadFromClientToServerFailed', ...why })
   await bury(db, deleted)
 
-  await retain(server)
+  await retain(deps)
   t.equal(await count(server, 'attachments'), 3, 'not before its time')
 
   await db.execute(sql`
     update attachments set modified_at = now() - interval '25 hours',
       deleted_at = case when deleted_at is null then null else now() - interval '25 hours' end`)
   await db.execute(sql`update messages set created_at = now() - interval '25 hours'`)
-  await retain(server)
+  await retain(deps)
   t.equal(await count(server, 'attachments'), 3, 'not while there may be bytes')
 
   await db.execute(sql`delete from objects where key in ('aa/2', 'aa/3')`)
-  await retain(server)
+  await retain(deps)
   const left = await db.execute(sql`select id::int from attachments`)
   t.same(
     left.map(({ id }) => id),
@@ -64,3 +65,34 @@ t.test('what ended longer ago than the retention is forgotten, once its bytes ar
   t.equal(await count(server, 'transitions'), 2, 'the history goes with its attachment')
   t.equal(await count(server, 'messages'), messagesBefore, 'the message made for the failed one alone is gone too')
 })
+
+t.test(
+  'a deletion that died between hiding a message, room or user and burying their attachments is finished',
+  async (t) => {
+    const server = await startTestServer(t, { store: 'disk', env: { UPLOAD_LEASE_SECONDS: '3600' } })
+    const { db } = server
+    await db.execute(sql`insert into messages (id, public_id, room_id, author_id) values (2, 'two', 1, 1)`)
+    const places = [await reserve(server, 'aa/1'), await reserve(server, 'aa/2', 2), await reserve(server, 'aa/3', 9)]
+    const stays = await reserve(server, 'aa/4')
+    await db.execute(sql`update attachments set uploader_id = 3 where id = ${places[0]?.id}`)
+    await db.execute(sql`update users set deleted_at = now() where id = 3`)
+    await db.execute(sql`update messages set deleted_at = now() where id = 2`)
+    await db.execute(sql`update rooms set deleted_at = now() where id = 9`)
+    let woken = 0
+    const purgeSoon = () => {
+      woken += 1
+    }
+    await retain({ ...server, purgeSoon })
+    const left = await db.execute(sql`select id::int from attachments where deleted_at is null`)
+    t.same(
+      left.map(({ id }) => id),
+      [stays.id],
+    )
+    const due = await db.execute(sql`select key from objects where purge_at is not null order by key`)
+    t.same(
+      due.map(({ key }) => key),
+      ['aa/1', 'aa/2', 'aa/3'],
+    )
+    t.equal(woken, 1)
+  },
+)

@@ -59,5 +59,7 @@ function drain(request: IncomingMessage): void {
   request.on('error', () => {})
   request.once('end', hangUp)
   if (request.readableEnded) hangUp()
+  // A parser that nobody reads from any more would hold it back, or collect it.
+  request.unpipe()
   request.resume()
 }

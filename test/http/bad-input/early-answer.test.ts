@@ -7,12 +7,13 @@ import { skipWithoutS3 } from '../../support/bucket.ts'
 import { readAnswer } from '../../support/multipart.ts'
 import { startTestServer, type TestServer } from '../../support/server.ts'
 import { until } from '../../support/until.ts'
-import { fieldPart, filePart, type RawForm, typeOf, unfinishedForm } from './forms.ts'
+import { filePart, type RawForm, typeOf, unfinishedForm } from './forms.ts'
 import { type FailedRow, leftOnly, newestId, takesUploads, uploadFailed } from './remains.ts'
 import { type Surface, surfaces } from './surfaces.ts'
 
 const mebibyte = 2 ** 20
 const more = Buffer.alloc(mebibyte)
+const unreadable = /headers of a part cannot be read/
 
 /** What the server refuses before it has read the body. */
 interface Early {
@@ -42,10 +43,18 @@ const early: Early[] = [
     text: /multipart|Content-Type/,
   },
   {
-    what: 'a name that is not allowed',
-    form: () => unfinishedForm([fieldPart('__proto__')]),
+    what: 'a file under another name',
+    form: (surface) => begunFile({ ...surface, fileField: 'upload' }, more),
     status: 400,
-    text: /No field may have the name/,
+    text: /Name the field/,
+  },
+  {
+    what: 'a part that cannot be read, after a file',
+    form: (surface) =>
+      unfinishedForm([filePart(surface, Buffer.alloc(mebibyte / 2)), { headers: 'X-A: b', body: more }]),
+    status: 400,
+    text: unreadable,
+    leaves: [{ state: uploadFailed, failureReason: unreadable }],
   },
   {
     what: 'a file that is too large',

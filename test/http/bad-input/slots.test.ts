@@ -14,6 +14,7 @@ for (const store of ['s3', 'disk'] as const) {
       await t.test(`${surface.name}: a second one is refused until the first has ended`, async (t) => {
         const before = await newestId(server)
         const first = beginForm(server.url, surface.path, surface.fileField, await surface.credentials(server, 1))
+        await first.send(Buffer.from('begun'))
         const begun = await until(
           'the first one began',
           async () => (await newestId(server)) > before && newestId(server),

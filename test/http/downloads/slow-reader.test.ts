@@ -29,30 +29,33 @@ async function ask({ url, headers }: Address): Promise<IncomingMessage> {
   return response
 }
 
-for (const store of ['disk', 's3'] as const)
+for (const [store, which] of [
+  ['disk', 0],
+  ['s3', 1],
+] as const)
   t.test(`a client that does not read, on ${store}`, async (t) => {
     const log: ReadLog = { opened: 0, closed: 0, pulled: 0 }
     const server = await startTestServer(t, { store, wrapStore: watchReads(log) })
     const { addresses } = await upload(server, new File([Buffer.alloc(size, 'x')], 'large.bin'))
-    for (const address of addresses)
-      await t.test(address.route, async (t) => {
-        log.pulled = 0
-        const response = await ask(address)
-        const pulled = await settled('the server stops reading ahead', () => log.pulled)
-        t.ok(pulled < readahead, `${(pulled / mebibyte).toFixed(1)} MiB of ${size / mebibyte} were read ahead`)
-        t.equal(log.opened - log.closed, 1, 'the read stays open')
+    const address = addresses[which]
 
-        let received = 0
-        for await (const chunk of response) {
-          received += chunk.length
-          if (received > 16 * mebibyte) break
-        }
-        t.ok(log.pulled < received + readahead, 'it goes on as fast as the client reads, not faster')
-        await until('the read is closed when the client leaves', () => log.opened === log.closed)
-      })
+    await t.test('makes the server wait', async (t) => {
+      const response = await ask(address)
+      const pulled = await settled('the server stops reading ahead', () => log.pulled)
+      t.ok(pulled < readahead, `${(pulled / mebibyte).toFixed(1)} MiB of ${size / mebibyte} were read ahead`)
+      t.equal(log.opened - log.closed, 1, 'the read stays open')
 
-    await t.test('it gets every byte in the end', async (t) => {
-      const response = await ask(addresses[1])
+      let received = 0
+      for await (const chunk of response) {
+        received += chunk.length
+        if (received > 16 * mebibyte) break
+      }
+      t.ok(log.pulled < received + readahead, 'it goes on as fast as the client reads, not faster')
+      await until('the read is closed when the client leaves', () => log.opened === log.closed)
+    })
+
+    await t.test('gets every byte in the end', async (t) => {
+      const response = await ask(address)
       await settled('the server stops reading ahead', () => log.pulled)
       let received = 0
       for await (const chunk of response) received += chunk.length
