@@ -52,7 +52,7 @@ function reasonOf(error: unknown, bucket: string, place: string): string {
     case 301:
     case 307:
     case 400:
-      return `The bucket ${bucket} is not to be reached like this at ${place}: correct S3_REGION or S3_ENDPOINT.`
+      return `The bucket ${bucket} is not to be reached like this at ${place}: correct S3_REGION, S3_ENDPOINT or S3_BUCKET.`
     case undefined:
       if ((error as Refusal | undefined)?.name === 'CredentialsProviderError')
         return 'There are no credentials for the object store: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.'

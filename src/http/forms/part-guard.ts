@@ -10,8 +10,9 @@ const mostHeaders = 32
 const longestHead = 16 * 1024
 
 const token = "[\\w!#$%&'*+.^`|~-]+"
+const header = new RegExp(`^${token}:`)
 const parameter = `;[ \\t]*${token}=(?:"(?:[^"\\\\\\r\\n]|\\\\.)*"|[^";\\s]*)[ \\t]*`
-const disposition = new RegExp(`^content-disposition:[ \\t]*form-data[ \\t]*(?:${parameter})*$`, 'i')
+const disposition = new RegExp(`^content-disposition:[ \\t]*form-data[ \\t]*(?=.*;[ \\t]*name=)(?:${parameter})*$`, 'i')
 
 /**
  * Watches a multipart body (RFC 2046 section 5.1.1) while the parser reads it. The parser passes over a part whose
@@ -25,7 +26,8 @@ export class PartGuard {
   #tail: Buffer = lineBreak
   /** What has come after a delimiter, until the blank line; `undefined` within a body. */
   #head: Buffer | undefined
-  #parts = 0
+  /** Of each part that has begun, whether it names its Content-Type. */
+  readonly #typed: boolean[] = []
   #isClosed = false
 
   /** @param refuse told once, when the headers of a part break a limit */
@@ -36,7 +38,15 @@ export class PartGuard {
 
   /** Whether the closing boundary has come, after as many parts as the parser handed out. */
   isWhole(handedOut: number): boolean {
-    return this.#isClosed && this.#parts === handedOut
+    return this.#isClosed && this.#typed.length === handedOut
+  }
+
+  /**
+   * Whether a part names its Content-Type: the parser gives every part one.
+   * @param number counted from 1
+   */
+  isTyped(number: number): boolean {
+    return this.#typed[number - 1] === true
   }
 
   push(chunk: Buffer): void {
@@ -68,9 +78,9 @@ export class PartGuard {
     this.#isClosed = head.toString('latin1', 0, 2) === '--'
     if (this.#isClosed) return nothing
     if (end === -1 && head.length <= longestHead) return nothing
-    const problem = problemOf(head.subarray(0, end === -1 ? head.length : end))
+    const problem = problemOf(head.subarray(0, end === -1 ? head.length : end), this.#delimiter)
     if (problem) return this.#stop(problem)
-    this.#parts += 1
+    this.#typed.push(/^content-type:/im.test(head.toString('latin1', 0, end)))
     this.#head = undefined
     this.#tail = lineBreak
     return bytes.subarray(end + blankLine.length - before.length)
@@ -84,20 +94,19 @@ export class PartGuard {
 }
 
 /** @param head from the end of the boundary to the blank line */
-function problemOf(head: Buffer): StowageError | undefined {
-  const lines = head
-    .toString('latin1')
-    .replace(/\r\n[ \t]+/g, ' ')
-    .split('\r\n')
-    .slice(1)
+function problemOf(head: Buffer, delimiter: Buffer): StowageError | undefined {
+  const unfolded = head.toString('latin1').replace(/\r\n[ \t]+/g, ' ')
+  const [restOfBoundary, ...lines] = unfolded.split('\r\n')
   if (lines.length > mostHeaders || head.length > longestHead)
     return new StowageError(
       'too_large',
       `A part has more than ${mostHeaders} headers, or ${longestHead} bytes of them. Send fewer.`,
     )
+  if (head.includes(delimiter)) return unreadable('no blank line ends them')
   if (!isUtf8(head)) return unreadable('they are not valid UTF-8')
+  if (restOfBoundary !== '' || !lines.every((line) => header.test(line))) return unreadable('a line is no header')
   if (!lines.some((line) => disposition.test(line)))
-    return unreadable('there is no valid Content-Disposition: form-data')
+    return unreadable('there is no valid Content-Disposition: form-data with a name')
   return undefined
 }
 

@@ -21,7 +21,7 @@ export interface FormFile {
   name: string
   /** As the client sent it, unchecked; `undefined` when it sent none. */
   fileName: string | undefined
-  /** As the client claims it. */
+  /** As the client claims it; `undefined` when it claims none. */
   contentType: string | undefined
   body: Readable
 }
@@ -48,8 +48,8 @@ export async function receiveForm(request: FastifyRequest, config: Config, handl
   request.raw.on('data', watch)
   try {
     for await (const part of until(signal, partsOf(request, config))) {
-      countPart(part, handedOut, config)
-      if (part.type === 'file') await takeFile(part, handlers)
+      const number = countPart(part, handedOut, config)
+      if (part.type === 'file') await takeFile(part, guard.isTyped(number), handlers)
       else handlers.onField(fieldFrom(part as MultipartValue<unknown>, handlers.fileField))
     }
   } catch (error) {
@@ -97,20 +97,22 @@ function partsOf(request: FastifyRequest, { maxFileSize, maxFilesPerRequest }: C
   })
 }
 
+/** @returns which part of the form it is, counted from 1 */
 function countPart(
   { type }: Multipart,
   counted: { fields: number; files: number },
   { maxFilesPerRequest }: Config,
-): void {
+): number {
   if (type === 'file') counted.files += 1
   else counted.fields += 1
   if (counted.files > maxFilesPerRequest)
     throw new StowageError('too_large', `More than ${maxFilesPerRequest} files. Send them in several requests.`)
   if (counted.fields > mostFields)
     throw new StowageError('too_large', `More than ${mostFields} fields. Send only the documented ones.`)
+  return counted.files + counted.fields
 }
 
-async function takeFile(part: MultipartFile, { fileField, onFile }: FormHandlers): Promise<void> {
+async function takeFile(part: MultipartFile, isTyped: boolean, { fileField, onFile }: FormHandlers): Promise<void> {
   const { fieldname, filename, mimetype, file } = part
   try {
     if (fieldname !== fileField)
@@ -118,7 +120,8 @@ async function takeFile(part: MultipartFile, { fileField, onFile }: FormHandlers
         'invalid',
         `A file came under the name ${JSON.stringify(fieldname)}. Name the field "${fileField}".`,
       )
-    await onFile({ name: fieldname, fileName: unescapeName(filename), contentType: mimetype, body: file })
+    const contentType = isTyped ? mimetype : undefined
+    await onFile({ name: fieldname, fileName: unescapeName(filename), contentType, body: file })
   } finally {
     // A part that is not read to its end would hold the parser, and with it the request, for ever.
     if (!file.readableEnded) file.destroy()

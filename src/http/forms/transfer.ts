@@ -34,13 +34,13 @@ export function openTransfer(request: IncomingMessage, idleSeconds: number): Tra
 }
 
 export function hungUp(cause?: unknown): StowageError {
-  return new StowageError('invalid', 'The connection closed before the last byte arrived. Send the file again.', {
+  return new StowageError('invalid', 'The connection closed before the last byte arrived. Send it again.', {
     cause,
   })
 }
 
 function idle(seconds: number): StowageError {
-  return new StowageError('timeout', `No byte arrived for ${seconds} s. Send the file again.`)
+  return new StowageError('timeout', `No byte arrived for ${seconds} s. Send it again.`)
 }
 
 /** Silence counts only while we read: a client that is held back because the store is slow is not idle. */

@@ -8,6 +8,8 @@ import type { FastifyRequest, FastifyServerOptions } from 'fastify'
 export function loggerOptions(level: string): NonNullable<FastifyServerOptions['logger']> {
   return {
     level,
+    // @fastify/multipart traces the headers it was given, the cookie among them.
+    redact: { paths: ['busboyOptions.headers'], remove: true },
     serializers: {
       req: (request: FastifyRequest) => ({
         method: request.method,

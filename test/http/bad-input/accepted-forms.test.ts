@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { skipWithoutS3 } from '../../support/bucket.ts'
 import { fileHeaders, multipartBody } from '../../support/multipart.ts'
 import { startTestServer, type TestServer } from '../../support/server.ts'
-import { fieldPart, filePart, formOf, post, type RawForm, typeOf, unfinishedForm } from './forms.ts'
+import { chunked, fieldPart, filePart, formOf, post, type RawForm, typeOf, unfinishedForm } from './forms.ts'
 import { newestId } from './remains.ts'
 import { bearerApi, cookieApi, type Surface, surfaces } from './surfaces.ts'
 
@@ -67,9 +67,27 @@ const accepted: Accepted[] = [
     contentType: 'text/plain',
   },
   {
-    what: 'no Content-Type, which means text (RFC 7578 section 4.4)',
-    request: (surface) => formOf({ headers: disposition(surface, 'a.txt') ?? '', body: 'content' }),
-    contentType: 'text/plain',
+    what: 'no Content-Type, where the name tells it',
+    request: (surface) =>
+      formOf(fieldPart('note'), { headers: disposition(surface, 'a.png') ?? '', body: 'content-type: a/b' }),
+    fileName: 'a.png',
+    content: 'content-type: a/b',
+    contentType: 'image/png',
+  },
+  {
+    what: 'chunked transfer coding',
+    request: (surface) => chunked(formOf(filePart(surface, mebibyte))),
+    content: mebibyte,
+  },
+  ...['👩‍👩‍👧‍👦 🏳️‍🌈.png', '\u202Efdp.exe', '\u200Fשלום\u200E.txt', '100%.txt', 'é'.repeat(127)].map((fileName) => ({
+    what: `a name kept as it is: ${fileName.slice(0, 20)}`,
+    request: (surface: Surface) => formOf(filePart(surface, 'content', fileName)),
+    fileName,
+  })),
+  {
+    what: 'a name whose quotes are written as browsers do',
+    request: (surface) => formOf(filePart(surface, 'content', '%22a%22.txt')),
+    fileName: '"a".txt',
   },
   {
     what: 'a name with backslashes before its quotes',

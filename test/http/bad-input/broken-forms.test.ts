@@ -24,7 +24,7 @@ const atOnce: Broken[] = [
   {
     what: 'something else on the line of the boundary',
     request: (surface) => unfinishedForm([], (b) => `--${b} x\r\n${disposition(surface)}\r\n\r\ncontent\r\n--${b}--`),
-    text: endsEarly,
+    text: unreadable,
   },
   { what: 'a part without headers', request: withHeaders(''), text: unreadable },
   { what: 'a part without Content-Disposition', request: withHeaders('Content-Type: text/plain'), text: unreadable },
@@ -32,7 +32,27 @@ const atOnce: Broken[] = [
   {
     what: 'a part without a name',
     request: withHeaders('Content-Disposition: form-data; filename="a.txt"'),
-    text: /Name the field/,
+    text: unreadable,
+  },
+  {
+    what: 'a header without a colon',
+    request: (surface) => formOf({ headers: `${disposition(surface)}\r\nbroken`, body: 'content' }),
+    text: unreadable,
+  },
+  {
+    what: 'a header without a name',
+    request: (surface) => formOf({ headers: `: broken\r\n${disposition(surface)}`, body: 'content' }),
+    text: unreadable,
+  },
+  {
+    what: 'headers that go over into the next part',
+    request: (surface) =>
+      unfinishedForm(
+        [],
+        (b) =>
+          `--${b}\r\n${disposition(surface)}\r\nlost: yes\r\n--${b}\r\n${disposition(surface)}\r\n\r\ncontent\r\n--${b}--\r\n`,
+      ),
+    text: unreadable,
   },
   {
     what: 'a quote that is not closed',
@@ -80,6 +100,12 @@ const secondParts: (Pick<Refusal, 'what' | 'text' | 'leaves'> & { part(surface: 
   {
     what: 'without Content-Disposition',
     part: () => ({ headers: 'X-A: b', body: 'content' }),
+    text: unreadable,
+    leaves: [],
+  },
+  {
+    what: 'with a broken header',
+    part: (s) => ({ headers: `${disposition(s)}\r\nbroken`, body: '' }),
     text: unreadable,
     leaves: [],
   },

@@ -33,6 +33,19 @@ export function unfinishedForm(parts: Part[], rest: (boundary: string) => string
   return { headers: typeOf(boundary), body }
 }
 
+/** The same form in chunked transfer coding: its length is not told. */
+export function chunked({ headers, body }: RawForm): RawForm {
+  const size = 64 * 1024
+  const chunks = Array.from({ length: Math.ceil(body.length / size) }, (_, index) => {
+    const chunk = body.subarray(index * size, (index + 1) * size)
+    return [Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, Buffer.from('\r\n')]
+  })
+  return {
+    headers: { ...headers, 'transfer-encoding': 'chunked' },
+    body: Buffer.concat([...chunks.flat(), Buffer.from('0\r\n\r\n')]),
+  }
+}
+
 /** A file under the surface's own name for it. */
 export function filePart({ fileField }: Surface, body: string | Buffer = 'content', fileName = 'a.txt'): Part {
   return { headers: fileHeaders(fileField, fileName), body }
@@ -56,9 +69,10 @@ export function begin(url: string, path: string, { headers, body }: RawForm, mis
   return socket
 }
 
-/** Sends a request with its length and reads the answer, up to where the server closes the connection. */
+/** Sends a request, with its length unless it is chunked, and reads the answer, up to where the server closes the connection. */
 export async function send(url: string, method: string, path: string, { headers, body }: RawForm): Promise<Answer> {
-  const length = body.length > 0 ? { 'content-length': body.length } : {}
+  const hasLength = body.length > 0 && !('transfer-encoding' in headers)
+  const length = hasLength ? { 'content-length': body.length } : {}
   const socket = openRequest(url, method, path, { connection: 'close', ...length, ...headers })
   const answer = readAnswer(socket)
   socket.write(body)

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { promisify } from 'node:util'
+import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { skipWithoutS3 } from '../../support/bucket.ts'
 import { readAnswer } from '../../support/multipart.ts'
@@ -8,7 +9,7 @@ import { beginForm } from '../../support/slow-form.ts'
 import { until } from '../../support/until.ts'
 import { begin, filePart, formOf, type RawForm, unfinishedForm } from './forms.ts'
 import { leftOnly, newestId, takesUploads, uploadFailed } from './remains.ts'
-import { type Surface, surfaces } from './surfaces.ts'
+import { cookieApi, type Surface, surfaces } from './surfaces.ts'
 
 const hungUp = { state: uploadFailed, failureReason: /connection closed before the last byte/ }
 
@@ -103,3 +104,21 @@ for (const store of ['s3', 'disk'] as const) {
     }
   })
 }
+
+t.test('a client that goes away while its rights are looked up takes no slot', async (t) => {
+  const server = await startTestServer(t, { store: 'disk', env: { MAX_CONCURRENT_UPLOADS: '1' } })
+  for (const leave of Object.values(ways)) {
+    const { headers, body } = begun(cookieApi)
+    const form = { headers: { ...headers, ...(await server.cookie(1)) }, body }
+    await server.db.transaction(async (holding) => {
+      await holding.execute(sql`lock table members in access exclusive mode`)
+      const socket = begin(server.url, cookieApi.path, form, 1000)
+      const waiting = () => holding.execute(sql`select from pg_locks where not granted`)
+      await until('the lookup waits for the lock', async () => (await waiting()).length > 0)
+      leave(socket)
+      await isGone(server)
+    })
+    await leftOnly(t, server, 0, [])
+    await takesUploads(t, server, cookieApi)
+  }
+})

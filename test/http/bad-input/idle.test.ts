@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { skipWithoutS3 } from '../../support/bucket.ts'
-import { readAnswer } from '../../support/multipart.ts'
+import { openRequest, readAnswer } from '../../support/multipart.ts'
 import { startTestServer, type TestServer } from '../../support/server.ts'
 import { beginForm } from '../../support/slow-form.ts'
 import { begin, filePart, formOf, type RawForm, typeOf, unfinishedForm } from './forms.ts'
@@ -40,6 +40,24 @@ for (const store of ['s3', 'disk'] as const) {
     for (const surface of surfaces) await takesUploads(t, server, surface)
   })
 }
+
+t.test('a body that is no upload may not stop coming either', async (t) => {
+  const server = await startTestServer(t, { store: 'disk', env: { UPLOAD_IDLE_SECONDS: '1' } })
+  const { authorization } = await server.bearer(1)
+  const json = { authorization, 'content-type': 'application/json', 'content-length': 10 }
+  for (const beginning of ['', '{']) {
+    const socket = openRequest(server.url, 'POST', '/api/v1/session', json)
+    socket.write(beginning)
+    cookieApi.isError(t, await readAnswer(socket), 408, text)
+  }
+  const slow = openRequest(server.url, 'POST', '/api/v1/session', { ...json, connection: 'close' })
+  for (const piece of ['{"a"', ':', '"bc', '"}']) {
+    slow.write(piece)
+    // The time is the subject here: the silences add up to more than the limit.
+    await delay(400)
+  }
+  t.equal((await readAnswer(slow)).status, 200)
+})
 
 t.test('a client that sends a byte now and then is not idle', async (t) => {
   const server = await startTestServer(t, { store: 'disk', env: { UPLOAD_IDLE_SECONDS: '1' } })

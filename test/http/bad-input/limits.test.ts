@@ -1,4 +1,4 @@
-import { fieldPart, filePart, formOf } from './forms.ts'
+import { chunked, fieldPart, filePart, formOf } from './forms.ts'
 import { type Refusal, testRefusals } from './refusals.ts'
 import { uploadFailed } from './remains.ts'
 import type { Surface } from './surfaces.ts'
@@ -21,6 +21,12 @@ const refusals: Omit<Refusal, 'status'>[] = [
   {
     what: 'a file far larger than allowed',
     request: (surface) => formOf(filePart(surface, Buffer.alloc(20 * mostBytes))),
+    text: /larger than 1048576 bytes/,
+    leaves: [{ state: uploadFailed, failureReason: /larger than 1048576 bytes/ }],
+  },
+  {
+    what: 'a file far larger than allowed whose length is not told',
+    request: (surface) => chunked(formOf(filePart(surface, Buffer.alloc(20 * mostBytes)))),
     text: /larger than 1048576 bytes/,
     leaves: [{ state: uploadFailed, failureReason: /larger than 1048576 bytes/ }],
   },

@@ -43,6 +43,9 @@ const refused: [what: string, code: string, headers: string | Buffer][] = [
   ['33 headers', 'too_large', `${head('f').trimEnd()}\r\n${'X: y\r\n'.repeat(32)}\r\n`],
   ['headers without end', 'too_large', 'X: y\r\n'.repeat(3000)],
   ['no Content-Disposition', 'invalid', 'X: y\r\n\r\n'],
+  ['a line that is no header', 'invalid', `X: y\r\nbroken\r\n${head('f')}`],
+  ['no blank line before the next boundary', 'invalid', `${head('f').trimEnd()}\r\n--b\r\n${head('f')}`],
+  ['no name', 'invalid', 'Content-Disposition: form-data; filename="a"\r\n\r\n'],
   ['a quote that does not close', 'invalid', 'Content-Disposition: form-data; name="f\r\n\r\n'],
   ['a line break in a name', 'invalid', 'Content-Disposition: form-data; name="f"; filename="a\nb"\r\n\r\n'],
   ['what is not UTF-8', 'invalid', Buffer.from(head('f\xe9'), 'latin1')],
@@ -58,3 +61,8 @@ for (const [what, code, headers] of refused) {
     }
   })
 }
+
+t.test('nothing else may stand on the line of a boundary', async (t) => {
+  for (const size of [1, 7, 100])
+    t.match(watch(`--b x\r\n${head('f')}one\r\n--b--\r\n`, size).refusals, [{ code: 'invalid' }])
+})
