@@ -22,6 +22,8 @@ export function openDatabase(url: string, max = 10): DatabaseClient {
     max,
     connect_timeout: 5,
     idle_timeout: 60,
+    // Its own waits grow to 20 s, for the whole pool: a database that is back must be used at once.
+    backoff: () => 0.2,
     onnotice: () => {},
     // Asking for types first, postgres.js crashes the process when a connection is lost just as it begins.
     fetch_types: false,

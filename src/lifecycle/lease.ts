@@ -36,7 +36,8 @@ export class Lease implements Disposable {
 
   /** Renews now, rather than at the next third of the lease; afterwards `signal` tells whether it is lost. Never rejects. */
   async renew(): Promise<void> {
-    if (this.#renewing || this.#attempts.length === 0) return
+    if (this.#attempts.length === 0) return
+    if (this.#renewing) return this.#giveUpWhenLate()
     this.#renewing = true
     const startedAt = performance.now()
     const held = this.#attempts.length
@@ -46,13 +47,16 @@ export class Lease implements Disposable {
         this.#lost.abort(new StowageError('conflict', 'The attachment was deleted or its upload given up meanwhile.'))
       this.#renewedAt = startedAt
     } catch (cause) {
-      // A database that is away for a moment costs nothing; one that is away for a whole lease costs the upload.
-      if (performance.now() - this.#renewedAt > this.#seconds * 1000)
-        this.#lost.abort(
-          new StowageError('database_unavailable', 'The database does not answer. Try again in a moment.', { cause }),
-        )
+      this.#giveUpWhenLate(cause)
     } finally {
       this.#renewing = false
     }
+  }
+
+  /** A database that is away for a moment costs nothing; one that is away, or silent, for a whole lease costs the upload. */
+  #giveUpWhenLate(cause?: unknown): void {
+    if (performance.now() - this.#renewedAt <= this.#seconds * 1000) return
+    const message = 'The database does not answer. Try again in a moment.'
+    this.#lost.abort(new StowageError('database_unavailable', message, { cause }))
   }
 }

@@ -18,8 +18,7 @@ const env = { MAX_CONCURRENT_UPLOADS: String(surfaces.length), UPLOAD_LEASE_SECO
 async function startBehindProxy(t: Test, store: StoreKind, wrapStore?: (store: ObjectStore) => ObjectStore) {
   const direct = process.env.TEST_DATABASE_URL ?? ''
   const proxy = await startTcpProxy(t, direct)
-  // The client would wait longer after every failure, up to 20 s; how long is not the subject.
-  process.env.TEST_DATABASE_URL = `${proxy.url}?backoff=0.1`
+  process.env.TEST_DATABASE_URL = proxy.url
   try {
     const server = await startTestServer(t, { store, env, ...(wrapStore && { wrapStore }) })
     return { server, proxy }
