@@ -1,9 +1,9 @@
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { StowageError } from '../errors.ts'
+import { untilAborted } from '../until-aborted.ts'
 import type { StoredObject } from './object-store.ts'
 import { notStored } from './unavailable.ts'
-import { untilAborted } from './until-aborted.ts'
 
 /**
  * Writes a body into a partial file, which gets its name when every byte is on the disk: what lies at `path` is whole.

@@ -1,10 +1,10 @@
 import { PutObjectCommand } from '@aws-sdk/client-s3'
+import { untilAborted } from '../until-aborted.ts'
 import type { PutOptions, StoredObject } from './object-store.ts'
 import { type Part, partsOf } from './parts.ts'
 import type { S3Bucket } from './s3-bucket.ts'
 import { storedAfterAll, whileSending } from './s3-delivery.ts'
 import { MultipartUpload } from './s3-multipart.ts'
-import { untilAborted } from './until-aborted.ts'
 
 /** Parts under way while the next is collected, so an upload holds three part buffers at most. */
 const maxSending = 2

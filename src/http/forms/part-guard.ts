@@ -30,7 +30,7 @@ export class PartGuard {
   readonly #typed: boolean[] = []
   #isClosed = false
 
-  /** @param refuse told once, when the headers of a part break a limit */
+  /** @param refuse told once, when the headers of a part break a limit or cannot be read */
   constructor(boundary: string, refuse: (error: StowageError) => void) {
     this.#delimiter = Buffer.from(`\r\n--${boundary}`)
     this.#refuse = refuse

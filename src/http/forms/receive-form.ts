@@ -4,6 +4,7 @@ import type { Multipart, MultipartFile, MultipartValue } from '@fastify/multipar
 import type { FastifyError, FastifyRequest } from 'fastify'
 import type { Config } from '../../config.ts'
 import { StowageError } from '../../errors.ts'
+import { untilAborted } from '../../until-aborted.ts'
 import { PartGuard } from './part-guard.ts'
 import { hungUp } from './transfer.ts'
 
@@ -47,7 +48,7 @@ export async function receiveForm(request: FastifyRequest, config: Config, handl
   const handedOut = { fields: 0, files: 0 }
   request.raw.on('data', watch)
   try {
-    for await (const part of until(signal, partsOf(request, config))) {
+    for await (const part of untilAborted(partsOf(request, config), signal)) {
       const number = countPart(part, handedOut, config)
       if (part.type === 'file') await takeFile(part, guard.isTyped(number), handlers)
       else handlers.onField(fieldFrom(part as MultipartValue<unknown>, handlers.fileField))
@@ -145,26 +146,6 @@ function fieldFrom({ fieldname, value, valueTruncated }: MultipartValue<unknown>
   if (valueTruncated)
     throw new StowageError('too_large', `The field ${JSON.stringify(fieldname)} is longer than ${longestField} bytes.`)
   return { name: fieldname, value: typeof value === 'string' ? value : JSON.stringify(value) }
-}
-
-/** Goes through `source` until `signal` aborts, even while `source` waits for bytes that never come. */
-async function* until<T>(signal: AbortSignal, source: AsyncIterator<T>): AsyncGenerator<T> {
-  const aborted = Promise.withResolvers<never>()
-  const abort = () => aborted.reject(signal.reason)
-  aborted.promise.catch(() => {})
-  if (signal.aborted) abort()
-  signal.addEventListener('abort', abort, { once: true })
-  try {
-    while (true) {
-      const next = source.next()
-      next.catch(() => {})
-      const { done, value } = await Promise.race([next, aborted.promise])
-      if (done) return
-      yield value
-    }
-  } finally {
-    signal.removeEventListener('abort', abort)
-  }
 }
 
 /** The parser's errors, in words that say what to do. */

@@ -1,11 +1,8 @@
-import { Type } from 'typebox'
 import type { App } from '../app.ts'
 import { toProblem } from '../problems.ts'
 
 /** Word for word as in seed 000. */
 const unauthenticatedText = 'Wrong Bearer, please renew Web API Access Token'
-
-export const SessionApiError = Type.Object({ errorText: Type.String(), httpStatusCode: Type.Integer() })
 
 /** The shape of every error on this surface (seed 000). */
 export function sessionApiError(error: unknown) {

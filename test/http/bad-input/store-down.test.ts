@@ -1,6 +1,5 @@
-import { once } from 'node:events'
-import { type AddressInfo, createServer } from 'node:net'
 import t, { type Test } from 'tap'
+import { findFreePort } from '../../../src/embedded/postgres-port.ts'
 import type { ObjectStore } from '../../../src/store/object-store.ts'
 import { skipWithoutS3 } from '../../support/bucket.ts'
 import { readAnswer } from '../../support/multipart.ts'
@@ -21,17 +20,8 @@ async function upload(server: TestServer, surface: Surface, body: string | Buffe
   return post(server.url, surface.path, { ...form, headers: { ...form.headers, ...credentials } })
 }
 
-async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
 t.test('an object store that is not there', { skip: skipWithoutS3 }, async (t) => {
-  const S3_ENDPOINT = `http://127.0.0.1:${await closedPort()}`
+  const S3_ENDPOINT = `http://127.0.0.1:${await findFreePort()}`
   const server = await startTestServer(t, { store: 's3', env: { ...env, S3_ENDPOINT } })
   for (const surface of surfaces) {
     for (const [what, size] of [
