@@ -15,7 +15,7 @@ import { healthRoutes } from './http/ops/health.ts'
 import { answerBadUrl, connectionOptions } from './http/plugins/connections.ts'
 import { corsOptions } from './http/plugins/cors.ts'
 import { earlyAnswer } from './http/plugins/early-answer.ts'
-import { loggerOptions } from './http/plugins/logging.ts'
+import { loggerOptions, OneLineARequest } from './http/plugins/logging.ts'
 import { noteMethods } from './http/plugins/method-not-allowed.ts'
 import { publicUrlOf } from './http/plugins/public-url.ts'
 import { sessionApi } from './http/session-api/session-api.ts'
@@ -37,6 +37,7 @@ export async function buildServer({ config, database, store, urlSigningKey, isDr
   const app: App = fastify({
     ...connectionOptions,
     logger: loggerOptions(config.logLevel),
+    logController: new OneLineARequest(),
     trustProxy: config.trustProxy.length > 0 ? config.trustProxy : false,
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
     frameworkErrors: (error, request, reply) => answerBadUrl(deps, error, request, reply),

@@ -1,5 +1,5 @@
 import { and, eq, isNull } from 'drizzle-orm'
-import { type AttachmentRecord, type AttachmentRef, findAttachment } from '../db/attachments.ts'
+import { type AttachmentRef, type FoundAttachment, findAttachment } from '../db/attachments.ts'
 import type { Database } from '../db/client.ts'
 import { members, messages, rooms } from '../db/schema.ts'
 import { StowageError } from '../errors.ts'
@@ -12,7 +12,7 @@ export type Ref = { id: number } | { publicId: string }
  * The attachment, for a member of its room. To anybody else it does not exist.
  * @throws StowageError `not_found`
  */
-export async function readableAttachment(db: Database, ref: AttachmentRef, who: Principal): Promise<AttachmentRecord> {
+export async function readableAttachment(db: Database, ref: AttachmentRef, who: Principal): Promise<FoundAttachment> {
   const found = await findAttachment(db, ref, who.userId)
   if (!found || found.standing === null) throw attachmentNotFound()
   return found.attachment
@@ -22,11 +22,7 @@ export async function readableAttachment(db: Database, ref: AttachmentRef, who: 
  * The attachment, for those who may change or delete it: its uploader, the room's moderators and admin tokens.
  * @throws StowageError `forbidden` for other members of the room, `not_found` for anybody else
  */
-export async function changeableAttachment(
-  db: Database,
-  ref: AttachmentRef,
-  who: Principal,
-): Promise<AttachmentRecord> {
+export async function changeableAttachment(db: Database, ref: AttachmentRef, who: Principal): Promise<FoundAttachment> {
   const found = await findAttachment(db, ref, who.userId)
   if (!found) throw attachmentNotFound()
   const { attachment, standing } = found
@@ -34,6 +30,23 @@ export async function changeableAttachment(
   if (may) return attachment
   if (standing === null) throw attachmentNotFound()
   throw new StowageError('forbidden', 'Only the uploader or a moderator of the room may do this. Ask one of them.')
+}
+
+/**
+ * The attachment by its current name, for the one who uploads it, as long as they are in its room.
+ * @throws StowageError `forbidden` for other members of the room, `not_found` for anybody else and under any other name
+ */
+export async function uploadableAttachment(
+  db: Database,
+  ref: AttachmentRef,
+  who: Principal,
+  fileName: string,
+): Promise<FoundAttachment> {
+  const attachment = await readableAttachment(db, ref, who)
+  if (attachment.uploaderId !== who.userId)
+    throw new StowageError('forbidden', 'Only the uploader may send the bytes of this attachment.')
+  if (attachment.fileName !== fileName.normalize('NFC')) throw attachmentNotFound()
+  return attachment
 }
 
 export function attachmentNotFound(): StowageError {

@@ -1,5 +1,6 @@
 import { and, eq, gt, isNull, or, sql } from 'drizzle-orm'
 import type { Database } from '../db/client.ts'
+import { prepared } from '../db/prepared.ts'
 import { sessions, tokens, users } from '../db/schema.ts'
 import type { Principal, Scope } from './principal.ts'
 import { hashSecret, newSecret } from './secrets.ts'
@@ -28,9 +29,8 @@ export async function createSession(
   return { id: (row as { id: number }).id, session, expiresAt }
 }
 
-/** Whose session this is; `undefined` when it is unknown, expired or revoked, its token ended, or its user deleted. */
-export async function findSession(db: Database, session: string): Promise<Principal | undefined> {
-  const [row] = await db
+const liveSession = prepared((db) =>
+  db
     .select({
       credentialId: sessions.id,
       userId: sessions.userId,
@@ -42,7 +42,7 @@ export async function findSession(db: Database, session: string): Promise<Princi
     .leftJoin(tokens, eq(tokens.id, sessions.tokenId))
     .where(
       and(
-        eq(sessions.sessionHash, hashSecret(session)),
+        eq(sessions.sessionHash, sql.placeholder('hash')),
         isNull(sessions.revokedAt),
         gt(sessions.expiresAt, sql`now()`),
         isNull(tokens.revokedAt),
@@ -50,6 +50,12 @@ export async function findSession(db: Database, session: string): Promise<Princi
         isNull(users.deletedAt),
       ),
     )
+    .prepare('live_session'),
+)
+
+/** Whose session this is; `undefined` when it is unknown, expired or revoked, its token ended, or its user deleted. */
+export async function findSession(db: Database, session: string): Promise<Principal | undefined> {
+  const [row] = await liveSession(db).execute({ hash: hashSecret(session) })
   return row && { ...row, scopes: row.scopes as Scope[] }
 }
 

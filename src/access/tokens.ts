@@ -1,5 +1,6 @@
 import { and, eq, gt, isNull, or, sql } from 'drizzle-orm'
 import type { Database } from '../db/client.ts'
+import { prepared } from '../db/prepared.ts'
 import { tokens, users } from '../db/schema.ts'
 import type { Principal, Scope } from './principal.ts'
 import { hashSecret, newSecret } from './secrets.ts'
@@ -24,20 +25,25 @@ export async function createToken(
   return { id: (row as { id: number }).id, token }
 }
 
-/** Whose token this is; `undefined` when it is unknown, expired or revoked, or its user deleted. */
-export async function findToken(db: Database, token: string): Promise<Principal | undefined> {
-  const [row] = await db
+const liveToken = prepared((db) =>
+  db
     .select({ credentialId: tokens.id, userId: tokens.userId, scopes: tokens.scopes, expiresAt: tokens.expiresAt })
     .from(tokens)
     .innerJoin(users, eq(users.id, tokens.userId))
     .where(
       and(
-        eq(tokens.tokenHash, hashSecret(token)),
+        eq(tokens.tokenHash, sql.placeholder('hash')),
         isNull(tokens.revokedAt),
         or(isNull(tokens.expiresAt), gt(tokens.expiresAt, sql`now()`)),
         isNull(users.deletedAt),
       ),
     )
+    .prepare('live_token'),
+)
+
+/** Whose token this is; `undefined` when it is unknown, expired or revoked, or its user deleted. */
+export async function findToken(db: Database, token: string): Promise<Principal | undefined> {
+  const [row] = await liveToken(db).execute({ hash: hashSecret(token) })
   return row && { ...row, scopes: row.scopes as Scope[] }
 }
 

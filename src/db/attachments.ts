@@ -1,8 +1,9 @@
-import { and, asc, desc, eq, gt, isNull, lt, type SQL, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, isNull, lt, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
 import { readyState } from '../lifecycle/states.ts'
 import type { Database } from './client.ts'
-import { attachments, members, messages, rooms, transitions } from './schema.ts'
+import { prepared } from './prepared.ts'
+import { attachments, members, messages, objects, rooms, transitions } from './schema.ts'
 import type { Attachment } from './transitions.ts'
 
 /** An attachment by its integer id (cookie API) or its string id (bearer API). */
@@ -23,38 +24,53 @@ const toRecord = ({ attachment, messagePublicId }: { attachment: Attachment; mes
 })
 const alive = and(isNull(attachments.deletedAt), isNull(messages.deletedAt), isNull(rooms.deletedAt))
 
-function refersTo(ref: AttachmentRef): SQL {
-  return 'id' in ref ? eq(attachments.id, ref.id) : eq(attachments.publicId, ref.publicId)
+/** One attachment with all there is to say of it. */
+export interface FoundAttachment extends AttachmentRecord {
+  /** Where the bytes of the latest attempt lie; `null` before the first one, and once they are handed to the purge. */
+  objectKey: string | null
 }
+
+const idOf = { id: attachments.id, publicId: attachments.publicId }
+
+function selectOne(db: Database, by: keyof typeof idOf) {
+  return db
+    .select({ ...record, objectKey: objects.key, moderator: members.moderator })
+    .from(attachments)
+    .innerJoin(messages, eq(messages.id, attachments.messageId))
+    .innerJoin(rooms, eq(rooms.id, attachments.roomId))
+    .leftJoin(
+      objects,
+      and(eq(objects.attachmentId, attachments.id), eq(objects.attempt, attachments.attempt), isNull(objects.purgeAt)),
+    )
+    .leftJoin(members, and(eq(members.roomId, attachments.roomId), eq(members.userId, sql.placeholder('userId'))))
+    .where(and(eq(idOf[by], sql.placeholder('ref')), alive))
+}
+
+const oneById = prepared((db) => selectOne(db, 'id').prepare('attachment_by_id'))
+const oneByPublicId = prepared((db) => selectOne(db, 'publicId').prepare('attachment_by_public_id'))
 
 /** An attachment that is not deleted, and what `userId` is in its room. */
 export async function findAttachment(
   db: Database,
   ref: AttachmentRef,
   userId: number,
-): Promise<{ attachment: AttachmentRecord; standing: Standing } | undefined> {
-  const [row] = await db
-    .select({ ...record, moderator: members.moderator })
-    .from(attachments)
-    .innerJoin(messages, eq(messages.id, attachments.messageId))
-    .innerJoin(rooms, eq(rooms.id, attachments.roomId))
-    .leftJoin(members, and(eq(members.roomId, attachments.roomId), eq(members.userId, userId)))
-    .where(and(refersTo(ref), alive))
+): Promise<{ attachment: FoundAttachment; standing: Standing } | undefined> {
+  const [row] =
+    'id' in ref
+      ? await oneById(db).execute({ ref: ref.id, userId })
+      : await oneByPublicId(db).execute({ ref: ref.publicId, userId })
   if (row === undefined) return undefined
   const standing = row.moderator === null ? null : row.moderator ? 'moderator' : 'member'
-  return { attachment: toRecord(row), standing }
+  return { attachment: { ...toRecord(row), objectKey: row.objectKey }, standing }
 }
 
 /** An attachment that is not deleted, whoever asks: for signed URLs, which carry their own permission. */
-export async function findAttachmentForLink(db: Database, publicId: string): Promise<AttachmentRecord | undefined> {
-  const [row] = await db
-    .select(record)
-    .from(attachments)
-    .innerJoin(messages, eq(messages.id, attachments.messageId))
-    .innerJoin(rooms, eq(rooms.id, attachments.roomId))
-    .where(and(eq(attachments.publicId, publicId), alive))
-  return row && toRecord(row)
+export async function findAttachmentForLink(db: Database, publicId: string): Promise<FoundAttachment | undefined> {
+  return (await findAttachment(db, { publicId }, nobody))?.attachment
 }
+
+/** The id of no user. */
+const nobody = 0
 
 /** Every attachment of a message, in any state, oldest first. */
 export async function listOfMessage(db: Database, messageId: number): Promise<AttachmentRecord[]> {
@@ -155,6 +171,30 @@ export async function renameAttachment(db: Database, id: number, fileName: strin
   return row
 }
 
+/** What a client may change of an attachment that stays in its state. */
+export interface Changes {
+  fileName?: string | undefined
+  declaredChecksum?: string | undefined
+}
+
+/**
+ * Changes an attachment that is still in the state and attempt it was seen in.
+ * @returns `undefined` when it is elsewhere by now, or deleted
+ */
+export async function changeAttachment(
+  db: Database,
+  { id, state, attempt }: Pick<Attachment, 'id' | 'state' | 'attempt'>,
+  changes: Changes,
+): Promise<Attachment | undefined> {
+  const isAsSeen = and(eq(attachments.id, id), eq(attachments.state, state), eq(attachments.attempt, attempt))
+  const [row] = await db
+    .update(attachments)
+    .set({ ...changes, modifiedAt: sql`now()` })
+    .where(and(isAsSeen, isNull(attachments.deletedAt)))
+    .returning()
+  return row
+}
+
 /** Which attachments to bury: one, or everything of a message, a room or an uploader. */
 export type Burial = { id: number } | { messageId: number } | { roomId: number } | { uploaderId: number }
 
@@ -179,7 +219,7 @@ export async function bury(db: Database, which: Burial): Promise<number> {
 /** Locks the rows by id, as every move locks them, or the two could each wait for the other. */
 async function buryBatch(db: Database, which: Burial): Promise<number> {
   const [name, value] = Object.entries(which)[0] as [keyof typeof burialColumns, number]
-  const [row] = await db.execute<{ count: string }>(sql`
+  const rows = await db.execute<{ id: string }>(sql`
     with doomed as (
       select id from attachments where ${sql.identifier(burialColumns[name])} = ${value} and deleted_at is null
       order by id limit ${burialBatch} for update
@@ -190,8 +230,20 @@ async function buryBatch(db: Database, which: Burial): Promise<number> {
     ), purged as (
       update objects o set purge_at = now() from buried where o.attachment_id = buried.id
     )
-    select count(*) from buried`)
-  return Number(row?.count)
+    select id from buried`)
+  if (rows.length > 0) await purgeUnseen(db, rows)
+  return rows.length
+}
+
+/**
+ * The objects of attempts that began while the burial waited for their attachments: the row it waits for is read anew, but
+ * other tables are seen as they were when the statement began.
+ */
+async function purgeUnseen(db: Database, buried: readonly { id: string }[]): Promise<void> {
+  await db.execute(sql`
+    update objects o set purge_at = now()
+    from jsonb_to_recordset(${JSON.stringify(buried)}::text::jsonb) as b(id bigint)
+    where o.attachment_id = b.id and o.purge_at is null`)
 }
 
 const burialColumns = { id: 'id', messageId: 'message_id', roomId: 'room_id', uploaderId: 'uploader_id' } as const

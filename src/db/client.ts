@@ -35,7 +35,7 @@ export function openDatabase(url: string, max = 10): DatabaseClient {
     },
   })
   return {
-    db: drizzle(client),
+    db: drizzle(preparing(client)),
     async ping() {
       await client`select 1`
     },
@@ -43,6 +43,20 @@ export function openDatabase(url: string, max = 10): DatabaseClient {
       await client.end({ timeout: 5 })
     },
   }
+}
+
+/**
+ * Drizzle runs most statements unprepared: Postgres then parses and plans each one every time, and two trips are needed to
+ * learn its types. Prepared, a statement costs us a third; `?prepare=false` in the URL turns it off for poolers that
+ * cannot keep statements. After a migration Postgres wants them planned anew, which postgres.js does by itself.
+ */
+function preparing(client: postgres.Sql): postgres.Sql {
+  const { unsafe } = client
+  const { prepare } = client.options
+  return Object.assign(client, {
+    unsafe: (query: string, parameters: [], options: postgres.UnsafeQueryOptions) =>
+      unsafe(query, parameters, { ...options, prepare }),
+  })
 }
 
 /** The rows of a hand-written statement that returns whole rows of `table`, as drizzle's own queries would give them. */

@@ -1,24 +1,25 @@
 import { sql } from 'drizzle-orm'
-import { failedStates } from '../lifecycle/states.ts'
+import { statesAwaitingBytes } from '../lifecycle/states.ts'
 import { bury } from './attachments.ts'
 import type { Database } from './client.ts'
 import { firstOwnId } from './schema.ts'
 
 /**
- * Removes the rows, with their history, of attachments that failed or were deleted more than `hours` ago and of which no
- * object is left to purge.
+ * Removes the rows, with their history, of attachments that failed, were reserved and never used, or were deleted more
+ * than `hours` ago and of which no object is left to purge. One whose upload begins meanwhile is locked and passed over,
+ * or, once it has begun, in another state when its row is read anew for the lock.
  * @returns how many, at most `limit`
  */
 export async function forgetEndedAttachments(db: Database, hours: number, limit: number): Promise<number> {
-  const failed = sql.join(
-    failedStates.map((state) => sql`${state}`),
+  const unused = sql.join(
+    statesAwaitingBytes.map((state) => sql`${state}`),
     sql`, `,
   )
   const rows = await db.execute(sql`
     delete from attachments where id in (
       select a.id from attachments a
       where (a.deleted_at < now() - make_interval(hours => ${hours})
-          or (a.deleted_at is null and a.state in (${failed}) and a.modified_at < now() - make_interval(hours => ${hours})))
+          or (a.deleted_at is null and a.state in (${unused}) and a.modified_at < now() - make_interval(hours => ${hours})))
         and not exists (select from objects o where o.attachment_id = a.id)
       limit ${limit} for update skip locked
     )
@@ -43,6 +44,18 @@ export async function buryForsaken(db: Database, limit: number): Promise<number>
       where u.deleted_at > ${recently} and a.deleted_at is null
     limit ${limit}`)
   for (const { id } of rows) await bury(db, { id: Number(id) })
+  return rows.length
+}
+
+/**
+ * Hands to the purge what a deletion left that died before it had seen every object of what it buried.
+ * @returns how many
+ */
+export async function purgeForsaken(db: Database): Promise<number> {
+  const rows = await db.execute(sql`
+    update objects o set purge_at = now() from attachments a
+    where o.attachment_id = a.id and a.deleted_at is not null and o.purge_at is null
+    returning o.key`)
   return rows.length
 }
 

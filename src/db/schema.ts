@@ -12,7 +12,8 @@ import {
   timestamp,
   uniqueIndex,
 } from 'drizzle-orm/pg-core'
-import { attachmentStates, leasedStates, readyState } from '../lifecycle/states.ts'
+import type { Config } from '../config.ts'
+import { attachmentStates, leasedStates, readyState, reservedStates } from '../lifecycle/states.ts'
 
 const id = (name: string) => bigint(name, { mode: 'number' })
 const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' })
@@ -89,8 +90,9 @@ export const messages = pgTable(
 )
 
 /**
- * One row a file. `state` is written by `transitions.ts` alone; `attempt` counts the tries to bring its bytes in, and
- * names, with `id`, the object they lie in. `deletedAt` is the tombstone that hides the row at once.
+ * One row a file. `state` is written by `transitions.ts` alone; `attempt` counts the tries to bring its bytes in, 0 as
+ * long as it is only reserved, and names, with `id`, the object they lie in. `deletedAt` is the tombstone that hides the
+ * row at once.
  */
 export const attachments = pgTable(
   'attachments',
@@ -108,11 +110,15 @@ export const attachments = pgTable(
       .references(() => users.id),
     fileName: text('file_name').notNull(),
     contentType: text('content_type').notNull(),
+    /** Bytes, as the client declares them, or `null`. Kept apart from what is measured: a retry is compared with it too. */
+    declaredSize: id('declared_size'),
+    /** Lower-case hex, as the client declares it, or `null`. */
+    declaredChecksum: text('declared_checksum'),
     /** Bytes; `null` until the last byte is stored. */
     fileSize: id('file_size'),
     /** Lower-case hex; `null` until the last byte is hashed. */
     fileChecksum: text('file_checksum'),
-    fileChecksumAlgorithm: text('file_checksum_algorithm').notNull(),
+    fileChecksumAlgorithm: text('file_checksum_algorithm').$type<Config['checksumAlgorithm']>().notNull(),
     state: text('state', { enum: attachmentStates }).notNull(),
     failureReason: text('failure_reason'),
     attempt: integer('attempt').notNull(),
@@ -138,6 +144,12 @@ export const attachments = pgTable(
       'attachments_ready_whole',
       sql`${table.state} <> ${quoted([readyState])} or (${table.fileSize} is not null and ${table.fileChecksum} is not null)`,
     ),
+    check(
+      'attachments_ready_as_declared',
+      sql`${table.state} <> ${quoted([readyState])} or (${table.fileSize} = coalesce(${table.declaredSize}, ${table.fileSize}) and ${table.fileChecksum} = coalesce(${table.declaredChecksum}, ${table.fileChecksum}))`,
+    ),
+    check('attachments_first_attempt', sql`(${table.attempt} = 0) = (${table.state} in (${quoted(reservedStates)}))`),
+    check('attachments_reserved_size', sql`${table.attempt} > 0 or ${table.declaredSize} is not null`),
   ],
 )
 

@@ -7,20 +7,26 @@ import { attachments } from './schema.ts'
 
 export type Attachment = InferSelectModel<typeof attachments>
 
+const uploading = 'UploadFromClientToServerInProgress' satisfies AttachmentState
+
 /** One try to bring the bytes of one attachment in. */
 export interface Attempt {
   id: number
   attempt: number
 }
 
-/** What a move writes down besides the state. */
-export interface Measured {
-  fileSize?: number
-  fileChecksum?: string
+/** What a move writes down besides the state: what was measured, or what the client changes along with it. */
+export interface Noted {
+  fileSize?: number | undefined
+  fileChecksum?: string | undefined
+  declaredChecksum?: string | undefined
+  fileName?: string | undefined
 }
 
 export interface MoveOptions {
   from: AttachmentState
+  /** A state that is passed through, because what is done there has been done already. It has its row of history. */
+  via?: { state: AttachmentState; reason: string }
   to: AttachmentState
   /** Why, in words; in a failed state the client reads it as `failureReason`. */
   reason: string
@@ -46,17 +52,23 @@ export class StateConflict extends StowageError {
  */
 export async function move(
   db: Database,
-  attempts: readonly (Attempt & Measured)[],
-  { from, to, reason, actor, leaseSeconds }: MoveOptions,
+  attempts: readonly (Attempt & Noted)[],
+  { from, via, to, reason, actor, leaseSeconds }: MoveOptions,
 ): Promise<Attachment[]> {
-  if (!legalMoves[from].includes(to)) throw new Error(`No edge from ${from} to ${to}`)
+  const steps = via
+    ? [
+        { from, to: via.state, reason: via.reason },
+        { from: via.state, to, reason },
+      ]
+    : [{ from, to, reason }]
+  for (const step of steps) requireEdge(step.from, step.to)
   if (isLeased(to) && leaseSeconds === undefined) throw new Error(`A lease is needed in ${to}`)
   const failed = isFailed(to)
   const lease = isLeased(to) ? sql`now() + make_interval(secs => ${leaseSeconds})` : sql`null`
   const rows = await db.execute(sql`
     with wanted as (
       select * from jsonb_to_recordset(${JSON.stringify(attempts)}::text::jsonb)
-        as w(id bigint, attempt integer, "fileSize" bigint, "fileChecksum" text)
+        as w(id bigint, attempt integer, "fileSize" bigint, "fileChecksum" text, "declaredChecksum" text, "fileName" text)
     ), locked as (
       select a.id from attachments a join wanted w on a.id = w.id and a.attempt = w.attempt
       where a.state = ${from} and a.deleted_at is null
@@ -68,14 +80,20 @@ export async function move(
         lease_expires_at = ${lease},
         failure_reason = ${failed ? reason : null},
         file_size = coalesce(w."fileSize", a.file_size),
-        file_checksum = coalesce(w."fileChecksum", a.file_checksum)
+        file_checksum = coalesce(w."fileChecksum", a.file_checksum),
+        declared_checksum = coalesce(w."declaredChecksum", a.declared_checksum),
+        file_name = coalesce(w."fileName", a.file_name)
       from wanted w
       where a.id = w.id and a.id in (select id from locked)
         and (select count(*) from locked) = (select count(*) from wanted)
       returning a.*
     ), history as (
       insert into transitions (attachment_id, attempt, "from", "to", reason, actor)
-      select id, attempt, ${from}, ${to}, ${reason}, ${actor} from moved order by id
+      select id, attempt, step."from", step."to", step.reason, ${actor}
+      from moved, rows from (
+        jsonb_to_recordset(${JSON.stringify(steps)}::text::jsonb) as ("from" text, "to" text, reason text)
+      ) with ordinality as step("from", "to", reason, number)
+      order by id, step.number
     ), purged as (
       update objects o set purge_at = now() from moved
       where ${failed} and o.attachment_id = moved.id and o.attempt = moved.attempt
@@ -93,65 +111,122 @@ export interface Reservation {
   /** As the client claims it. */
   contentType: string
   checksumAlgorithm: string
-  /** Where the bytes will lie. */
-  objectKey: string
+  /** Bytes, when the client said so. */
+  declaredSize?: number | undefined
+  /** Lower-case hex, when the client said so. */
+  declaredChecksum?: string | undefined
   reason: string
   actor: string
+}
+
+/** Where an attempt's bytes will lie, and how long its writer may be silent. */
+export interface Writer {
+  objectKey: string
   leaseSeconds: number
 }
 
 /**
- * The intent: the attachment, the key of its bytes and its first two steps of history, committed before the store hears
- * of the key. Waits for a deletion of the message, room or user that is under way, so that no attachment outlives them.
- * @returns `undefined` when the message, its room or the uploader is gone
+ * A reservation: the attachment and its first step of history, before any attempt at its bytes.
+ * @returns `undefined` when the message, its room or the uploader is gone, or the uploader no member of the room
  */
-export async function insertUploading(db: Database, intent: Reservation): Promise<Attachment | undefined> {
-  const first: AttachmentState = 'Initial'
-  const second: AttachmentState = 'UploadFromClientToServerInProgress'
+export function insertReserved(
+  db: Database,
+  reservation: Reservation & { declaredSize: number },
+): Promise<Attachment | undefined> {
+  return insert(db, reservation, 'Initial')
+}
+
+/**
+ * The intent: the attachment, the key of its bytes and its first two steps of history, committed before the store hears
+ * of the key.
+ * @returns `undefined` when the message, its room or the uploader is gone, or the uploader no member of the room
+ */
+export function insertUploading(db: Database, intent: Reservation & Writer): Promise<Attachment | undefined> {
+  return insert(db, intent, uploading, intent)
+}
+
+/** Waits for a deletion of the message, room or user that is under way, so that no attachment outlives them. */
+async function insert(
+  db: Database,
+  reservation: Reservation,
+  state: AttachmentState,
+  writer?: Writer,
+): Promise<Attachment | undefined> {
+  const { declaredSize = null, declaredChecksum = null, reason, actor } = reservation
   const rows = await db.execute(sql`
     with place as (
       select m.id, m.room_id, u.id as uploader_id
-      from messages m join rooms r on r.id = m.room_id join users u on u.id = ${intent.uploaderId}
-      where m.id = ${intent.messageId} and m.deleted_at is null and r.deleted_at is null and u.deleted_at is null
+      from messages m join rooms r on r.id = m.room_id join users u on u.id = ${reservation.uploaderId}
+        join members i on i.room_id = r.id and i.user_id = u.id
+      where m.id = ${reservation.messageId} and m.deleted_at is null and r.deleted_at is null and u.deleted_at is null
       for share of m, r, u
     ), inserted as (
-      insert into attachments (public_id, message_id, room_id, uploader_id, file_name, content_type,
-        file_checksum_algorithm, state, attempt, lease_expires_at)
-      select ${newPublicId()}, place.id, place.room_id, place.uploader_id, ${intent.fileName}, ${intent.contentType},
-        ${intent.checksumAlgorithm}, ${second}, 1, now() + make_interval(secs => ${intent.leaseSeconds})
+      insert into attachments (public_id, message_id, room_id, uploader_id, file_name, content_type, declared_size,
+        declared_checksum, file_checksum_algorithm, state, attempt, lease_expires_at)
+      select ${newPublicId()}, place.id, place.room_id, place.uploader_id, ${reservation.fileName},
+        ${reservation.contentType}, ${declaredSize}::bigint, ${declaredChecksum}, ${reservation.checksumAlgorithm},
+        ${state}, ${writer ? 1 : 0}::integer, now() + make_interval(secs => ${writer?.leaseSeconds ?? null})
       from place
       returning *
     ), object as (
-      insert into objects (key, attachment_id, attempt) select ${intent.objectKey}, id, attempt from inserted
+      insert into objects (key, attachment_id, attempt)
+      select ${writer?.objectKey ?? null}, id, attempt from inserted where attempt > 0
     ), history as (
       insert into transitions (attachment_id, attempt, "from", "to", reason, actor)
-      select id, attempt, step."from", step."to", ${intent.reason}, ${intent.actor}
-      from inserted, (values (1, null, ${first}), (2, ${first}, ${second})) as step(number, "from", "to")
-      order by step.number
+      select id, step.attempt, step."from", step."to", ${reason}, ${actor}
+      from inserted join (values (0, null, 'Initial'), (1, 'Initial', ${uploading})) as step(attempt, "from", "to")
+        on step.attempt <= inserted.attempt
+      order by step.attempt
     )
     select * from inserted`)
   return rowsOf(attachments, rows)[0]
 }
 
-/**
- * Tells that the writer of these attempts lives.
- * @returns how many of them are still its own: fewer than given means that one was failed or deleted meanwhile
- */
-export async function renewLeases(db: Database, attempts: readonly Attempt[], leaseSeconds: number): Promise<number> {
-  const rows = await db.execute(sql`
-    update attachments a set lease_expires_at = now() + make_interval(secs => ${leaseSeconds})
-    from jsonb_to_recordset(${JSON.stringify(attempts)}::text::jsonb) as w(id bigint, attempt integer)
-    where a.id = w.id and a.attempt = w.attempt and a.lease_expires_at is not null and a.deleted_at is null
-    returning a.id`)
-  return rows.length
+export interface Beginning extends Writer {
+  /** As it is known when the bytes begin to arrive. */
+  contentType: string
+  reason: string
+  actor: string
 }
 
-/** Attempts whose writer has been silent past its lease. */
-export async function findExpiredLeases(
+/**
+ * Begins a new attempt at the bytes of an attachment that awaits them, by compare-and-set on (id, state, attempt): its key
+ * is committed, what the attempt before measured is forgotten, and the writer holds a lease. One statement.
+ * @param seen the attachment as it was read
+ * @throws StateConflict when it is elsewhere by now, or deleted
+ */
+export async function beginAttempt(
   db: Database,
-  limit: number,
-): Promise<(Attempt & { state: AttachmentState })[]> {
+  seen: Attempt & { state: AttachmentState },
+  { objectKey, leaseSeconds, contentType, reason, actor }: Beginning,
+): Promise<Attachment> {
+  requireEdge(seen.state, uploading)
   const rows = await db.execute(sql`
-    select * from attachments where lease_expires_at < now() and deleted_at is null order by lease_expires_at limit ${limit}`)
-  return rowsOf(attachments, rows).map(({ id, attempt, state }) => ({ id, attempt, state }))
+    with begun as (
+      update attachments set
+        state = ${uploading},
+        attempt = attempt + 1,
+        modified_at = now(),
+        lease_expires_at = now() + make_interval(secs => ${leaseSeconds}),
+        content_type = ${contentType},
+        failure_reason = null,
+        file_size = null,
+        file_checksum = null
+      where id = ${seen.id} and state = ${seen.state} and attempt = ${seen.attempt} and deleted_at is null
+      returning *
+    ), object as (
+      insert into objects (key, attachment_id, attempt) select ${objectKey}, id, attempt from begun
+    ), history as (
+      insert into transitions (attachment_id, attempt, "from", "to", reason, actor)
+      select id, attempt, ${seen.state}, ${uploading}, ${reason}, ${actor} from begun
+    )
+    select * from begun`)
+  const [begun] = rowsOf(attachments, rows)
+  if (begun === undefined) throw new StateConflict(seen.state, uploading)
+  return begun
+}
+
+/** @throws Error when the state table has no such move: a fault of ours, not of a client */
+function requireEdge(from: AttachmentState, to: AttachmentState): void {
+  if (!legalMoves[from].includes(to)) throw new Error(`No edge from ${from} to ${to}`)
 }

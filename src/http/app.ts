@@ -22,4 +22,8 @@ declare module 'fastify' {
     /** Set by a surface's authentication before any handler runs. */
     principal: Principal
   }
+  interface FastifyContextConfig {
+    /** The route reads its body as a stream, and itself gives up a client that falls silent. */
+    watchesOwnBody?: boolean
+  }
 }

@@ -25,7 +25,7 @@ export async function failUpload(
   const reason = error instanceof StowageError ? error.message : 'The server failed while the file arrived.'
   for (const file of files) {
     try {
-      if (error instanceof ChecksumMismatch && file.ingested && !isAsDeclared(file.declaredChecksum, file.ingested))
+      if (error instanceof ChecksumMismatch && file.ingested && !isAsDeclared(file))
         await failMismatched(deps, file, reason, actor)
       else await failAttempt(deps, file.attempt, reason, actor)
     } catch (cause) {

@@ -1,13 +1,13 @@
 import { createHash, type Hash } from 'node:crypto'
 import type { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { StowageError } from '../errors.ts'
-import type { ObjectStore, PutOptions, StoredObject } from '../store/object-store.ts'
+import type { ObjectStore, PutOptions, Stored } from '../store/object-store.ts'
 
-export interface IngestOptions extends PutOptions {
+export interface IngestOptions extends Omit<PutOptions, 'size'> {
   store: ObjectStore
   objectKey: string
-  algorithm: string
+  /** Of the digests to compute, each once. */
+  algorithms: readonly string[]
   /** Most bytes. */
   maxFileSize: number
   /** Bytes the client says it sends. */
@@ -17,9 +17,9 @@ export interface IngestOptions extends PutOptions {
 /** What was counted and hashed on the way, and what the store says it took. */
 export interface Ingested {
   fileSize: number
-  /** Lower-case hex. */
-  fileChecksum: string
-  stored: StoredObject
+  /** Lower-case hex, by algorithm. */
+  digests: Readonly<Record<string, string>>
+  stored: Stored
 }
 
 /**
@@ -28,41 +28,31 @@ export interface Ingested {
  * @throws StowageError `too_large`, `invalid` for a size other than declared, `storage_unavailable`; or the body's own error
  */
 export async function ingest(body: Readable, options: IngestOptions): Promise<Ingested> {
-  const digest = createHash(options.algorithm)
+  const hashes = options.algorithms.map((algorithm) => createHash(algorithm))
   const count = { bytes: 0 }
-  const stored = await pipeline(
-    body,
-    (bytes: AsyncIterable<Buffer>) => limited(bytes, count, options),
-    (bytes: AsyncIterable<Buffer>) => hashed(bytes, digest),
-    (bytes: AsyncIterable<Buffer>) => options.store.put(options.objectKey, bytes, options),
-    { signal: options.signal },
-  ).catch((error: unknown) => {
-    // pipeline reports any abort as its own AbortError; the reason is what the client should read.
-    options.signal.throwIfAborted()
-    throw error
+  const { store, objectKey, declaredSize, ...putOptions } = options
+  const stored = await store.put(objectKey, measured(body, count, hashes, options), {
+    ...putOptions,
+    size: declaredSize,
   })
-  return { fileSize: count.bytes, fileChecksum: digest.digest('hex'), stored }
+  const digests = options.algorithms.map((algorithm, index) => [algorithm, hashes[index]?.digest('hex')])
+  return { fileSize: count.bytes, digests: Object.fromEntries(digests), stored }
 }
 
-async function* limited(
+async function* measured(
   bytes: AsyncIterable<Buffer>,
   count: { bytes: number },
+  hashes: readonly Hash[],
   { maxFileSize, declaredSize }: Pick<IngestOptions, 'maxFileSize' | 'declaredSize'>,
-): AsyncGenerator<Buffer> {
+): AsyncGenerator<Buffer, void, undefined> {
   for await (const chunk of bytes) {
     count.bytes += chunk.length
     if (count.bytes > maxFileSize) throw tooLarge(maxFileSize)
     if (declaredSize !== undefined && count.bytes > declaredSize) throw sizeDiffers(declaredSize, 'more')
+    for (const hash of hashes) hash.update(chunk)
     yield chunk
   }
   if (declaredSize !== undefined && count.bytes < declaredSize) throw sizeDiffers(declaredSize, 'fewer')
-}
-
-async function* hashed(bytes: AsyncIterable<Buffer>, digest: Hash): AsyncGenerator<Buffer> {
-  for await (const chunk of bytes) {
-    digest.update(chunk)
-    yield chunk
-  }
 }
 
 export function tooLarge(maxFileSize: number): StowageError {

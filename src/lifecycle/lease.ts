@@ -1,5 +1,6 @@
 import type { Database } from '../db/client.ts'
-import { type Attempt, renewLeases } from '../db/transitions.ts'
+import { renewLeases } from '../db/leases.ts'
+import type { Attempt } from '../db/transitions.ts'
 import { StowageError } from '../errors.ts'
 
 /** Keeps telling the database that the writer of some attempts lives, until disposed. */

@@ -1,51 +1,45 @@
-import { randomBytes } from 'node:crypto'
-import { type Attachment, insertUploading } from '../db/transitions.ts'
+import { type Attachment, insertReserved, type Reservation } from '../db/transitions.ts'
 import type { Deps } from '../deps.ts'
 import { StowageError } from '../errors.ts'
 import { contentTypeFrom } from './content-type.ts'
 import { fileNameFrom } from './file-name.ts'
+import { tooLarge } from './ingest.ts'
 
-/** A file that is about to arrive. */
+/** A file that is about to arrive, now or later. */
 export interface Announced {
   messageId: number
   uploaderId: number
   fileName: string | undefined
   /** As the client claims it. */
   contentType: string | undefined
+  /** Bytes, when the client said so. */
+  declaredSize?: number | undefined
+  /** Lower-case hex, when the client said so. */
+  declaredChecksum?: string | undefined
   actor: string
 }
 
-/** An attachment whose bytes are on their way, and the key they will lie under. */
-export interface Reserved {
-  attachment: Attachment
-  objectKey: string
-}
-
 /**
- * Step 1: the intent row. Committed before the store hears of the key, so that whatever a crash leaves is found by query.
- * The key is random: it belongs to this attempt alone and tells nothing of the file.
- * @throws StowageError `invalid` for a bad name, `not_found` when the message is gone
+ * Announces a file whose bytes come in a request of their own. No object is made for it, and no lease: that is for an
+ * attempt at its bytes. One that is never used is forgotten with the failed ones.
+ * @throws StowageError `invalid` for a bad name, `too_large`, `not_found` when the message is gone
  */
-export async function reserve({ db, config }: Pick<Deps, 'db' | 'config'>, announced: Announced): Promise<Reserved> {
-  const fileName = fileNameFrom(announced.fileName)
-  const objectKey = newObjectKey()
-  const attachment = await insertUploading(db, {
-    messageId: announced.messageId,
-    uploaderId: announced.uploaderId,
-    fileName,
-    contentType: contentTypeFrom(announced.contentType, fileName),
-    checksumAlgorithm: config.checksumAlgorithm,
-    objectKey,
-    reason: 'The file began to arrive.',
-    actor: announced.actor,
-    leaseSeconds: config.uploadLeaseSeconds,
-  })
-  if (attachment === undefined) throw new StowageError('not_found', 'Message not found')
-  return { attachment, objectKey }
+export async function reserve(
+  deps: Pick<Deps, 'db' | 'config'>,
+  announced: Announced & { declaredSize: number },
+): Promise<Attachment> {
+  const reservation = { ...reservationOf(deps, announced), declaredSize: announced.declaredSize }
+  if (announced.declaredSize > deps.config.maxFileSize) throw tooLarge(deps.config.maxFileSize)
+  const reserved = await insertReserved(deps.db, { ...reservation, reason: 'The client announced the file.' })
+  if (reserved === undefined) throw new StowageError('not_found', 'Message not found')
+  return reserved
 }
 
-/** 160 random bits in hex; the first two digits spread the keys over folders and partitions. */
-function newObjectKey(): string {
-  const name = randomBytes(20).toString('hex')
-  return `${name.slice(0, 2)}/${name}`
+/** @throws StowageError `invalid` for a bad name */
+export function reservationOf({ config }: Pick<Deps, 'config'>, announced: Announced): Omit<Reservation, 'reason'> {
+  const { messageId, uploaderId, declaredSize, declaredChecksum, actor } = announced
+  const fileName = fileNameFrom(announced.fileName)
+  const contentType = contentTypeFrom(announced.contentType, fileName)
+  const { checksumAlgorithm } = config
+  return { messageId, uploaderId, fileName, contentType, checksumAlgorithm, declaredSize, declaredChecksum, actor }
 }

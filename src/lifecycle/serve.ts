@@ -1,6 +1,6 @@
-import { PassThrough, type Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import type { Readable } from 'node:stream'
 import { attachmentNotFound } from '../access/membership.ts'
+import type { FoundAttachment } from '../db/attachments.ts'
 import { findObjectKey } from '../db/objects.ts'
 import type { Attachment } from '../db/transitions.ts'
 import type { Deps } from '../deps.ts'
@@ -26,34 +26,19 @@ export function downloadable<A extends Attachment>(attachment: A, fileName: stri
 }
 
 /**
- * Opens the bytes of a Ready attachment, all of them or a range. The stream ends after exactly as many bytes as asked
- * for, or breaks: a store that sends less never looks finished. Destroying it, or `signal`, closes the read.
+ * Opens the bytes of a Ready attachment, all of them or a range. Whoever sends them on counts them: a store may send less,
+ * or more, and that must never look like the file. Destroying the stream, or `signal`, closes the read.
  * @throws StowageError `storage_unavailable`, `not_found` when the attachment was deleted meanwhile
  */
 export async function openDownload(
   { db, store }: Pick<Deps, 'db' | 'store'>,
-  attachment: ReadyAttachment,
+  { id, attempt, objectKey }: ReadyAttachment<FoundAttachment>,
   range: ByteRange | undefined,
   signal: AbortSignal,
 ): Promise<Readable> {
-  const expected = range ? range.last - range.first + 1 : attachment.fileSize
-  const source = await openObject({ db, store }, attachment, range, signal)
-  const sink = new PassThrough()
-  // The outcome reaches the reader through `sink`: pipeline destroys it with the error.
-  pipeline(source, (bytes: AsyncIterable<Buffer>) => exactly(bytes, expected), sink, { signal }).catch(() => {})
-  return sink
-}
-
-async function openObject(
-  { db, store }: Pick<Deps, 'db' | 'store'>,
-  { id, attempt }: ReadyAttachment,
-  range: ByteRange | undefined,
-  signal: AbortSignal,
-): Promise<Readable> {
-  const key = await findObjectKey(db, id, attempt)
-  if (key === undefined) throw attachmentNotFound()
+  if (objectKey === null) throw attachmentNotFound()
   try {
-    return await store.get(key, { ...(range && { range }), signal })
+    return await store.get(objectKey, { ...(range && { range }), signal })
   } catch (error) {
     if (!(error instanceof StowageError) || error.code !== 'not_found') throw error
     if ((await findObjectKey(db, id, attempt)) === undefined) throw attachmentNotFound()
@@ -61,14 +46,4 @@ async function openObject(
       cause: error,
     })
   }
-}
-
-async function* exactly(bytes: AsyncIterable<Buffer>, expected: number): AsyncGenerator<Buffer> {
-  let count = 0
-  for await (const chunk of bytes) {
-    count += chunk.length
-    if (count > expected) break
-    yield chunk
-  }
-  if (count !== expected) throw new Error(`The store sent another number of bytes than the ${expected} promised`)
 }

@@ -36,6 +36,21 @@ export const legalMoves: Readonly<Record<AttachmentState, readonly AttachmentSta
   ReadyForDownloadFromServerToClient: [],
 }
 
+/** The states of a reservation of which no byte has been sent yet. */
+export const reservedStates = [
+  'Initial',
+  'ChecksumCalculationOnClientSideInProgress',
+  'ChecksumCalculationOnClientSideFailed',
+] as const satisfies AttachmentState[]
+
+/** The states a client may ask for by name: where it is with its own checksum. */
+export const clientSideStates = [
+  'ChecksumCalculationOnClientSideInProgress',
+  'ChecksumCalculationOnClientSideFailed',
+] as const satisfies AttachmentState[]
+
+export type ClientSideState = (typeof clientSideStates)[number]
+
 /** The states in which a writer is at work and renews a lease. */
 export const leasedStates = [
   'UploadFromClientToServerInProgress',
@@ -58,3 +73,10 @@ export function isFailed(state: AttachmentState): boolean {
 export function isLeased(state: AttachmentState): boolean {
   return (leasedStates as readonly AttachmentState[]).includes(state)
 }
+
+/** Whether an attempt may begin: no bytes are there or on their way, since none were sent yet or all attempts failed. */
+export function awaitsBytes(state: AttachmentState): boolean {
+  return legalMoves[state].includes('UploadFromClientToServerInProgress')
+}
+
+export const statesAwaitingBytes: readonly AttachmentState[] = attachmentStates.filter(awaitsBytes)

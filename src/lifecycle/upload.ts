@@ -2,42 +2,48 @@ import type { Readable } from 'node:stream'
 import { recordUploadId } from '../db/objects.ts'
 import { type Attachment, move } from '../db/transitions.ts'
 import type { Deps } from '../deps.ts'
-import { type Arriving, ingestedOf, measured } from './arriving.ts'
+import { type Arriving, algorithmsOf, ingestedOf, measured } from './arriving.ts'
 import { failUpload } from './fail.ts'
 import { ingest } from './ingest.ts'
 import { Lease } from './lease.ts'
-import { type Announced, reserve } from './reserve.ts'
 import { verifyDeclared, verifyStored } from './verify.ts'
 
 /** A file as a request brings it. */
-export interface Incoming extends Omit<Announced, 'actor'> {
-  body: Readable
-  /** Bytes, when the client said so. */
-  declaredSize?: number | undefined
-  /** Hex digest, when the client said so. */
-  declaredChecksum?: string | undefined
+export interface Incoming {
+  /** Commits the attempt and the key its bytes will lie under. */
+  begin(): Promise<Arriving>
+  /** Asked for once the attempt has begun: of a file that is refused before, nothing is read. */
+  openBody(): Readable
+  /** Bytes that may come at most, when that is known though the size is not. */
+  atMost?: number | undefined
 }
 
 export type Receive = (file: Incoming) => Promise<void>
 
+/** Whose request it is, and whether it still lasts. */
+export interface Uploading {
+  /** Who is written into the history. */
+  actor: string
+  /** Aborts the transfer while bytes arrive; once they are stored, a client that leaves changes nothing. */
+  signal: AbortSignal
+}
+
 /**
- * The way of the files of one request: reserve, ingest, verify, publish. They become Ready together or not at all.
- * @param actor who is written into the history
- * @param signal aborts the transfer while bytes arrive; once they are stored, a client that leaves changes nothing
+ * The way of the files of one request: begin, ingest, verify, publish. They become Ready together or not at all.
  * @param receiveAll brings the files, one after another
  * @returns the attachments, Ready, in the order they were brought
  * @throws StowageError whatever went wrong, after every file of the request has been failed and handed to the purge
  */
 export async function upload(
   deps: Deps,
-  { actor, signal }: { actor: string; signal: AbortSignal },
+  { actor, signal }: Uploading,
   receiveAll: (receive: Receive) => Promise<void>,
 ): Promise<Attachment[]> {
   using _slot = deps.takeUploadSlot()
   using lease = new Lease(deps.db, deps.config.uploadLeaseSeconds)
   const files: Arriving[] = []
   try {
-    await receiveAll((file) => receive(deps, file, files, lease, actor, signal))
+    await receiveAll((file) => receive(deps, file, files, lease, signal))
     return await finish(deps, files, actor)
   } catch (error) {
     // A store that lost the upload because the attachment was deleted under us is not to blame.
@@ -53,45 +59,48 @@ async function receive(
   file: Incoming,
   files: Arriving[],
   lease: Lease,
-  actor: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const { attachment, objectKey } = await reserve(deps, { ...file, actor })
-  const attempt = { id: attachment.id, attempt: attachment.attempt }
-  const arriving: Arriving = { attempt, objectKey, declaredChecksum: file.declaredChecksum }
+  signal.throwIfAborted()
+  const arriving = await file.begin()
+  const { attempt, objectKey, declaredSize } = arriving
   files.push(arriving)
   lease.add(attempt)
-  arriving.ingested = await ingest(file.body, {
+  arriving.ingested = await ingest(file.openBody(), {
     store: deps.store,
     objectKey,
-    algorithm: attachment.fileChecksumAlgorithm,
+    algorithms: algorithmsOf(arriving),
     maxFileSize: deps.config.maxFileSize,
-    declaredSize: file.declaredSize,
+    declaredSize,
+    atMost: file.atMost,
     signal: AbortSignal.any([signal, lease.signal]),
     onUpload: (uploadId) => recordUploadId(deps.db, objectKey, uploadId),
   })
 }
 
-/** From the last byte of the last file to Ready: one move into verification, one out of it. */
-async function finish(deps: Deps, files: Arriving[], actor: string): Promise<Attachment[]> {
-  const { db, config, store } = deps
-  for (const file of files) verifyDeclared(config.checksumAlgorithm, file.declaredChecksum, ingestedOf(file))
-  await move(db, files.map(measured), {
-    from: 'UploadFromClientToServerInProgress',
-    to: 'ChecksumVerificationOnServerSideInProgress',
+/**
+ * From the last byte of the last file to Ready. What the store has confirmed with its answer needs no second look at it, and
+ * so the passage through verification is one statement; otherwise there is one move into it and one out of it.
+ */
+async function finish({ db, config, store }: Deps, files: Arriving[], actor: string): Promise<Attachment[]> {
+  for (const file of files) verifyDeclared(file)
+  const verifying = {
+    state: 'ChecksumVerificationOnServerSideInProgress',
     reason: 'The last byte was stored.',
+  } as const
+  const published = {
+    to: 'ReadyForDownloadFromServerToClient',
+    reason: 'Size and checksum are as sent.',
     actor,
-    leaseSeconds: config.uploadLeaseSeconds,
-  })
-  await Promise.all(files.map((file) => verifyStored(store, file.objectKey, ingestedOf(file))))
-  return await move(
-    db,
-    files.map(({ attempt }) => attempt),
-    {
-      from: 'ChecksumVerificationOnServerSideInProgress',
-      to: 'ReadyForDownloadFromServerToClient',
-      reason: 'Size and checksum are as sent.',
-      actor,
-    },
-  )
+  } as const
+  const arrived = files.map(measured)
+  const from = 'UploadFromClientToServerInProgress'
+  if (files.every((file) => ingestedOf(file).stored.isConfirmed))
+    return await move(db, arrived, { from, via: verifying, ...published })
+
+  const { state, reason } = verifying
+  await move(db, arrived, { from, to: state, reason, actor, leaseSeconds: config.uploadLeaseSeconds })
+  await Promise.all(files.map((file) => verifyStored(store, file)))
+  const attempts = files.map(({ attempt }) => attempt)
+  return await move(db, attempts, { from: state, ...published })
 }

@@ -2,7 +2,8 @@ import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { StowageError } from '../errors.ts'
 import { untilAborted } from '../until-aborted.ts'
-import type { StoredObject } from './object-store.ts'
+import { requireSize } from './announced-size.ts'
+import type { PutOptions, StoredObject } from './object-store.ts'
 import { notStored } from './unavailable.ts'
 
 /**
@@ -13,11 +14,12 @@ import { notStored } from './unavailable.ts'
 export async function storeFile(
   path: string,
   body: AsyncIterable<Uint8Array>,
-  signal: AbortSignal,
+  { signal, size: announced }: PutOptions,
 ): Promise<StoredObject> {
   await writing(makeFolder(dirname(path)))
   const size = await writePartial(path, body, signal)
   signal.throwIfAborted()
+  if (announced !== undefined) requireSize(size, announced)
   await writing(publish(path))
   return { size }
 }

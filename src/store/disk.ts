@@ -21,7 +21,7 @@ export async function openDiskStore(directory: string): Promise<ObjectStore> {
   }
   return {
     description: `disk folder ${root}`,
-    put: (key, body, { signal }) => storeFile(pathOf(key), body, signal),
+    put: async (key, body, options) => ({ ...(await storeFile(pathOf(key), body, options)), isConfirmed: false }),
     async head(key) {
       const size = await sizeOfFile(pathOf(key)).catch(refuse)
       return size === undefined ? undefined : { size }

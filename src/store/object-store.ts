@@ -11,6 +11,12 @@ export interface StoredObject {
   checksum?: string | undefined
 }
 
+/** What a put has stored. */
+export interface Stored extends StoredObject {
+  /** The store has already answered with the checksum of the finished object: `head` would tell nothing new. */
+  isConfirmed: boolean
+}
+
 /** An inclusive byte range, as in RFC 9110 section 14.1.2. */
 export interface ByteRange {
   first: number
@@ -20,6 +26,13 @@ export interface ByteRange {
 export interface PutOptions {
   /** Aborts the transfer; the put then rejects with the signal's reason. After the last byte it may come too late. */
   signal: AbortSignal
+  /**
+   * Bytes, when they are known: a body of another length fails. The store then need not collect the body in parts, which
+   * costs least memory and CPU, but what has left cannot be sent again when the store fails in the middle.
+   */
+  size?: number | undefined
+  /** Bytes the body has at most, when that is known and `size` is not. A hint only. */
+  atMost?: number | undefined
   /**
    * Called once, and awaited, when the store has opened a multipart upload and before its first part is sent: the
    * caller records the id, so that a crash leaves nothing it cannot name.
@@ -41,7 +54,7 @@ export interface ObjectStore {
    * them. When `body` fails, or `signal` aborts, it rejects with that error, no complete object appears, and what was
    * already sent is left for {@link remove}.
    */
-  put(key: string, body: AsyncIterable<Uint8Array>, options: PutOptions): Promise<StoredObject>
+  put(key: string, body: AsyncIterable<Uint8Array>, options: PutOptions): Promise<Stored>
 
   /** What the store holds under `key`, or `undefined` when it holds nothing. */
   head(key: string, options?: { signal?: AbortSignal }): Promise<StoredObject | undefined>

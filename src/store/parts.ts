@@ -1,63 +1,94 @@
+import { Readable } from 'node:stream'
 import { crc32 } from 'node:zlib'
-import type { PartBuffers } from './part-buffers.ts'
+import { type Allowance, blockSize } from './part-memory.ts'
+import { base64Of, checksumBytes, Payload } from './s3-payload.ts'
 
-/** A run of a body's bytes in a lent buffer, checksummed while it is collected. */
-export class Part {
+/** A run of a body's bytes in lent blocks, checksummed while it is collected. Can be sent again. */
+export class Part extends Payload {
   /** Counted from 1. */
   readonly number: number
   /** The body ended with this part. */
   isLast = false
-  readonly #buffers: PartBuffers
-  readonly #buffer: Buffer
-  #length = 0
+  readonly #allowance: Allowance
+  readonly #withChecksum: boolean
+  readonly #blocks: Buffer[] = []
+  #room = 0
+  #size = 0
   #crc32 = 0
 
-  constructor(number: number, buffers: PartBuffers) {
+  constructor(number: number, allowance: Allowance, withChecksum: boolean) {
+    super()
     this.number = number
-    this.#buffers = buffers
-    this.#buffer = buffers.take()
+    this.#allowance = allowance
+    this.#withChecksum = withChecksum
+  }
+
+  get size(): number {
+    return this.#size
   }
 
   get isFull(): boolean {
-    return this.#length === this.#buffer.length
+    return this.#size === this.#allowance.partSize
   }
 
-  get bytes(): Buffer {
-    return this.#buffer.subarray(0, this.#length)
-  }
-
-  /** CRC32, four bytes, big-endian: base64 of this is S3's `ChecksumCRC32`. */
   get checksum(): Buffer {
-    const bytes = Buffer.alloc(4)
-    bytes.writeUInt32BE(this.#crc32)
-    return bytes
+    return checksumBytes(this.#crc32)
   }
 
-  /** Copies as much of `chunk` as there is room for and returns the rest. */
-  append(chunk: Uint8Array): Uint8Array {
-    const taken = chunk.subarray(0, this.#buffer.length - this.#length)
-    this.#buffer.set(taken, this.#length)
-    this.#length += taken.length
-    this.#crc32 = crc32(taken, this.#crc32)
-    return chunk.subarray(taken.length)
+  get headers(): Record<string, string> {
+    return {
+      'content-length': String(this.#size),
+      'x-amz-content-sha256': 'UNSIGNED-PAYLOAD',
+      ...(this.#withChecksum && { 'x-amz-checksum-crc32': base64Of(this.checksum) }),
+    }
   }
 
-  /** Gives the buffer back; {@link bytes} must not be used any more. */
+  /** Takes as much of `chunk` as there is room for in the part, and returns the rest. */
+  async append(chunk: Uint8Array): Promise<Uint8Array> {
+    let rest = chunk
+    while (rest.length > 0 && !this.isFull) {
+      if (this.#room === 0) await this.#addBlock()
+      rest = this.#fill(rest)
+    }
+    return rest
+  }
+
+  open(): Buffer | Readable {
+    const filled = this.#blocks.map((block, index) => block.subarray(0, this.#size - index * blockSize))
+    return filled.length > 1 ? Readable.from(filled) : (filled[0] ?? Buffer.alloc(0))
+  }
+
+  /** Gives the blocks back; nobody may read them any more. */
   release(): void {
-    this.#buffers.giveBack(this.#buffer)
+    for (const block of this.#blocks.splice(0)) this.#allowance.giveBack(block)
+  }
+
+  async #addBlock(): Promise<void> {
+    this.#blocks.push(await this.#allowance.take())
+    this.#room = Math.min(blockSize, this.#allowance.partSize - this.#size)
+  }
+
+  #fill(chunk: Uint8Array): Uint8Array {
+    const block = this.#blocks.at(-1) as Buffer
+    const taken = chunk.subarray(0, this.#room)
+    block.set(taken, this.#size % blockSize)
+    this.#size += taken.length
+    this.#room -= taken.length
+    if (this.#withChecksum) this.#crc32 = crc32(taken, this.#crc32)
+    return chunk.subarray(taken.length)
   }
 }
 
 /**
- * The bytes of `body` in parts of the buffers' size; only the last is shorter, and of an empty body there is one empty
- * part. Whoever gets a part releases it. A buffer is taken when the next part is asked for, so at most one part is out
- * of the caller's sight.
+ * The bytes of `body` in parts of the allowance's size; only the last is shorter, and of an empty body there is one empty
+ * part. Whoever gets a part releases it.
  */
 export async function* partsOf(
   body: AsyncIterable<Uint8Array>,
-  buffers: PartBuffers,
+  allowance: Allowance,
+  withChecksums: boolean,
 ): AsyncGenerator<Part, void, undefined> {
-  let collecting: Part | undefined = new Part(1, buffers)
+  let collecting: Part | undefined = new Part(1, allowance, withChecksums)
   const handOver = (part: Part) => {
     collecting = undefined
     return part
@@ -65,11 +96,11 @@ export async function* partsOf(
   try {
     let part = collecting
     for await (const chunk of body) {
-      for (let rest = chunk; rest.length > 0; rest = part.append(rest)) {
+      for (let rest = chunk; rest.length > 0; rest = await part.append(rest)) {
         // A full part waits for one more byte: without it, the part is the last.
         if (part.isFull) {
           yield handOver(part)
-          part = collecting = new Part(part.number + 1, buffers)
+          part = collecting = new Part(part.number + 1, allowance, withChecksums)
         }
       }
     }

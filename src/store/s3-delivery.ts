@@ -1,4 +1,4 @@
-import type { StoredObject } from './object-store.ts'
+import type { Stored, StoredObject } from './object-store.ts'
 import type { S3Bucket } from './s3-bucket.ts'
 import { toldAs } from './s3-errors.ts'
 import { headObject } from './s3-head.ts'
@@ -7,16 +7,19 @@ import { notStored } from './unavailable.ts'
 /** Milliseconds for the question whether an object is there after all. */
 const afterThoughtTimeout = 5_000
 
+/** Given, since without a reason an AbortError is made, with its stack, for every request there is. */
+const isAnswered = 'The store has answered.'
+
 /**
- * Sends a buffer. A store may answer, and the SDK be content, before the whole buffer has left; such a connection is
- * closed, so that nobody else's bytes are in the buffer while it is still being sent.
+ * Sends a payload. A store may answer, and the SDK be content, before the whole payload has left; such a connection is
+ * closed, so that nobody else's bytes are in its memory while it is still being sent.
  */
 export async function whileSending<T>(signal: AbortSignal, send: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
   const answered = new AbortController()
   try {
     return await send(AbortSignal.any([signal, answered.signal]))
   } finally {
-    answered.abort()
+    answered.abort(isAnswered)
   }
 }
 
@@ -31,15 +34,20 @@ export async function storedAfterAll(
   expected: StoredObject,
   signal: AbortSignal,
   error: unknown,
-): Promise<StoredObject> {
+): Promise<Stored> {
   if (!signal.aborted) {
     const patience = AbortSignal.any([signal, AbortSignal.timeout(afterThoughtTimeout)])
     const found = await headObject(store, key, patience).catch(() => undefined)
-    if (found !== undefined && isSame(found, expected)) return expected
+    if (found !== undefined && isSame(found, expected)) return { ...expected, isConfirmed: true }
   }
   throw toldAs(error, signal, notStored)
 }
 
 function isSame(found: StoredObject, expected: StoredObject): boolean {
   return found.size === expected.size && (found.checksum ?? expected.checksum) === expected.checksum
+}
+
+/** Whether the store, in its answer, names the checksum of what was sent. */
+export function isSameChecksum(answered: string | undefined, sent: string | undefined): boolean {
+  return sent !== undefined && answered === sent
 }

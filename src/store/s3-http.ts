@@ -1,6 +1,9 @@
 import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'
+import type { Readable } from 'node:stream'
 import { NodeHttpHandler } from '@smithy/node-http-handler'
+import { Payload } from './s3-payload.ts'
+import { StreamedBytes } from './s3-stream.ts'
 
 /** How long the store may keep us waiting, in milliseconds. */
 export interface S3Timeouts {
@@ -26,6 +29,7 @@ export class S3Http {
   readonly metadata = { handlerProtocol: 'http/1.1' }
   readonly #silence: number
   readonly #sends: NodeHttpHandler
+  readonly #streams: NodeHttpHandler
   readonly #completions: NodeHttpHandler
   readonly #reads: NodeHttpHandler
 
@@ -34,6 +38,7 @@ export class S3Http {
     const uploads = keptConnections(maxSockets)
     this.#silence = silence
     this.#sends = new NodeHttpHandler({ ...limits, ...uploads, socketTimeout: silence })
+    this.#streams = new NodeHttpHandler(limits)
     this.#completions = new NodeHttpHandler({ ...limits, ...uploads, requestTimeout: completion })
     this.#reads = new NodeHttpHandler({ ...limits, ...keptConnections(maxSockets), requestTimeout: silence })
   }
@@ -41,11 +46,38 @@ export class S3Http {
   async handle(request: Request, options?: RequestOptions): Promise<Answer> {
     const handler = this.#handlerOf(request)
     try {
-      const answer = await handler.handle(request, options)
+      if (request.body instanceof StreamedBytes) return await this.#stream(request, request.body, options)
+      const answer = await handler.handle(opened(request), options)
       if (handler !== this.#sends) failWhenSilent(answer.response.body, this.#silence)
       return answer
     } catch (error) {
       throw isTimeout(error) ? new Error((error as Error).message) : error
+    }
+  }
+
+  /**
+   * Sends what cannot be sent twice: only when the store asks for it (RFC 9110 section 10.1.1), and on a connection of its
+   * own. So a refusal, or a connection that the store has just closed, costs nothing.
+   */
+  async #stream(request: Request, bytes: StreamedBytes, options?: RequestOptions): Promise<Answer> {
+    const body = bytes.open()
+    const stuck = new AbortController()
+    using _watch = watchProgress(body, this.#silence, () => stuck.abort(isStuck))
+    const signals = [stuck.signal, options?.abortSignal as AbortSignal | undefined].filter((signal) => !!signal)
+    const headers = { ...request.headers, expect: '100-continue' }
+    try {
+      const abortSignal = AbortSignal.any(signals)
+      const answer = await this.#streams.handle({ ...request, headers, body } as unknown as Request, {
+        ...options,
+        abortSignal,
+      })
+      failWhenSilent(answer.response.body, this.#silence)
+      requirePlausible(answer, bytes)
+      return answer
+    } catch (error) {
+      if (stuck.signal.aborted) throw new Error(`The object store has not gone on for ${this.#silence} ms`)
+      // The SDK would try again, and find that it cannot, only after a pause in which the client is still being read.
+      throw bytes.isBegun ? new Error('The store failed when the bytes were on their way', { cause: error }) : error
     }
   }
 
@@ -56,6 +88,7 @@ export class S3Http {
 
   destroy(): void {
     this.#sends.destroy()
+    this.#streams.destroy()
     this.#completions.destroy()
     this.#reads.destroy()
   }
@@ -70,6 +103,39 @@ export class S3Http {
 function keptConnections(maxSockets: number) {
   const options = { keepAlive: true, maxSockets }
   return { httpAgent: new http.Agent(options), httpsAgent: new https.Agent(options) }
+}
+
+const isStuck = 'The object store is stuck.'
+
+/** @throws Error for an answer after which there is nothing to try, nor to believe */
+function requirePlausible({ response: { statusCode, body } }: Answer, { isBegun, isWhole }: StreamedBytes): void {
+  const hasNotWaited = statusCode < 300 && !isWhole
+  if (!hasNotWaited && (statusCode < 500 || !isBegun)) return
+  body.destroy()
+  throw new Error(`The object store answered ${statusCode} ${hasNotWaited ? 'before it had' : 'to'} the bytes`)
+}
+
+/** The request with its payload opened for this try. */
+function opened(request: Request): Request {
+  const { body } = request
+  return body instanceof Payload ? ({ ...request, body: body.open() } as unknown as Request) : request
+}
+
+/**
+ * Tells when the store has kept us waiting for `silence` ms: it takes no more of the body, or has it all and does not answer.
+ * A time-out of the socket would also count the time in which the client is slow and there is nothing to send.
+ */
+function watchProgress(body: Readable, silence: number, onStuck: () => void): Disposable {
+  let waitingSince: number | undefined
+  const watch = setInterval(() => {
+    const isWaiting = body.isPaused() || body.readableEnded
+    waitingSince = isWaiting ? (waitingSince ?? performance.now()) : undefined
+    if (waitingSince !== undefined && performance.now() - waitingSince > silence) onStuck()
+  }, silence / 4)
+  body.on('resume', () => {
+    waitingSince = undefined
+  })
+  return { [Symbol.dispose]: () => clearInterval(watch) }
 }
 
 /**

@@ -5,11 +5,11 @@ import {
   CreateMultipartUploadCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
-import type { PutOptions, StoredObject } from './object-store.ts'
-import type { Part } from './parts.ts'
+import type { PutOptions, Stored } from './object-store.ts'
 import type { S3Bucket } from './s3-bucket.ts'
-import { storedAfterAll, whileSending } from './s3-delivery.ts'
+import { isSameChecksum, storedAfterAll, whileSending } from './s3-delivery.ts'
 import { toldAs } from './s3-errors.ts'
+import { asBody, base64Of, checksumBytes, type Payload } from './s3-payload.ts'
 import { notStored } from './unavailable.ts'
 
 const never = new AbortController().signal
@@ -32,19 +32,18 @@ export class MultipartUpload {
     this.#onUpload = onUpload
   }
 
-  /** Sends a part and releases it; the first one begins the upload, the others wait for that. */
-  async send(part: Part): Promise<void> {
-    try {
-      this.#signal.throwIfAborted()
-      this.#begun ??= this.#begin()
-      await this.#sendPart(await this.#begun, part)
-    } finally {
-      part.release()
-    }
+  /**
+   * Sends a part; the first one begins the upload, the others wait for that.
+   * @param number counted from 1
+   */
+  async send(number: number, part: Payload): Promise<void> {
+    this.#signal.throwIfAborted()
+    this.#begun ??= this.#begin()
+    await this.#sendPart(await this.#begun, number, part)
   }
 
   /** Makes the object of the parts sent. The signal does not matter any more: every byte is in the store. */
-  async complete(): Promise<StoredObject> {
+  async complete(): Promise<Stored> {
     const { client, bucket: Bucket, checksums } = this.#store
     const stored = { size: this.#size, checksum: checksums ? this.#compositeChecksum() : undefined }
     try {
@@ -54,9 +53,9 @@ export class MultipartUpload {
         UploadId: await this.#begun,
         MultipartUpload: { Parts: this.#parts },
       })
-      const { ETag } = await client.send(command)
+      const { ETag, ChecksumCRC32 } = await client.send(command)
       if (ETag === undefined) throw new Error('CompleteMultipartUpload was answered without an ETag')
-      return stored
+      return { ...stored, isConfirmed: isSameChecksum(ChecksumCRC32, stored.checksum) }
     } catch (error) {
       return await storedAfterAll(this.#store, this.#key, stored, never, error)
     }
@@ -82,22 +81,15 @@ export class MultipartUpload {
     }
   }
 
-  async #sendPart(UploadId: string, { number: PartNumber, bytes, checksum }: Part): Promise<void> {
+  async #sendPart(UploadId: string, PartNumber: number, part: Payload): Promise<void> {
     const { client, bucket: Bucket, checksums } = this.#store
-    const ChecksumCRC32 = checksums ? checksum.toString('base64') : undefined
     try {
-      const command = new UploadPartCommand({
-        Bucket,
-        Key: this.#key,
-        UploadId,
-        PartNumber,
-        Body: bytes,
-        ChecksumCRC32,
-      })
+      const command = new UploadPartCommand({ Bucket, Key: this.#key, UploadId, PartNumber, Body: asBody(part) })
       const { ETag } = await whileSending(this.#signal, (abortSignal) => client.send(command, { abortSignal }))
+      const ChecksumCRC32 = checksums ? base64Of(part.checksum) : undefined
       this.#parts[PartNumber - 1] = { PartNumber, ETag, ChecksumCRC32 }
-      this.#checksums[PartNumber - 1] = checksum
-      this.#size += bytes.length
+      this.#checksums[PartNumber - 1] = part.checksum
+      this.#size += part.size
     } catch (error) {
       throw toldAs(error, this.#signal, notStored)
     }
@@ -105,8 +97,7 @@ export class MultipartUpload {
 
   /** S3's notation for an object of several parts: the checksum of the parts' checksums, and their number. */
   #compositeChecksum(): string {
-    const checksum = Buffer.alloc(4)
-    checksum.writeUInt32BE(crc32(Buffer.concat(this.#checksums)))
-    return `${checksum.toString('base64')}-${this.#checksums.length}`
+    const checksum = checksumBytes(crc32(Buffer.concat(this.#checksums)))
+    return `${base64Of(checksum)}-${this.#checksums.length}`
   }
 }

@@ -1,61 +1,34 @@
-import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { untilAborted } from '../until-aborted.ts'
-import type { PutOptions, StoredObject } from './object-store.ts'
-import { type Part, partsOf } from './parts.ts'
+import type { PutOptions, Stored } from './object-store.ts'
+import { blockSize } from './part-memory.ts'
 import type { S3Bucket } from './s3-bucket.ts'
-import { storedAfterAll, whileSending } from './s3-delivery.ts'
-import { MultipartUpload } from './s3-multipart.ts'
-
-/** Parts under way while the next is collected, so an upload holds three part buffers at most. */
-const maxSending = 2
+import { collectAndSend } from './s3-collect.ts'
+import type { Sending } from './s3-sending.ts'
+import { streamThrough } from './s3-stream-through.ts'
 
 /**
- * Stores a body of unknown length: one that fits a part in a single request, a longer one as a multipart upload whose
- * parts all have the same size except the last. However it ends, nothing is being sent any more when it does.
+ * Stores a body. One of known length goes straight through; one of unknown length, or so short that keeping it for a second
+ * try costs nothing, is collected first. However it ends, nothing is being sent any more when it does.
  * @throws the body's own error, the signal's reason, or StowageError `storage_unavailable`
  */
 export async function upload(
   store: S3Bucket,
   key: string,
   body: AsyncIterable<Uint8Array>,
-  options: PutOptions,
-): Promise<StoredObject> {
+  { signal: caller, size, atMost, onUpload }: PutOptions,
+): Promise<Stored> {
   const failure = new AbortController()
-  const signal = AbortSignal.any([options.signal, failure.signal])
-  const multipart = new MultipartUpload(store, key, signal, options.onUpload)
-  const sending = new Set<Promise<void>>()
+  const signal = AbortSignal.any([caller, failure.signal])
+  const fail = (error: unknown) => failure.abort(error)
+  const source = untilAborted(body, signal)
+  const sending: Sending = { store, key, body: source, signal, fail, onUpload }
   try {
-    for await (const part of partsOf(untilAborted(body, signal), store.buffers)) {
-      if (part.number === 1 && part.isLast) return await putObject(store, key, part, signal)
-      while (sending.size === maxSending) await Promise.race(sending)
-      const sent: Promise<void> = multipart
-        .send(part)
-        .catch((error) => failure.abort(error))
-        .finally(() => sending.delete(sent))
-      sending.add(sent)
-    }
-    await Promise.all(sending)
-    signal.throwIfAborted()
-    return await multipart.complete()
+    if (size !== undefined && size > blockSize) return await streamThrough(sending, size)
+    return await collectAndSend(sending, { size, atMost: size ?? atMost })
   } catch (error) {
-    failure.abort(error)
+    fail(error)
     throw error
   } finally {
-    await Promise.all(sending)
-  }
-}
-
-async function putObject(store: S3Bucket, key: string, part: Part, signal: AbortSignal): Promise<StoredObject> {
-  const { client, bucket: Bucket, checksums } = store
-  const checksum = checksums ? part.checksum.toString('base64') : undefined
-  const stored = { size: part.bytes.length, checksum }
-  try {
-    const command = new PutObjectCommand({ Bucket, Key: key, Body: part.bytes, ChecksumCRC32: checksum })
-    await whileSending(signal, (abortSignal) => client.send(command, { abortSignal }))
-    return stored
-  } catch (error) {
-    return await storedAfterAll(store, key, stored, signal, error)
-  } finally {
-    part.release()
+    await source.return()
   }
 }

@@ -24,7 +24,7 @@ export function openS3Store(options: S3StoreOptions): ObjectStore {
     check: (signal) => checkBucket(store, place, signal),
     async close() {
       store.client.destroy()
-      store.buffers.clear()
+      store.memory.clear()
     },
   }
 }

@@ -1,4 +1,4 @@
-import { findExpiredLeases } from '../db/transitions.ts'
+import { findExpiredLeases } from '../db/leases.ts'
 import type { Deps } from '../deps.ts'
 import { failAttempt } from '../lifecycle/fail.ts'
 

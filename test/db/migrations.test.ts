@@ -1,7 +1,12 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { generateDrizzleJson, generateMigration } from 'drizzle-kit/api'
 import { getTableName } from 'drizzle-orm'
 import { type PgTable, pgTable, text } from 'drizzle-orm/pg-core'
+import { drizzle } from 'drizzle-orm/postgres-js'
+import { migrate } from 'drizzle-orm/postgres-js/migrator'
 import postgres, { type Sql } from 'postgres'
 import t, { type Test } from 'tap'
 import { countPendingMigrations, migrateDatabase, migrationLock } from '../../src/db/migrate.ts'
@@ -90,10 +95,18 @@ t.test('what no row may be', async (t) => {
   await refused({ file_checksum: null }, 'attachments_ready_whole')
   await refused({ lease_expires_at: new Date() }, 'attachments_lease_state')
   await refused({ state: 'UploadFromClientToServerFailed', lease_expires_at: new Date() }, 'attachments_lease_state')
+  const reserved = { state: 'Initial', attempt: 0, file_size: null, file_checksum: null }
+  await refused({ ...reserved, attempt: 1 }, 'attachments_first_attempt')
+  await refused({ attempt: 0, declared_size: 1 }, 'attachments_first_attempt')
+  await refused({ ...reserved, declared_size: null }, 'attachments_reserved_size')
+  await refused({ declared_size: 2 }, 'attachments_ready_as_declared')
+  await refused({ declared_checksum: 'cd' }, 'attachments_ready_as_declared')
   await refused({ public_id: 'a' }, 'attachments_public_id')
   await refused({ message_id: 2 }, 'attachments_message_id_messages_id_fk')
   const uploading = { state: 'UploadFromClientToServerInProgress', lease_expires_at: new Date(), file_size: null }
   await sql`insert into attachments ${sql({ ...row, public_id: 'c', ...uploading, file_checksum: null })}`
+  await sql`insert into attachments ${sql({ ...row, public_id: 'd', ...reserved, declared_size: 1 })}`
+  await sql`insert into attachments ${sql({ ...row, public_id: 'e', declared_size: 1, declared_checksum: 'ab' })}`
 })
 
 t.test('replicas that start together on an empty database migrate it once', async (t) => {
@@ -158,4 +171,46 @@ t.test('a replica that dies while it migrates blocks nobody and leaves nothing',
   held.release()
   await second
   t.equal(await countPendingMigrations(url), 0)
+})
+
+/** Applies the first `count` migrations, as the program of that time did. */
+async function migrateAsOf(t: Test, url: string, count: number): Promise<void> {
+  const migrationsFolder = await mkdtemp(join(tmpdir(), 'stowage-migrations-'))
+  t.teardown(() => rm(migrationsFolder, { recursive: true }))
+  await cp(fileURLToPath(new URL('..', snapshots)), migrationsFolder, { recursive: true })
+  const journal = join(migrationsFolder, 'meta', '_journal.json')
+  const { entries, ...rest } = JSON.parse(await readFile(journal, 'utf8'))
+  await writeFile(journal, JSON.stringify({ ...rest, entries: entries.slice(0, count) }))
+  // Drizzle changes how its client writes dates, so it gets one of its own.
+  const { sql } = await connect(t, url)
+  await migrate(drizzle(sql), { migrationsFolder })
+}
+
+t.test('a database of the first migration keeps its attachments', async (t) => {
+  const { url, sql } = await connect(t)
+  await migrateAsOf(t, url, 1)
+  await sql`insert into users (id) values (1)`
+  await sql`insert into rooms (id, public_id) values (1, 'room')`
+  await sql`insert into messages (id, public_id, room_id, author_id) values (1, 'message', 1, 1)`
+  const file = { message_id: 1, room_id: 1, uploader_id: 1, file_name: 'a', content_type: 'a/b', attempt: 1 }
+  const rows = [
+    { state: 'UploadFromClientToServerInProgress', lease_expires_at: new Date(), file_size: null, file_checksum: null },
+    { state: 'UploadFromClientToServerFailed', lease_expires_at: null, file_size: null, file_checksum: null },
+    { state: 'ChecksumVerificationOnServerSideMismatch', lease_expires_at: null, file_size: 7, file_checksum: 'ab' },
+    { state: 'ReadyForDownloadFromServerToClient', lease_expires_at: null, file_size: 7, file_checksum: 'ab' },
+  ]
+  for (const [index, row] of rows.entries()) {
+    const all = { ...file, ...row, public_id: String(index), file_checksum_algorithm: 'sha256' }
+    await sql`insert into attachments ${sql(all)}`
+  }
+  const before = await sql`select * from attachments order by id`
+  t.equal(await countPendingMigrations(url), 1)
+  await migrateDatabase(url)
+  const after = await sql`select * from attachments order by id`
+  t.strictSame(
+    after.map(({ declared_size, declared_checksum, ...row }) => row),
+    before.map((row) => ({ ...row })),
+  )
+  for (const { declared_size, declared_checksum } of after)
+    t.strictSame([declared_size, declared_checksum], [null, null])
 })

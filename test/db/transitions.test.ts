@@ -3,14 +3,17 @@ import postgres from 'postgres'
 import t from 'tap'
 import { deleteMessage } from '../../src/chat/messages.ts'
 import { bury, listTransitions } from '../../src/db/attachments.ts'
+import { renewLeases } from '../../src/db/leases.ts'
 import { findObjectKey } from '../../src/db/objects.ts'
 import {
   type Attachment,
   type Attempt,
+  beginAttempt,
+  insertReserved,
   insertUploading,
   move,
   type Reservation,
-  renewLeases,
+  type Writer,
 } from '../../src/db/transitions.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/until.ts'
@@ -20,9 +23,10 @@ const verifying = 'ChecksumVerificationOnServerSideInProgress'
 const ready = 'ReadyForDownloadFromServerToClient'
 const failed = 'UploadFromClientToServerFailed'
 const why = { reason: 'a test', actor: 'user:1' }
+const beginning = { contentType: 'text/plain', leaseSeconds: 60, ...why }
 
 let keys = 0
-function intent(): Reservation {
+function intent(): Reservation & Writer {
   keys += 1
   const file = { fileName: 'a.txt', contentType: 'text/plain', checksumAlgorithm: 'sha256' }
   return { messageId: 1, uploaderId: 1, ...file, objectKey: `aa/${keys}`, leaseSeconds: 60, ...why }
@@ -31,6 +35,10 @@ function intent(): Reservation {
 async function reserved({ db }: TestServer): Promise<Attempt> {
   const { id, attempt } = (await insertUploading(db, intent())) as Attachment
   return { id, attempt }
+}
+
+async function onlyReserved({ db }: TestServer): Promise<Attachment> {
+  return (await insertReserved(db, { ...intent(), declaredSize: 3 })) as Attachment
 }
 
 async function inVerification(server: TestServer): Promise<Attempt> {
@@ -51,9 +59,109 @@ t.test('transitions', async (t) => {
     t.equal(await findObjectKey(db, attachment.id, 1), `aa/${keys}`)
     const history = await listTransitions(db, attachment.id)
     t.match(history, [
-      { from: null, to: 'Initial', ...why },
-      { from: 'Initial', to: uploading, ...why },
+      { from: null, to: 'Initial', attempt: 0, ...why },
+      { from: 'Initial', to: uploading, attempt: 1, ...why },
     ])
+  })
+
+  t.test('a reservation: the row and its first step, no key and no lease', async (t) => {
+    const reservation = await onlyReserved(server)
+    t.match(reservation, { state: 'Initial', attempt: 0, declaredSize: 3, fileSize: null, leaseExpiresAt: null })
+    t.match(await listTransitions(db, reservation.id), [{ from: null, to: 'Initial', attempt: 0, ...why }])
+    const rows = await db.execute(sql`select from objects where attachment_id = ${reservation.id}`)
+    t.equal(rows.length, 0)
+    t.equal(await insertReserved(db, { ...intent(), messageId: 12345, declaredSize: 3 }), undefined)
+  })
+
+  t.test('nobody writes down a file in a room they are no member of', async (t) => {
+    for (const stranger of [{ uploaderId: 9 }, { messageId: 9 }]) {
+      t.equal(await insertUploading(db, { ...intent(), ...stranger }), undefined)
+      t.equal(await insertReserved(db, { ...intent(), ...stranger, declaredSize: 3 }), undefined)
+    }
+    const rows = await db.execute(sql`select from objects where key = ${`aa/${keys}`}`)
+    t.equal(rows.length, 0)
+  })
+
+  t.test('a state that is passed through has its row of history, for every attachment', async (t) => {
+    const attempts = [await reserved(server), await reserved(server)]
+    const bytes = attempts.map((attempt) => ({ ...attempt, fileSize: 3, fileChecksum: 'abc' }))
+    const via = { state: verifying, reason: 'on the way' } as const
+    const moved = await move(db, bytes, { from: uploading, via, to: ready, ...why })
+    t.match(moved, [{ state: ready, leaseExpiresAt: null }, { state: ready }])
+    for (const { id } of attempts) {
+      const [, , ...steps] = await listTransitions(db, id)
+      t.match(steps, [
+        { from: uploading, to: verifying, reason: 'on the way' },
+        { from: verifying, to: ready, reason: why.reason },
+      ])
+    }
+    const another = await reserved(server)
+    await t.rejects(
+      move(db, [another], { from: uploading, via: { ...via, state: failed }, to: ready, ...why }),
+      /No edge/,
+    )
+  })
+
+  t.test('an attempt begins with its key, its lease and its step of history, at once', async (t) => {
+    const reservation = await onlyReserved(server)
+    const begun = await beginAttempt(db, reservation, { ...beginning, objectKey: 'bb/1', contentType: 'image/png' })
+    t.match(begun, { id: reservation.id, state: uploading, attempt: 1, contentType: 'image/png', declaredSize: 3 })
+    t.ok((begun.leaseExpiresAt as Date) > new Date())
+    t.equal(await findObjectKey(db, begun.id, 1), 'bb/1')
+    t.match((await listTransitions(db, begun.id)).at(-1), { from: 'Initial', to: uploading, attempt: 1, ...why })
+  })
+
+  t.test('a later attempt forgets what the one before measured, not what was declared', async (t) => {
+    const attempt = await inVerification(server)
+    const to = 'ChecksumVerificationOnServerSideMismatch'
+    const [failure] = (await move(db, [attempt], { from: verifying, to, ...why })) as [Attachment]
+    t.match(failure, { fileSize: 3, failureReason: 'a test' })
+    const begun = await beginAttempt(db, failure, { ...beginning, objectKey: 'bb/2' })
+    t.match(begun, { attempt: 2, fileSize: null, fileChecksum: null, failureReason: null, state: uploading })
+    t.equal(await findObjectKey(db, begun.id, 2), 'bb/2')
+    t.equal(await findObjectKey(db, begun.id, 1), undefined, 'the first one stays with the purge')
+  })
+
+  t.test('of many that begin at once exactly one does, with one key', async (t) => {
+    const reservation = await onlyReserved(server)
+    const begin = (_: unknown, number: number) =>
+      beginAttempt(db, reservation, { ...beginning, objectKey: `cc/${number}` })
+    const outcomes = await Promise.allSettled(Array.from({ length: 20 }, begin))
+    t.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1)
+    const rows = await db.execute(sql`select from objects where attachment_id = ${reservation.id}`)
+    t.equal(rows.length, 1)
+    t.equal((await listTransitions(db, reservation.id)).length, 2)
+  })
+
+  t.test('no attempt begins in another state or attempt than seen, nor in what is deleted', async (t) => {
+    const reservation = await onlyReserved(server)
+    const { id } = reservation
+    for (const seen of [
+      { id, attempt: 0, state: failed },
+      { id, attempt: 1, state: 'Initial' },
+      { id: 12345, attempt: 0, state: 'Initial' },
+    ] as const)
+      await t.rejects(beginAttempt(db, seen, { ...beginning, objectKey: 'dd/1' }), { name: 'StateConflict' })
+    await t.rejects(beginAttempt(db, { ...reservation, state: ready }, { ...beginning, objectKey: 'dd/1' }), /No edge/)
+    await bury(db, { id })
+    await t.rejects(beginAttempt(db, reservation, { ...beginning, objectKey: 'dd/1' }), { name: 'StateConflict' })
+    t.equal((await db.execute(sql`select from objects where key = 'dd/1'`)).length, 0)
+  })
+
+  t.test('a burial that waits for an attempt to begin buries its bytes too', async (t) => {
+    const reservation = await onlyReserved(server)
+    let burying: Promise<number> | undefined
+    await db.transaction(async (transaction) => {
+      await beginAttempt(transaction, reservation, { ...beginning, objectKey: 'ee/1' })
+      burying = bury(db, { id: reservation.id })
+      await until('the burial waits for the lock', async () => {
+        const waiting = await db.execute(sql`select from pg_locks where not granted`)
+        return waiting.length > 0
+      })
+    })
+    t.equal(await burying, 1)
+    const [object] = await db.execute(sql`select purge_at is not null as gone from objects where key = 'ee/1'`)
+    t.equal(object?.gone, true)
   })
 
   t.test('a move writes down what was measured, one row of history, and ends the lease at Ready', async (t) => {

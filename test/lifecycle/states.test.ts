@@ -2,12 +2,16 @@ import t from 'tap'
 import {
   type AttachmentState,
   attachmentStates,
+  awaitsBytes,
+  clientSideStates,
   failedStates,
   isFailed,
   isLeased,
   leasedStates,
   legalMoves,
   readyState,
+  reservedStates,
+  statesAwaitingBytes,
 } from '../../src/lifecycle/states.ts'
 
 t.test('the states are the nine of seed 000', async (t) => {
@@ -42,4 +46,33 @@ t.test('a state is failed, leased or neither', async (t) => {
   for (const state of attachmentStates) t.notOk(isFailed(state) && isLeased(state), state)
   t.same(attachmentStates.filter(isFailed), failedStates)
   t.same(attachmentStates.filter(isLeased), leasedStates)
+})
+
+t.test('the legal moves, one by one', async (t) => {
+  const uploading = 'UploadFromClientToServerInProgress'
+  const [computing, computingFailed] = clientSideStates
+  t.strictSame(legalMoves, {
+    Initial: [computing, uploading],
+    [computing]: [computingFailed, uploading],
+    [computingFailed]: [computing, uploading],
+    [uploading]: ['UploadFromClientToServerFailed', 'ChecksumVerificationOnServerSideInProgress'],
+    UploadFromClientToServerFailed: [uploading],
+    ChecksumVerificationOnServerSideInProgress: [
+      'ChecksumVerificationOnServerSideMismatch',
+      'ChecksumVerificationOnServerSideFailed',
+      readyState,
+    ],
+    ChecksumVerificationOnServerSideMismatch: [uploading],
+    ChecksumVerificationOnServerSideFailed: [uploading],
+    [readyState]: [],
+  })
+})
+
+t.test('bytes are awaited by what is reserved and by what has failed', async (t) => {
+  t.same(statesAwaitingBytes, attachmentStates.filter(awaitsBytes))
+  t.same([...statesAwaitingBytes].sort(), [...reservedStates, ...failedStates].sort())
+  t.same(
+    clientSideStates.filter((state) => !reservedStates.includes(state)),
+    [],
+  )
 })

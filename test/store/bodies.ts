@@ -15,15 +15,27 @@ export async function* chunksOf(bytes: Buffer, chunkSize: number): AsyncGenerato
   }
 }
 
+/**
+ * `bytes` in chunks whose sizes take turns, each left as it is once it was handed out, as those of a socket are: a store
+ * that was told the size passes them on without copying.
+ */
+export async function* keptChunksOf(bytes: Buffer, ...chunkSizes: number[]): AsyncGenerator<Uint8Array> {
+  for (let start = 0, turn = 0; start < bytes.length; turn += 1) {
+    const length = chunkSizes[turn % chunkSizes.length] as number
+    yield bytes.subarray(start, start + length)
+    start += length
+  }
+}
+
 /** `bytes` and then a failure. */
 export async function* failingAfter(bytes: Buffer, error: Error): AsyncGenerator<Uint8Array> {
-  yield* chunksOf(bytes, 65_536)
+  yield* keptChunksOf(bytes, 65_536)
   throw error
 }
 
 /** `bytes` and then nothing, without ever ending; `onWaiting` when they have all been taken. */
 export async function* hangingAfter(bytes: Buffer, onWaiting: () => void = () => {}): AsyncGenerator<Uint8Array> {
-  yield* chunksOf(bytes, 65_536)
+  yield* keptChunksOf(bytes, 65_536)
   onWaiting()
   await new Promise(() => {})
 }

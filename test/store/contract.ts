@@ -3,6 +3,7 @@ import type { Test } from 'tap'
 import type { ObjectStore } from '../../src/store/object-store.ts'
 import { until } from '../support/until.ts'
 import { bytesOf, chunksOf, collect, failingAfter, hangingAfter } from './bodies.ts'
+import { keepsAnnouncedSizes } from './contract-sizes.ts'
 
 export interface StoreUnderTest {
   store: ObjectStore
@@ -12,6 +13,8 @@ export interface StoreUnderTest {
   remains(key: string): Promise<string[]>
   /** How many objects are being read at present; `undefined` where that cannot be known. */
   openReads: (() => number | Promise<number>) | undefined
+  /** Whether a put is answered with the checksum of what was stored. */
+  confirms: boolean
 }
 
 const never = new AbortController().signal
@@ -23,17 +26,18 @@ export function objectStoreContract(t: Test, subject: StoreUnderTest): void {
   storesBytes(t, subject)
   servesBytes(t, subject)
   failsCleanly(t, subject)
+  keepsAnnouncedSizes(t, subject)
   removesEverything(t, subject)
 }
 
-function storesBytes(t: Test, { store, partSize, remains }: StoreUnderTest): void {
+function storesBytes(t: Test, { store, partSize, remains, confirms }: StoreUnderTest): void {
   for (const size of [0, 1, partSize - 1, partSize, partSize + 1, 2 * partSize, 2 * partSize + 12_345]) {
     t.test(`stores ${size} bytes`, async (t) => {
       const key = `sizes/${size}`
       const bytes = bytesOf(size)
       const stored = await store.put(key, chunksOf(bytes, 65_536), { signal: never })
       t.equal(stored.size, size)
-      t.same(await store.head(key), stored, 'head says what put said')
+      t.same(stored, { ...(await store.head(key)), isConfirmed: confirms }, 'head says what put said')
       const read = await collect(await store.get(key, { signal: never }))
       t.ok(read.equals(bytes), 'every byte comes back')
       t.equal((await remains(key)).length, 1, 'the object is all there is')
@@ -50,7 +54,7 @@ function storesBytes(t: Test, { store, partSize, remains }: StoreUnderTest): voi
       const key = `shapes/${size}x${chunkSize}`
       const bytes = bytesOf(size)
       const stored = await store.put(key, chunksOf(bytes, chunkSize), { signal: never })
-      t.same(await store.head(key), stored)
+      t.same(stored, { ...(await store.head(key)), isConfirmed: confirms })
       t.ok((await collect(await store.get(key, { signal: never }))).equals(bytes))
     })
   }

@@ -88,6 +88,7 @@ async function openInTestdir(t: Test): Promise<StoreUnderTest> {
   return {
     store,
     partSize: 1_000_000,
+    confirms: false,
     async remains(key) {
       const name = key.replaceAll('/', '-')
       const files = await readdir(directory, { recursive: true })

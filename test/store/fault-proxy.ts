@@ -28,9 +28,11 @@ export interface Exchange {
   response: ServerResponse
   /** Lets it through unharmed. */
   pass(): Promise<void>
+  /** Asks for the bytes, where the client waits to be asked (RFC 9110 section 10.1.1). */
+  ask(): void
   /** Lets it through to the store, but keeps the answer back; `change` may falsify the bytes sent. */
   deliver(change?: (bytes: Buffer) => Buffer): Promise<{ status: number; body: string }>
-  /** Answers in the store's place; the bytes sent are left unread. */
+  /** Answers in the store's place; the bytes sent are left unread, and not asked for. */
   answer(status: number, body?: string): void
   /** Breaks the connection. */
   cut(): void
@@ -41,7 +43,9 @@ export interface FaultProxy {
   /** What is done with each request; at first, all pass. Doing nothing is a store that never answers. */
   fault: (exchange: Exchange) => unknown
   /** What was asked for, in order. */
-  seen: { operation: Operation; headers: IncomingHttpHeaders }[]
+  seen: { operation: Operation; headers: IncomingHttpHeaders; request: IncomingMessage }[]
+  /** How many of the connections are open over which this was asked for. */
+  openFor(operation: Operation): number
   /** Connections that are open. */
   sockets: Set<Socket>
   /** Connections that were ever opened. */
@@ -53,9 +57,9 @@ export interface FaultProxy {
 /** A proxy in front of the real store that does to each request what a test wants. It is gone when the test ends. */
 export async function openFaultProxy(t: Test, target: string): Promise<FaultProxy> {
   let reads = 0
-  const server = createServer({ requestTimeout: 0 }, (request, response) => {
+  const receive = (request: IncomingMessage, response: ServerResponse) => {
     const operation = operationOf(request)
-    proxy.seen.push({ operation, headers: request.headers })
+    proxy.seen.push({ operation, headers: request.headers, request })
     const nth = proxy.seen.filter((one) => one.operation === operation).length
     request.on('error', () => {})
     if (operation === 'GetObject') {
@@ -67,12 +71,19 @@ export async function openFaultProxy(t: Test, target: string): Promise<FaultProx
     const exchange = exchangeOf({ operation, nth, request, response }, target)
     // Either side may hang up at any time; that is what the tests are about.
     respond(exchange).catch(() => response.destroy())
-  })
+  }
+  const server = createServer({ requestTimeout: 0 }, receive)
+  // Node would ask for the bytes by itself.
+  server.on('checkContinue', receive)
   const respond = async (exchange: Exchange) => await proxy.fault(exchange)
   const proxy: FaultProxy = {
     endpoint: '',
     fault: (exchange) => exchange.pass(),
     seen: [],
+    openFor(operation) {
+      const sockets = proxy.seen.filter((one) => one.operation === operation).map(({ request }) => request.socket)
+      return new Set(sockets.filter(({ closed }) => !closed)).size
+    },
     sockets: new Set(),
     connections: 0,
     openReads: () => reads,
@@ -108,7 +119,9 @@ function exchangeOf(
     request,
     response,
     pass: () => relay(request, response, target).catch(() => void response.destroy()),
+    ask: () => ask(request, response),
     async deliver(change = (bytes) => bytes) {
+      ask(request, response)
       const toStore = openRequest(request, target)
       toStore.end(change(await buffer(request)))
       const [answer] = (await once(toStore, 'response')) as [IncomingMessage]
@@ -126,12 +139,21 @@ async function relay(request: IncomingMessage, response: ServerResponse, target:
   const toStore = openRequest(request, target)
   const answered = once(toStore, 'response') as Promise<[IncomingMessage]>
   answered.catch(() => {})
-  request.pipe(toStore)
+  // With this header, nothing is sent before the store asks for it, and then it is the store that asks.
+  if (request.headers.expect === undefined) request.pipe(toStore)
+  toStore.once('continue', () => {
+    ask(request, response)
+    request.pipe(toStore)
+  })
   response.once('close', () => toStore.destroy())
   const [answer] = await answered
   const { connection: _, ...headers } = answer.headers
   response.writeHead(answer.statusCode ?? 502, headers)
   await pipeline(answer, response)
+}
+
+function ask(request: IncomingMessage, response: ServerResponse): void {
+  if (request.headers.expect !== undefined) response.writeContinue()
 }
 
 /** The same request to the store, broken off when the client breaks off. */

@@ -5,6 +5,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3'
 import t, { type Test } from 'tap'
+import type { ObjectStore } from '../../src/store/object-store.ts'
 import type { S3StoreOptions } from '../../src/store/s3.ts'
 import { openS3Store } from '../../src/store/s3.ts'
 import { createTestBucket, skipWithoutS3 } from '../support/bucket.ts'
@@ -48,12 +49,24 @@ export async function openBehindProxy(t: Test, changes: Partial<S3StoreOptions> 
   return {
     ...{ store, partSize, proxy, options, client, bucket },
     openReads: proxy.openReads,
+    confirms: options.checksums === 'crc32',
     remains: (key) => listRemains(client, bucket, key),
     async beginUpload(key) {
       const { UploadId } = await client.send(new CreateMultipartUploadCommand({ Bucket: bucket, Key: key }))
       return UploadId as string
     },
   }
+}
+
+/** A store at a server that only speaks as much S3 as a test has taught it. */
+export function openAt(t: Test, endpoint: string, changes: Partial<S3StoreOptions> = {}): ObjectStore {
+  const store = openS3Store({
+    ...{ bucket: 'any', region: 'us-east-1', endpoint, accessKeyId: 'any', secretAccessKey: 'any', partSize },
+    ...{ forcePathStyle: true, checksums: 'crc32', maxObjectSize: 1024 ** 3 },
+    ...changes,
+  })
+  t.teardown(() => store.close())
+  return store
 }
 
 interface Named {

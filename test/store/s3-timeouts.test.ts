@@ -5,10 +5,9 @@ import { buffer } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { ObjectStore } from '../../src/store/object-store.ts'
-import { openS3Store, type S3StoreOptions } from '../../src/store/s3.ts'
 import { bytesOf, chunksOf, collect } from './bodies.ts'
 import { openFaultProxy } from './fault-proxy.ts'
-import { partSize } from './s3-fixture.ts'
+import { openAt, partSize } from './s3-fixture.ts'
 
 const never = new AbortController().signal
 const unavailable = { code: 'storage_unavailable' }
@@ -128,16 +127,6 @@ async function failsAll(t: Test, store: ObjectStore): Promise<void> {
     t.rejects(store.remove('a/1'), unavailable),
     t.rejects(store.check(never), { ...unavailable, message: /S3_ENDPOINT/ }),
   ])
-}
-
-function openAt(t: Test, endpoint: string, changes: Partial<S3StoreOptions> = {}): ObjectStore {
-  const store = openS3Store({
-    ...{ bucket: 'any', region: 'us-east-1', endpoint, accessKeyId: 'any', secretAccessKey: 'any', partSize },
-    ...{ forcePathStyle: true, checksums: 'crc32', maxObjectSize: 1024 ** 3 },
-    ...changes,
-  })
-  t.teardown(() => store.close())
-  return store
 }
 
 async function closedPort(): Promise<number> {

@@ -1,8 +1,4 @@
-import t from 'tap'
-import { openBucket, partSizeFor } from '../../src/store/s3-bucket.ts'
-import { upload } from '../../src/store/s3-upload.ts'
-import { until } from '../support/until.ts'
-import { bytesOf, chunksOf, failingAfter, hangingAfter } from './bodies.ts'
+import { bytesOf, chunksOf, hangingAfter, keptChunksOf } from './bodies.ts'
 import { objectStoreContract } from './contract.ts'
 import { openBehindProxy, partSize, s3Test } from './s3-fixture.ts'
 
@@ -77,76 +73,17 @@ s3Test('Bytes are sent unsigned, checksummed, over connections that are kept', a
 })
 
 s3Test('Without checksums none are sent and none reported', async (t) => {
-  const { store, proxy } = await openBehindProxy(t, { checksums: 'off' })
-  for (const size of [10, 2 * partSize]) {
-    t.same(await store.put(`off/${size}`, chunksOf(bytesOf(size), 65_536), { signal: never }), { size })
-    t.same(await store.head(`off/${size}`), { size })
+  const { store, proxy } = await openBehindProxy(t, { checksums: 'off', largestRequest: 2 * partSize })
+  for (const total of [10, 2 * partSize, 3 * partSize]) {
+    for (const size of [undefined, total]) {
+      const key = `off/${total}/${size}`
+      const stored = await store.put(key, keptChunksOf(bytesOf(total), 65_536), { signal: never, size })
+      t.same(stored, { size: total, checksum: undefined, isConfirmed: false })
+      t.same(await store.head(key), { size: total, checksum: undefined })
+    }
   }
   const names = proxy.seen.flatMap(({ headers }) => Object.keys(headers))
   t.notOk(names.some((name) => name.includes('checksum')))
-})
-
-s3Test('A body is read no faster than the store takes it', async (t) => {
-  const { store, proxy } = await openBehindProxy(t)
-  const held: (() => unknown)[] = []
-  proxy.fault = (exchange) => {
-    if (exchange.operation === 'UploadPart') held.push(exchange.pass)
-    else exchange.pass()
-  }
-  let produced = 0
-  async function* body() {
-    for await (const chunk of chunksOf(bytesOf(8 * partSize), 65_536)) {
-      produced += chunk.length
-      yield chunk
-    }
-  }
-  const put = store.put('slow/1', body(), { signal: never })
-  await until('two parts are on their way and the third is full', () => held.length === 2 && produced > 3 * partSize)
-  for (let turn = 0; turn < 100; turn++) await new Promise(setImmediate)
-  t.equal(held.length, 2)
-  t.equal(produced, 3 * partSize + 65_536, 'three parts, and the chunk that waits for room')
-  proxy.fault = (exchange) => exchange.pass()
-  for (const pass of held) pass()
-  t.equal((await put).size, 8 * partSize)
-})
-
-s3Test('Every part buffer comes back', async (t) => {
-  const { options, proxy } = await openBehindProxy(t)
-  const bucket = openBucket(options)
-  t.teardown(() => bucket.client.destroy())
-  const { buffers } = bucket
-  const bytes = bytesOf(4 * partSize)
-
-  await upload(bucket, 'back/1', chunksOf(bytes, 65_536), { signal: never })
-  t.equal(buffers.lent, 0, 'after success')
-  await upload(bucket, 'back/2', chunksOf(bytes, 4 * partSize), { signal: never })
-  t.ok(buffers.free <= 3, `${buffers.free} buffers were enough for uploads one after another`)
-
-  await t.rejects(upload(bucket, 'back/3', failingAfter(bytes, new Error('The client hung up')), { signal: never }))
-  t.equal(buffers.lent, 0, 'after the body failed')
-
-  const controller = new AbortController()
-  const body = hangingAfter(bytes, () => controller.abort())
-  await t.rejects(upload(bucket, 'back/4', body, { signal: controller.signal }))
-  t.equal(buffers.lent, 0, 'after an abort')
-
-  await t.rejects(
-    upload(bucket, 'back/5', chunksOf(bytes, 65_536), { signal: never, onUpload: () => Promise.reject() }),
-  )
-  t.equal(buffers.lent, 0, 'after the caller failed')
-
-  proxy.fault = (exchange) => exchange.answer(403)
-  await t.rejects(upload(bucket, 'back/6', chunksOf(bytes, 65_536), { signal: never }))
-  await t.rejects(upload(bucket, 'back/7', chunksOf(bytes.subarray(0, 10), 10), { signal: never }))
-  t.equal(buffers.lent, 0, 'after the store failed')
-})
-
-t.test('Parts grow with the largest object, so that 10,000 are enough', async (t) => {
-  t.equal(partSizeFor(5 * 1024 ** 3), partSizeFor(1))
-  for (const size of [100, 500, 5000].map((gibibytes) => gibibytes * 1024 ** 3)) {
-    t.ok(partSizeFor(size) * 10_000 >= size)
-    t.equal(partSizeFor(size) % 1024 ** 2, 0)
-  }
 })
 
 s3Test('A bucket that cannot be used is said so, with the setting to fix', async (t) => {

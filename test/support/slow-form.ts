@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { newBoundary, openRequest, readAnswer } from './multipart.ts'
+import { fieldHeaders, newBoundary, openRequest, readAnswer } from './multipart.ts'
 
 /** A form with one file that is sent piece by piece, as the test says. */
 export interface SlowForm {
@@ -10,8 +10,20 @@ export interface SlowForm {
   finish(): ReturnType<typeof readAnswer>
 }
 
+export interface SlowFormOptions {
+  fileName?: string
+  /** Sent before the file. */
+  fields?: Record<string, string>
+}
+
 /** Begins to upload a file in chunked transfer coding; the server sees the file's part at once. */
-export function beginForm(url: string, path: string, field: string, headers: Record<string, string>): SlowForm {
+export function beginForm(
+  url: string,
+  path: string,
+  field: string,
+  headers: Record<string, string>,
+  { fileName = 'slow.bin', fields = {} }: SlowFormOptions = {},
+): SlowForm {
   const boundary = newBoundary()
   const socket = openRequest(url, 'POST', path, {
     ...headers,
@@ -26,9 +38,12 @@ export function beginForm(url: string, path: string, field: string, headers: Rec
     socket.write(bytes)
     if (!socket.write('\r\n')) await drainedOrClosed(socket)
   }
-  const head = `--${boundary}\r\nContent-Disposition: form-data; name="${field}"; filename="slow.bin"\r\n\r\n`
+  const before = Object.entries(fields).map(
+    ([name, value]) => `--${boundary}\r\n${fieldHeaders(name)}\r\n\r\n${value}\r\n`,
+  )
+  const head = `--${boundary}\r\nContent-Disposition: form-data; name="${field}"; filename="${fileName}"\r\n\r\n`
   socket.on('error', () => {})
-  chunk(Buffer.from(head))
+  chunk(Buffer.from(before.join('') + head))
   return {
     socket,
     send: chunk,

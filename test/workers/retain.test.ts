@@ -2,18 +2,18 @@ import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { addOwnMessage } from '../../src/chat/messages.ts'
 import { bury } from '../../src/db/attachments.ts'
-import { insertUploading, move } from '../../src/db/transitions.ts'
+import { type Attachment, beginAttempt, insertReserved, insertUploading, move } from '../../src/db/transitions.ts'
 import { retain } from '../../src/workers/retain.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
 const uploading = 'UploadFromClientToServerInProgress'
 const why = { reason: 'a test', actor: 'user:1' }
 
-async function reserve({ db }: TestServer, objectKey: string, messageId = 1) {
+async function reserve({ db }: TestServer, objectKey: string, messageId = 1, uploaderId = 1) {
   const file = { fileName: 'a.txt', contentType: 'text/plain', checksumAlgorithm: 'sha256' }
   const attachment = await insertUploading(db, {
     messageId,
-    uploaderId: 1,
+    uploaderId,
     ...file,
     objectKey,
     leaseSeconds: 60,
@@ -66,13 +66,64 @@ t.test('what ended longer ago than the retention is forgotten, once its bytes ar
   t.equal(await count(server, 'messages'), messagesBefore, 'the message made for the failed one alone is gone too')
 })
 
+async function reserveOnly({ db }: TestServer): Promise<Attachment> {
+  const file = { fileName: 'a.txt', contentType: 'text/plain', checksumAlgorithm: 'sha256', declaredSize: 7 }
+  return (await insertReserved(db, { messageId: 1, uploaderId: 1, ...file, ...why })) as Attachment
+}
+
+t.test('a reservation that is never used is forgotten, one whose bytes arrive is not', async (t) => {
+  const server = await startTestServer(t, { store: 'disk', env: { UPLOAD_LEASE_SECONDS: '3600' } })
+  const { db } = server
+  const deps = { ...server, purgeSoon() {} }
+  const beginning = { contentType: 'text/plain', leaseSeconds: 60, ...why }
+  const all = [1, 2, 3, 4, 5].map(() => reserveOnly(server))
+  const [unused, computing, fresh, used, again] = (await Promise.all(all)) as [
+    Attachment,
+    Attachment,
+    Attachment,
+    Attachment,
+    Attachment,
+  ]
+  const to = 'ChecksumCalculationOnClientSideInProgress'
+  await move(db, [{ id: computing.id, attempt: 0 }], { from: 'Initial', to, ...why })
+  await beginAttempt(db, again, { ...beginning, objectKey: 'aa/1' })
+  const [failed] = await move(db, [{ id: again.id, attempt: 1 }], {
+    from: uploading,
+    to: 'UploadFromClientToServerFailed',
+    ...why,
+  })
+  await retain(deps)
+  t.equal(await count(server, 'attachments'), 5, 'not before its time')
+
+  await db.execute(sql`update attachments set modified_at = now() - interval '25 hours' where id <> ${fresh.id}`)
+  await beginAttempt(db, failed as Attachment, { ...beginning, objectKey: 'aa/2' })
+  await db.execute(sql`delete from objects where key = 'aa/1'`)
+  await db.execute(sql`update attachments set modified_at = now() - interval '25 hours' where id = ${again.id}`)
+  await db.transaction(async (beginningNow) => {
+    await beginAttempt(beginningNow, used, { ...beginning, objectKey: 'aa/3' })
+    await retain(deps)
+  })
+  await retain(deps)
+  const left = await db.execute(sql`select id::int from attachments order by id`)
+  const kept = [fresh, used, again].map(({ id }) => id)
+  t.same(
+    left.map(({ id }) => id),
+    kept.sort((a, b) => a - b),
+    `neither ${unused.id} nor ${computing.id}`,
+  )
+})
+
 t.test(
   'a deletion that died between hiding a message, room or user and burying their attachments is finished',
   async (t) => {
     const server = await startTestServer(t, { store: 'disk', env: { UPLOAD_LEASE_SECONDS: '3600' } })
     const { db } = server
     await db.execute(sql`insert into messages (id, public_id, room_id, author_id) values (2, 'two', 1, 1)`)
-    const places = [await reserve(server, 'aa/1'), await reserve(server, 'aa/2', 2), await reserve(server, 'aa/3', 9)]
+    const places = [
+      await reserve(server, 'aa/1'),
+      await reserve(server, 'aa/2', 2),
+      await reserve(server, 'aa/3', 9, 9),
+    ]
     const stays = await reserve(server, 'aa/4')
     await db.execute(sql`update attachments set uploader_id = 3 where id = ${places[0]?.id}`)
     await db.execute(sql`update users set deleted_at = now() where id = 3`)
@@ -96,3 +147,21 @@ t.test(
     t.equal(woken, 1)
   },
 )
+
+t.test('an object that a deletion did not live to see is handed to the purge', async (t) => {
+  const server = await startTestServer(t, { store: 'disk', env: { UPLOAD_LEASE_SECONDS: '3600' } })
+  const { db } = server
+  const [deleted] = [await reserve(server, 'aa/1'), await reserve(server, 'aa/2')]
+  await db.execute(sql`update attachments set deleted_at = now(), lease_expires_at = null where id = ${deleted?.id}`)
+  let woken = 0
+  const purgeSoon = () => {
+    woken += 1
+  }
+  await retain({ ...server, purgeSoon })
+  const due = await db.execute(sql`select key from objects where purge_at is not null`)
+  t.same(
+    due.map(({ key }) => key),
+    ['aa/1'],
+  )
+  t.equal(woken, 1)
+})

@@ -7,7 +7,7 @@ import { findAttachment } from '../../db/attachments.ts'
 import type { Deps } from '../../deps.ts'
 import { StowageError } from '../../errors.ts'
 import { requireReady } from '../../lifecycle/serve.ts'
-import { type Receive, upload } from '../../lifecycle/upload.ts'
+import { type ReceiveNew, uploadNew } from '../../lifecycle/upload-new.ts'
 import type { App } from '../app.ts'
 import { declaredChecksum, declaredSize } from '../forms/declared.ts'
 import { type FormFile, receiveForm } from '../forms/receive-form.ts'
@@ -30,7 +30,7 @@ export function createAttachmentRoute(app: App, deps: Deps): void {
     const who = request.principal
     requireScope(who, 'write')
     using transfer = openTransfer(request.raw, deps.config.uploadIdleSeconds)
-    const [uploaded] = await upload(deps, { actor: actorOf(who), signal: transfer.signal }, (receive) =>
+    const [uploaded] = await uploadNew(deps, { actor: actorOf(who), signal: transfer.signal }, (receive) =>
       receiveOne(deps, request, receive, transfer.signal),
     )
     const found = uploaded && (await findAttachment(deps.db, { id: uploaded.id }, who.userId))
@@ -40,7 +40,12 @@ export function createAttachmentRoute(app: App, deps: Deps): void {
   })
 }
 
-async function receiveOne(deps: Deps, request: FastifyRequest, receive: Receive, signal: AbortSignal): Promise<void> {
+async function receiveOne(
+  deps: Deps,
+  request: FastifyRequest,
+  receive: ReceiveNew,
+  signal: AbortSignal,
+): Promise<void> {
   const fields: Fields = {}
   let files = 0
   await receiveForm(request, deps.config, {
@@ -61,7 +66,7 @@ async function receiveOne(deps: Deps, request: FastifyRequest, receive: Receive,
   if (files === 0) throw new StowageError('invalid', `The form holds no file. Send one, named "${fileField}".`)
 }
 
-async function incoming(deps: Deps, who: Principal, fields: Fields, { fileName, contentType, body }: FormFile) {
+async function incoming(deps: Deps, who: Principal, fields: Fields, { fileName, contentType, body, atMost }: FormFile) {
   const { checksum, file_size: size } = fields
   return {
     declaredChecksum:
@@ -72,6 +77,7 @@ async function incoming(deps: Deps, who: Principal, fields: Fields, { fileName, 
     fileName: fields.filename ?? fileName,
     contentType,
     body,
+    atMost,
   }
 }
 

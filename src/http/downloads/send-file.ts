@@ -1,14 +1,13 @@
-import { once } from 'node:events'
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import type { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import type { ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FoundAttachment } from '../../db/attachments.ts'
 import type { Deps } from '../../deps.ts'
 import { StowageError } from '../../errors.ts'
 import { openDownload, type ReadyAttachment } from '../../lifecycle/serve.ts'
 import type { ByteRange } from '../../store/object-store.ts'
 import { evaluateConditions, rangeOf, type Validators } from './conditions.ts'
 import { contentDisposition } from './content-disposition.ts'
+import { sendBytes } from './send-bytes.ts'
 
 export interface SendOptions {
   /** Which sites may embed the file: those of the chat, or, for a link that is its own permission, any. */
@@ -24,7 +23,7 @@ export async function sendFile(
   deps: Deps,
   request: FastifyRequest,
   reply: FastifyReply,
-  attachment: ReadyAttachment,
+  attachment: ReadyAttachment<FoundAttachment>,
   { embeddable }: SendOptions,
 ): Promise<FastifyReply> {
   const validators: Validators = { etag: `"${attachment.fileChecksum}"`, lastModified: attachment.modifiedAt }
@@ -50,69 +49,40 @@ export async function sendFile(
       `The file has ${attachment.fileSize} bytes. Ask for a range within.`,
     )
   }
-  reply.code(range ? 206 : 200)
+  const status = range ? 206 : 200
   const headers = { ...always, ...representation(attachment, range), ...defences(embeddable) }
   // HEAD and an empty file need nothing from the store.
-  if (request.method === 'HEAD' || attachment.fileSize === 0) return reply.headers(headers).send()
+  if (request.method === 'HEAD' || attachment.fileSize === 0) return reply.code(status).headers(headers).send()
   const leaving = signalOfLeaving(reply.raw)
   try {
-    const body = await openBody(deps, attachment, range, leaving)
-    return await sendBody(reply.headers(headers), body)
+    const body = await openDownload(deps, attachment, range, leaving)
+    await sendBytes(reply, { status, headers, body, size: sizeOf(attachment, range) })
+    return reply
   } catch (cause) {
     throw leaving.aborted ? new StowageError('invalid', 'The client left before the first byte.', { cause }) : cause
   }
 }
 
+/** Given, since without a reason an AbortError is made, with its stack, at the end of every download. */
+const isGone = 'The client has gone, or has got everything.'
+
 function signalOfLeaving(response: ServerResponse): AbortSignal {
   const leaving = new AbortController()
-  response.once('close', () => leaving.abort())
-  if (response.destroyed) leaving.abort()
+  response.once('close', () => leaving.abort(isGone))
+  if (response.destroyed) leaving.abort(isGone)
   return leaving.signal
 }
 
-/** Resolves when the first bytes are there: until a header has left, a store that fails is answered with an error. */
-async function openBody(
-  deps: Deps,
-  attachment: ReadyAttachment,
-  range: ByteRange | undefined,
-  leaving: AbortSignal,
-): Promise<Readable> {
-  const body = await openDownload(deps, attachment, range, leaving)
-  try {
-    await once(body, 'readable', { signal: leaving })
-    return body
-  } catch (cause) {
-    throw new StowageError('storage_unavailable', 'The file cannot be read now. Try again in a moment.', { cause })
-  }
-}
-
-/**
- * Sends head and body without Fastify, which takes an error of a stream for something to answer as long as no byte has
- * been written, with the headers of the file. From here on a store that fails breaks the connection.
- */
-async function sendBody(reply: FastifyReply, body: Readable): Promise<FastifyReply> {
-  reply.raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders)
-  reply.hijack()
-  try {
-    await pipeline(body, reply.raw)
-  } catch (error) {
-    if (isOfClient(error)) reply.log.info('the client left in the middle of a download')
-    else reply.log.error({ err: error }, 'the store failed in the middle of a download')
-  }
-  return reply
-}
-
-/** How a pipeline ends when the connection closes, or when the read was broken off because of that. */
-function isOfClient(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException
-  return code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ABORT_ERR'
+/** Bytes of what is answered. */
+function sizeOf({ fileSize }: ReadyAttachment, range: ByteRange | undefined): number {
+  return range ? range.last - range.first + 1 : fileSize
 }
 
 function representation(attachment: ReadyAttachment, range: ByteRange | undefined): Record<string, string> {
   const { fileName, fileSize, contentType, fileChecksum, fileChecksumAlgorithm } = attachment
   return {
     'content-type': contentType,
-    'content-length': String(range ? range.last - range.first + 1 : fileSize),
+    'content-length': String(sizeOf(attachment, range)),
     'content-disposition': contentDisposition(fileName),
     'accept-ranges': 'bytes',
     // RFC 9530 registers sha-256; md5 is registered as insecure and not sent.

@@ -25,6 +25,8 @@ export interface FormFile {
   /** As the client claims it; `undefined` when it claims none. */
   contentType: string | undefined
   body: Readable
+  /** Bytes it may have at most: those of the whole form, when it says so. */
+  atMost: number | undefined
 }
 
 export interface FormHandlers {
@@ -46,11 +48,13 @@ export async function receiveForm(request: FastifyRequest, config: Config, handl
   const watch = (chunk: Buffer) => guard.push(chunk)
   const signal = AbortSignal.any([handlers.signal, refused.signal])
   const handedOut = { fields: 0, files: 0 }
+  const length = request.headers['content-length']
+  const formLength = length === undefined ? undefined : Number(length)
   request.raw.on('data', watch)
   try {
     for await (const part of untilAborted(partsOf(request, config), signal)) {
       const number = countPart(part, handedOut, config)
-      if (part.type === 'file') await takeFile(part, guard.isTyped(number), handlers)
+      if (part.type === 'file') await takeFile(part, { isTyped: guard.isTyped(number), atMost: formLength }, handlers)
       else handlers.onField(fieldFrom(part as MultipartValue<unknown>, handlers.fileField))
     }
   } catch (error) {
@@ -113,7 +117,11 @@ function countPart(
   return counted.files + counted.fields
 }
 
-async function takeFile(part: MultipartFile, isTyped: boolean, { fileField, onFile }: FormHandlers): Promise<void> {
+async function takeFile(
+  part: MultipartFile,
+  { isTyped, atMost }: { isTyped: boolean; atMost: number | undefined },
+  { fileField, onFile }: FormHandlers,
+): Promise<void> {
   const { fieldname, filename, mimetype, file } = part
   try {
     if (fieldname !== fileField)
@@ -122,7 +130,7 @@ async function takeFile(part: MultipartFile, isTyped: boolean, { fileField, onFi
         `A file came under the name ${JSON.stringify(fieldname)}. Name the field "${fileField}".`,
       )
     const contentType = isTyped ? mimetype : undefined
-    await onFile({ name: fieldname, fileName: unescapeName(filename), contentType, body: file })
+    await onFile({ name: fieldname, fileName: unescapeName(filename), contentType, body: file, atMost })
   } finally {
     // A part that is not read to its end would hold the parser, and with it the request, for ever.
     if (!file.readableEnded) file.destroy()

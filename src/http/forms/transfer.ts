@@ -16,8 +16,9 @@ export interface Transfer extends Disposable {
 /** @param idleSeconds longest silence that is taken from the client */
 export function openTransfer(request: IncomingMessage, idleSeconds: number): Transfer {
   const ending = new AbortController()
+  // A body may have come whole and yet be lost: what was not read when the connection closed is thrown away.
   const onEnd = () => {
-    if (!request.complete) ending.abort(hungUp())
+    if (!request.readableEnded) ending.abort(hungUp())
   }
   request.once('close', onEnd)
   request.once(brokenOff, onEnd)

@@ -1,5 +1,5 @@
 import { DrizzleQueryError } from 'drizzle-orm'
-import type { FastifyRequest, FastifyServerOptions } from 'fastify'
+import { type FastifyReply, type FastifyRequest, type FastifyServerOptions, LogController } from 'fastify'
 
 /**
  * JSON lines with a request id. Of a request only method and route are logged, since the address itself can hold file
@@ -18,6 +18,17 @@ export function loggerOptions(level: string): NonNullable<FastifyServerOptions['
       }),
       err: describeError,
     },
+  }
+}
+
+/** One line a request, when it has been answered, instead of Fastify's two. */
+export class OneLineARequest extends LogController {
+  override incomingRequest(): void {}
+
+  override requestCompleted(error: Error | null | undefined, request: FastifyRequest, reply: FastifyReply): void {
+    const line = { req: request, res: reply, responseTime: reply.elapsedTime }
+    if (error) reply.log.error({ ...line, err: error }, 'request errored')
+    else reply.log.info(line, 'request completed')
   }
 }
 

@@ -15,7 +15,10 @@ const Transition = Type.Object({
   actor: Type.String(),
 })
 
-/** The attachment as seed 000 shows it, with `fileChecksumAlgorithm`, `contentType` and, when it failed, why. */
+/**
+ * The attachment as seed 000 shows it, with `fileChecksumAlgorithm`, `contentType` and, when it failed, why. Size and
+ * checksum are what was measured, before that what the client declared.
+ */
 export const Metadata = Type.Object({
   attachmentId: Type.Integer(),
   attachmentState: State,
@@ -40,10 +43,10 @@ export function metadataOf(attachment: Attachment): Static<typeof Metadata> {
     contentType: attachment.contentType,
     createdUtc: attachment.createdAt.getTime(),
     ...(isFailed(attachment.state) && { failureReason: attachment.failureReason ?? '' }),
-    fileChecksum: attachment.fileChecksum,
+    fileChecksum: attachment.fileChecksum ?? attachment.declaredChecksum,
     fileChecksumAlgorithm: attachment.fileChecksumAlgorithm,
     fileName: attachment.fileName,
-    fileSize: attachment.fileSize,
+    fileSize: attachment.fileSize ?? attachment.declaredSize,
     // No thumbnails are made yet, so no attachment has one.
     hasThumbnail: false,
     lastModifiedUtc: attachment.modifiedAt.getTime(),

@@ -4,6 +4,7 @@ import { limitIdleBodies } from '../plugins/idle-body.ts'
 import { readJsonBodies } from '../plugins/json-body.ts'
 import { noteMethods } from '../plugins/method-not-allowed.ts'
 import { requireSession } from './authenticate.ts'
+import { changeAttachmentRoute } from './change-attachment.ts'
 import { createSessionRoute } from './create-session.ts'
 import { deleteAttachmentRoute } from './delete-attachment.ts'
 import { deleteSessionRoute } from './delete-session.ts'
@@ -11,7 +12,10 @@ import { downloadAttachmentRoute } from './download-attachment.ts'
 import { answerErrors } from './errors.ts'
 import { getAttachmentRoute } from './get-attachment.ts'
 import { listMessageAttachmentsRoute } from './list-message-attachments.ts'
+import { takeRawBodies } from './raw-body.ts'
+import { reserveAttachmentRoute } from './reserve-attachment.ts'
 import { uploadAttachmentsRoute } from './upload-attachments.ts'
+import { uploadReservedRoute } from './upload-reserved.ts'
 
 /** Seed 000: the cookie-session API. */
 export function sessionApi(deps: Deps) {
@@ -24,11 +28,17 @@ export function sessionApi(deps: Deps) {
     await app.register(async (authenticated: App) => {
       requireSession(authenticated, deps)
       deleteSessionRoute(authenticated, deps)
+      reserveAttachmentRoute(authenticated, deps)
+      changeAttachmentRoute(authenticated, deps)
       uploadAttachmentsRoute(authenticated, deps)
       listMessageAttachmentsRoute(authenticated, deps)
       getAttachmentRoute(authenticated, deps)
       downloadAttachmentRoute(authenticated, deps)
       deleteAttachmentRoute(authenticated, deps)
+      await authenticated.register(async (raw: App) => {
+        takeRawBodies(raw)
+        uploadReservedRoute(raw, deps)
+      })
     })
     methods.answer()
   }

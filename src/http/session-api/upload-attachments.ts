@@ -1,9 +1,8 @@
 import { Type } from 'typebox'
-import { memberOfMessage } from '../../access/membership.ts'
 import { actorOf, requireScope } from '../../access/principal.ts'
 import type { Deps } from '../../deps.ts'
 import { StowageError } from '../../errors.ts'
-import { upload } from '../../lifecycle/upload.ts'
+import { uploadNew } from '../../lifecycle/upload-new.ts'
 import type { App } from '../app.ts'
 import { receiveForm } from '../forms/receive-form.ts'
 import { openTransfer } from '../forms/transfer.ts'
@@ -24,18 +23,18 @@ export function uploadAttachmentsRoute(app: App, deps: Deps): void {
   app.post('/messages/:messageId/attachments', { schema }, async (request) => {
     const who = request.principal
     requireScope(who, 'write')
-    const messageId = await memberOfMessage(deps.db, { id: integerId(request.params.messageId, 'Message') }, who)
+    const messageId = integerId(request.params.messageId, 'Message')
     using transfer = openTransfer(request.raw, deps.config.uploadIdleSeconds)
     const { signal } = transfer
 
-    const attachments = await upload(deps, { actor: actorOf(who), signal }, async (receive) => {
+    const attachments = await uploadNew(deps, { actor: actorOf(who), signal }, async (receive) => {
       const declarations = new Declarations(deps.config.checksumAlgorithm)
       await receiveForm(request, deps.config, {
         fileField,
         signal,
         onField: (field) => declarations.add(field),
-        onFile: ({ fileName, contentType, body }) =>
-          receive({ messageId, uploaderId: who.userId, fileName, contentType, body, ...declarations.next() }),
+        onFile: ({ fileName, contentType, body, atMost }) =>
+          receive({ messageId, uploaderId: who.userId, fileName, contentType, body, atMost, ...declarations.next() }),
       })
       if (declarations.files === 0)
         throw new StowageError('invalid', `The form holds no file. Send at least one, named "${fileField}".`)

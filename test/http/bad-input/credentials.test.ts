@@ -6,7 +6,7 @@ import { deleteUser } from '../../../src/chat/users.ts'
 import { startTestServer, type TestServer } from '../../support/server.ts'
 import { send } from './forms.ts'
 import { newestId, storeIsEmpty } from './remains.ts'
-import { bearerRoutes, cookieRoutes } from './routes.ts'
+import { bearerRoutes, cookieRoutes, reserveRoute } from './routes.ts'
 import { bearerApi, cookieApi, type Surface } from './surfaces.ts'
 
 type Credential = [what: string, headers: Record<string, string>]
@@ -73,7 +73,7 @@ async function areRefused(t: Parameters<typeof startTestServer>[0], surface: Sur
   const server = await startTestServer(t, { store: 'disk' })
   const credentials = surface === cookieApi ? await badCookies(server) : await badTokens(server)
   for (const [what, bad] of credentials) {
-    for (const route of surface === cookieApi ? cookieRoutes : bearerRoutes) {
+    for (const route of surface === cookieApi ? [...cookieRoutes, reserveRoute] : bearerRoutes) {
       const { headers, body } = route.form(target)
       const all = { headers: { ...headers, ...bad }, body }
       const answer = await send(server.url, route.method, route.path(target), all)

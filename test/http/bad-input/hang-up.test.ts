@@ -65,7 +65,7 @@ async function halfCloses(t: Test, server: TestServer, surface: Surface, form: R
 
 for (const store of ['s3', 'disk'] as const) {
   t.test(`on ${store}`, { skip: store === 's3' && skipWithoutS3 }, async (t) => {
-    const server = await startTestServer(t, { store, env: { MAX_CONCURRENT_UPLOADS: '1' } })
+    const server = await startTestServer(t, { store, env: { MAX_CONCURRENT_UPLOADS: '1', LOG_LEVEL: 'debug' } })
     for (const surface of surfaces) {
       for (const [way, leave] of Object.entries(ways)) {
         await t.test(`${surface.name}: a client ${way} its connection within a file`, (t) =>
@@ -105,14 +105,17 @@ for (const store of ['s3', 'disk'] as const) {
   })
 }
 
-t.test('a client that goes away while its rights are looked up takes no slot', async (t) => {
+t.test('a client that goes away while its session is looked up takes no slot', async (t) => {
   const server = await startTestServer(t, { store: 'disk', env: { MAX_CONCURRENT_UPLOADS: '1' } })
-  for (const leave of Object.values(ways)) {
-    const { headers, body } = begun(cookieApi)
+  const whole = { ...formOf(filePart(cookieApi)), missing: 0 }
+  const leavings = Object.values(ways).flatMap((leave) =>
+    [{ ...begun(cookieApi), missing: 1000 }, whole].map((form) => ({ leave, ...form })),
+  )
+  for (const { leave, headers, body, missing } of leavings) {
     const form = { headers: { ...headers, ...(await server.cookie(1)) }, body }
     await server.db.transaction(async (holding) => {
-      await holding.execute(sql`lock table members in access exclusive mode`)
-      const socket = begin(server.url, cookieApi.path, form, 1000)
+      await holding.execute(sql`lock table sessions in access exclusive mode`)
+      const socket = begin(server.url, cookieApi.path, form, missing)
       const waiting = () => holding.execute(sql`select from pg_locks where not granted`)
       await until('the lookup waits for the lock', async () => (await waiting()).length > 0)
       leave(socket)

@@ -17,10 +17,16 @@ export interface Route {
   form(target: Target): RawForm
   /** What is not found when the id names nothing. */
   what: RegExp
+  /** The status of a member's request about what is Ready, when it is not taken. */
+  whenReady?: number
 }
 
 const noBody: RawForm = { headers: {}, body: Buffer.alloc(0) }
-const rename: RawForm = { headers: { 'content-type': 'application/json' }, body: Buffer.from('{"filename":"b.txt"}') }
+const json = (value: unknown): RawForm => ({
+  headers: { 'content-type': 'application/json' },
+  body: Buffer.from(JSON.stringify(value)),
+})
+const bytes: RawForm = { headers: { 'content-type': 'text/plain' }, body: Buffer.from('content') }
 
 const attachment = { form: () => noBody, what: /^Attachment not found$/ }
 const message = { form: () => noBody, what: /^Message not found$/ }
@@ -35,6 +41,21 @@ export const cookieRoutes: Route[] = [
     method: 'GET',
     path: (id: Target) => `/api/v1/attachments/${id.attachment}/${id.fileName}?variant=thumbnail`,
     ...attachment,
+    // There are no thumbnails.
+    whenReady: 404,
+  },
+  {
+    method: 'PATCH',
+    path: (id: Target) => `/api/v1/attachments/${id.attachment}`,
+    ...attachment,
+    form: (id: Target) => json({ fileName: id.fileName }),
+  },
+  {
+    method: 'PUT',
+    path: (id: Target) => `/api/v1/attachments/${id.attachment}/${id.fileName}`,
+    ...attachment,
+    form: () => bytes,
+    whenReady: 409,
   },
   { method: 'DELETE', path: (id: Target) => `/api/v1/attachments/${id.attachment}`, ...attachment },
   { method: 'GET', path: (id: Target) => `/api/v1/messages/${id.message}/attachments`, ...message },
@@ -46,10 +67,24 @@ export const cookieRoutes: Route[] = [
   },
 ].map((route) => ({ surface: cookieApi, ...route }))
 
+/** Names a message in its body, where an id is a number and nothing else. */
+export const reserveRoute: Route = {
+  surface: cookieApi,
+  method: 'POST',
+  path: () => '/api/v1/attachments',
+  ...message,
+  form: (id: Target) => json({ messageId: Number(id.message), fileName: id.fileName, fileSize: 7 }),
+}
+
 export const bearerRoutes: Route[] = [
   { method: 'GET', path: (id: Target) => `/v1/attachments/${id.attachment}`, ...attachment },
   { method: 'HEAD', path: (id: Target) => `/v1/attachments/${id.attachment}`, ...attachment },
-  { method: 'PUT', path: (id: Target) => `/v1/attachments/${id.attachment}`, ...attachment, form: () => rename },
+  {
+    method: 'PUT',
+    path: (id: Target) => `/v1/attachments/${id.attachment}`,
+    ...attachment,
+    form: () => json({ filename: 'b.txt' }),
+  },
   { method: 'DELETE', path: (id: Target) => `/v1/attachments/${id.attachment}`, ...attachment },
   {
     method: 'POST',

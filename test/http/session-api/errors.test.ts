@@ -16,17 +16,7 @@ async function ask({ url }: TestServer, method: string, path: string, headers: R
 t.test('an address that is none', async (t) => {
   const server = await startTestServer(t, { store: 'disk' })
   const { headers } = await Session.of(server, 1)
-  for (const path of [
-    '',
-    '/',
-    '/nothing',
-    '/attachments',
-    '/attachments/1/a/b',
-    '/messages/1',
-    '/rooms/1',
-    '/%7e',
-    '/../..',
-  ]) {
+  for (const path of ['', '/', '/nothing', '/attachments/1/a/b', '/messages/1', '/rooms/1', '/%7e', '/../..']) {
     for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND', 'TRACE'])
       for (const credentials of [headers, {}])
         await isError(t, await ask(server, method, `/api/v1${path}`, credentials), 404, /nothing at this address/)
@@ -44,8 +34,9 @@ t.test('a method that an address does not take', async (t) => {
   const server = await startTestServer(t, { store: 'disk' })
   for (const [path, allow] of [
     ['/session', 'DELETE, POST'],
-    ['/attachments/1', 'DELETE, GET, HEAD'],
-    ['/attachments/1/a.txt', 'GET, HEAD'],
+    ['/attachments', 'POST'],
+    ['/attachments/1', 'DELETE, GET, HEAD, PATCH'],
+    ['/attachments/1/a.txt', 'GET, HEAD, PUT'],
     ['/messages/1/attachments', 'GET, HEAD, POST'],
   ] as const) {
     for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'].filter((name) => !allow.includes(name))) {

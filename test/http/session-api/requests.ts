@@ -75,6 +75,38 @@ export class Session {
     return (await readJson<{ attachments: Metadata[] }>(response)).attachments
   }
 
+  /** Announces a file to message 1, unless `fields` say otherwise. */
+  announce(fields: Record<string, unknown>): Promise<Response> {
+    return this.json('POST', '/attachments', { messageId: 1, fileName: 'a.txt', ...fields })
+  }
+
+  /** Reserves what must be taken. @returns its id */
+  async reserve(fields: Record<string, unknown>): Promise<number> {
+    const response = await this.announce(fields)
+    if (response.status !== 201) throw new Error(`${response.status} ${await response.text()}`)
+    return (await readJson<Metadata>(response)).attachmentId
+  }
+
+  /** Sends the bytes of a reserved attachment. */
+  put(
+    id: number,
+    fileName: string,
+    body: string | Uint8Array,
+    headers: Record<string, string> = {},
+  ): Promise<Response> {
+    const bytes = new Uint8Array(typeof body === 'string' ? Buffer.from(body) : body)
+    return this.ask('PUT', `/attachments/${id}/${encodeURIComponent(fileName)}`, { headers, body: bytes })
+  }
+
+  patch(id: number, fields: unknown): Promise<Response> {
+    return this.json('PATCH', `/attachments/${id}`, fields)
+  }
+
+  json(method: string, path: string, body: unknown): Promise<Response> {
+    const headers = { 'content-type': 'application/json' }
+    return this.ask(method, path, { headers, body: JSON.stringify(body) })
+  }
+
   download(id: number, fileName: string): Promise<Response> {
     return this.ask('GET', `/attachments/${id}/${encodeURIComponent(fileName)}`)
   }

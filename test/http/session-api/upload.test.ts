@@ -72,29 +72,28 @@ t.test('as many files as allowed, and fields that mean nothing', async (t) => {
   )
 })
 
-t.test('a read-only session may not upload, nor delete', async (t) => {
+t.test('a read-only session may change nothing', async (t) => {
   const server = await startTestServer(t, { store: 'disk' })
-  const [id = 0] = await (await Session.of(server, 2)).upload(textFile())
+  const session = await Session.of(server, 2)
+  const [id = 0] = await session.upload(textFile())
+  const reserved = await session.reserve({ fileSize: 7 })
   const exchange = await fetch(`${server.url}/api/v1/session`, {
     method: 'POST',
     headers: await server.bearer(2, ['read']),
   })
   const cookie = exchange.headers.getSetCookie()[0]?.split(';')[0] ?? ''
-  const body = new FormData()
-  body.append('files', textFile())
   const at = `${server.url}/api/v1`
-  await isError(
-    t,
-    await fetch(`${at}/messages/1/attachments`, { method: 'POST', headers: { cookie }, body }),
-    403,
-    /scope write/,
-  )
-  await isError(
-    t,
-    await fetch(`${at}/attachments/${id}`, { method: 'DELETE', headers: { cookie } }),
-    403,
-    /scope write/,
-  )
+  const form = new FormData()
+  form.append('files', textFile())
+  const json = { cookie, 'content-type': 'application/json' }
+  for (const [method, path, headers, body] of [
+    ['POST', '/messages/1/attachments', { cookie }, form],
+    ['POST', '/attachments', json, '{"messageId":1,"fileName":"a","fileSize":7}'],
+    ['PATCH', `/attachments/${reserved}`, json, '{"fileName":"b"}'],
+    ['PUT', `/attachments/${reserved}/a.txt`, { cookie }, 'content'],
+    ['DELETE', `/attachments/${id}`, { cookie }, null],
+  ] as const)
+    await isError(t, await fetch(`${at}${path}`, { method, headers, body }), 403, /scope write/)
   t.equal((await fetch(`${at}/attachments/${id}`, { headers: { cookie } })).status, 200)
-  t.strictSame(await server.states(), { [ready]: 1 })
+  t.strictSame(await server.states(), { [ready]: 1, Initial: 1 })
 })

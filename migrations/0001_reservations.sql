@@ -1,0 +1,5 @@
+ALTER TABLE "attachments" ADD COLUMN "declared_size" bigint;--> statement-breakpoint
+ALTER TABLE "attachments" ADD COLUMN "declared_checksum" text;--> statement-breakpoint
+ALTER TABLE "attachments" ADD CONSTRAINT "attachments_ready_as_declared" CHECK ("attachments"."state" <> 'ReadyForDownloadFromServerToClient' or ("attachments"."file_size" = coalesce("attachments"."declared_size", "attachments"."file_size") and "attachments"."file_checksum" = coalesce("attachments"."declared_checksum", "attachments"."file_checksum")));--> statement-breakpoint
+ALTER TABLE "attachments" ADD CONSTRAINT "attachments_first_attempt" CHECK (("attachments"."attempt" = 0) = ("attachments"."state" in ('Initial', 'ChecksumCalculationOnClientSideInProgress', 'ChecksumCalculationOnClientSideFailed')));--> statement-breakpoint
+ALTER TABLE "attachments" ADD CONSTRAINT "attachments_reserved_size" CHECK ("attachments"."attempt" > 0 or "attachments"."declared_size" is not null);

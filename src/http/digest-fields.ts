@@ -1,0 +1,49 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { StowageError } from '../errors.ts'
+import type { Digest } from '../lifecycle/arriving.ts'
+
+const fields = ['Repr-Digest', 'Content-Digest'] as const
+
+// A member of a structured dictionary (RFC 9651 section 3.2): a key, an item or true, and parameters that mean nothing here.
+const key = '[a-z*][a-z0-9_.*-]*'
+const item = '(?::[A-Za-z0-9+/=]*:|"(?:[^"\\\\]|\\\\.)*"|[^\\s:",;=()]+)'
+const member = new RegExp(`(${key})(?:=(${item}))?(?:;[ ]*${key}(?:=${item})?)*(?:[ \\t]*,[ \\t]*(?!$)|$)`, 'y')
+
+/**
+ * The sha-256 that `Repr-Digest` or `Content-Digest` (RFC 9530) declares of a body without Content-Encoding, for which
+ * both mean the same; other algorithms are passed over.
+ * @throws StowageError `invalid` for a field that cannot be read, or two that differ
+ */
+export function declaredDigests(headers: IncomingHttpHeaders): Digest[] {
+  const declared = fields.flatMap((field) => sha256Of(field, headers[field.toLowerCase()]) ?? [])
+  const [first] = declared
+  if (first === undefined) return []
+  if (declared.some((hex) => hex !== first))
+    throw new StowageError('invalid', 'Repr-Digest and Content-Digest differ. Send one of them.')
+  return [{ algorithm: 'sha256', hex: first }]
+}
+
+function sha256Of(field: string, value: string | string[] | undefined): string | undefined {
+  if (value === undefined) return undefined
+  const text = membersOf(field, [value].flat().join(', ')).get('sha-256')
+  if (text === undefined) return undefined
+  const base64 = /^:([A-Za-z0-9+/]{43})=?:$/.exec(text)?.[1]
+  if (base64 === undefined) throw malformed(field)
+  return Buffer.from(base64, 'base64').toString('hex')
+}
+
+/** Every key with the item it stands for, as written; the last one counts of those that come twice. */
+function membersOf(field: string, text: string): Map<string, string> {
+  const members = new Map<string, string>()
+  for (let end = 0; end < text.length; end = member.lastIndex) {
+    member.lastIndex = end
+    const found = member.exec(text)
+    if (found === null) throw malformed(field)
+    members.set(String(found[1]), found[2] ?? '')
+  }
+  return members
+}
+
+function malformed(field: string): StowageError {
+  return new StowageError('invalid', `${field} must read sha-256=:…: with the digest of 32 bytes in base64 (RFC 9530).`)
+}

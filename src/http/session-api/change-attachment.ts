@@ -1,0 +1,38 @@
+import { Type } from 'typebox'
+import { changeableAttachment } from '../../access/membership.ts'
+import { actorOf, requireScope } from '../../access/principal.ts'
+import type { Deps } from '../../deps.ts'
+import { StowageError } from '../../errors.ts'
+import { change } from '../../lifecycle/change.ts'
+import { clientSideStates } from '../../lifecycle/states.ts'
+import type { App } from '../app.ts'
+import { declaredChecksum } from '../forms/declared.ts'
+import { integerId } from '../ids.ts'
+import { Metadata, metadataOf } from './metadata.ts'
+
+const schema = {
+  params: Type.Object({ attachmentId: Type.String() }),
+  body: Type.Object({
+    attachmentState: Type.Optional(Type.Enum([...clientSideStates])),
+    fileChecksum: Type.Optional(Type.String({ description: 'Hex, in the algorithm of the attachment' })),
+    fileName: Type.Optional(Type.String()),
+  }),
+  response: { 200: Metadata },
+}
+
+/** `PATCH /attachments/:attachmentId`: the client tells where it is with its checksum, what that is, or another name. */
+export function changeAttachmentRoute(app: App, deps: Deps): void {
+  app.patch('/attachments/:attachmentId', { schema }, async ({ principal, params, body }) => {
+    requireScope(principal, 'write')
+    const { attachmentState: state, fileChecksum, fileName } = body
+    const ref = { id: integerId(params.attachmentId, 'Attachment') }
+    const attachment = await changeableAttachment(deps.db, ref, principal)
+    if (state === undefined && fileChecksum === undefined && fileName === undefined)
+      throw new StowageError('invalid', 'Nothing is to be changed. Send attachmentState, fileChecksum or fileName.')
+    const checksum =
+      fileChecksum === undefined
+        ? undefined
+        : declaredChecksum('fileChecksum', fileChecksum, attachment.fileChecksumAlgorithm)
+    return metadataOf(await change(deps, attachment, { state, checksum, fileName }, actorOf(principal)))
+  })
+}

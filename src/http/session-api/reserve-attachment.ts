@@ -1,0 +1,41 @@
+import { Type } from 'typebox'
+import { memberOfMessage } from '../../access/membership.ts'
+import { actorOf, requireScope } from '../../access/principal.ts'
+import type { Deps } from '../../deps.ts'
+import { reserve } from '../../lifecycle/reserve.ts'
+import type { App } from '../app.ts'
+import { declaredChecksum } from '../forms/declared.ts'
+import { integerId } from '../ids.ts'
+import { Metadata, metadataOf } from './metadata.ts'
+
+const schema = {
+  body: Type.Object({
+    messageId: Type.Integer(),
+    fileName: Type.String(),
+    fileSize: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'Bytes' }),
+    contentType: Type.Optional(Type.String()),
+    fileChecksum: Type.Optional(Type.String({ description: 'Hex, in the configured algorithm' })),
+  }),
+  response: { 201: Metadata },
+}
+
+/** `POST /attachments`: announces a file, whose bytes a `PUT` at its address brings later. */
+export function reserveAttachmentRoute(app: App, deps: Deps): void {
+  app.post('/attachments', { schema }, async ({ principal, body }, reply) => {
+    requireScope(principal, 'write')
+    const ref = { id: integerId(String(body.messageId), 'Message') }
+    const messageId = await memberOfMessage(deps.db, ref, principal)
+    const { fileName, fileSize, contentType, fileChecksum } = body
+    const checksum =
+      fileChecksum === undefined
+        ? undefined
+        : declaredChecksum('fileChecksum', fileChecksum, deps.config.checksumAlgorithm)
+    const reserved = await reserve(deps, {
+      ...{ messageId, uploaderId: principal.userId, fileName, contentType, actor: actorOf(principal) },
+      declaredSize: fileSize,
+      declaredChecksum: checksum,
+    })
+    const location = `${deps.publicUrl()}/api/v1/attachments/${reserved.id}`
+    return reply.code(201).header('location', location).send(metadataOf(reserved))
+  })
+}

@@ -1,0 +1,34 @@
+import type { Readable } from 'node:stream'
+import type { Attachment } from '../db/transitions.ts'
+import type { Deps } from '../deps.ts'
+import { beginNew } from './begin.ts'
+import type { Announced } from './reserve.ts'
+import { type Uploading, upload } from './upload.ts'
+
+/** A file that nobody knew of before the request that brings it. */
+export interface NewFile extends Omit<Announced, 'actor'> {
+  body: Readable
+  /** Bytes of the form it comes with, when they are known. */
+  atMost: number | undefined
+}
+
+export type ReceiveNew = (file: NewFile) => Promise<void>
+
+/**
+ * Uploads files that come with a form, each a new attachment.
+ * @param receiveAll brings the files, one after another
+ * @returns the attachments, Ready, in the order they were brought
+ * @throws StowageError as `upload` does
+ */
+export function uploadNew(
+  deps: Deps,
+  uploading: Uploading,
+  receiveAll: (receive: ReceiveNew) => Promise<void>,
+): Promise<Attachment[]> {
+  const { actor } = uploading
+  return upload(deps, uploading, (receive) =>
+    receiveAll(({ body, atMost, ...announced }) =>
+      receive({ begin: () => beginNew(deps, { ...announced, actor }), openBody: () => body, atMost }),
+    ),
+  )
+}

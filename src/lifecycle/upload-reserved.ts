@@ -1,0 +1,69 @@
+import type { Readable } from 'node:stream'
+import type { Attachment } from '../db/transitions.ts'
+import type { Deps } from '../deps.ts'
+import { StowageError } from '../errors.ts'
+import type { Digest } from './arriving.ts'
+import { beginReserved } from './begin.ts'
+import { contentTypeFrom, unknownType } from './content-type.ts'
+import { tooLarge } from './ingest.ts'
+import { type Uploading, upload } from './upload.ts'
+
+/** The bytes of an attachment that was announced before, and what comes with them. */
+export interface ReservedFile {
+  /** Bytes. */
+  size: number
+  /** As the client claims it. It counts only when nothing better was known. */
+  contentType: string | undefined
+  /** What the client declares besides what was reserved. */
+  digests: readonly Digest[]
+  openBody(): Readable
+}
+
+/**
+ * Uploads the bytes of an attachment that awaits them: a reservation, or one whose attempts failed.
+ * @param attachment one that the caller uploads
+ * @returns the attachment, Ready
+ * @throws StowageError `too_large`, `invalid` when size or digest are not as reserved, `conflict` when the bytes are there
+ *   or on their way: then nothing has moved; after that as `upload` does
+ */
+export async function uploadReserved(
+  deps: Deps,
+  uploading: Uploading,
+  attachment: Attachment,
+  file: ReservedFile,
+): Promise<Attachment> {
+  if (file.size > deps.config.maxFileSize) throw tooLarge(deps.config.maxFileSize)
+  requireAsReserved(attachment, file)
+  const [uploaded] = await upload(deps, uploading, (receive) =>
+    receive({
+      async begin() {
+        const { actor } = uploading
+        const begun = await beginReserved(deps, attachment, { contentType: contentTypeOf(attachment, file), actor })
+        return { ...begun, declaredSize: file.size, declaredDigests: [...begun.declaredDigests, ...file.digests] }
+      },
+      openBody: file.openBody,
+    }),
+  )
+  return uploaded as Attachment
+}
+
+function contentTypeOf({ contentType, fileName }: Attachment, file: ReservedFile): string {
+  return contentType === unknownType ? contentTypeFrom(file.contentType, fileName) : contentType
+}
+
+function requireAsReserved(
+  { declaredSize, declaredChecksum, fileChecksumAlgorithm }: Attachment,
+  { size, digests }: ReservedFile,
+): void {
+  if (declaredSize !== null && declaredSize !== size)
+    throw new StowageError(
+      'invalid',
+      `The body has ${size} bytes, but ${declaredSize} were reserved. Send the file that was announced.`,
+    )
+  const declared = digests.find(({ algorithm }) => algorithm === fileChecksumAlgorithm)
+  if (declared && declaredChecksum !== null && declared.hex !== declaredChecksum)
+    throw new StowageError(
+      'invalid',
+      `The ${declared.algorithm} sent along is ${declared.hex}, but ${declaredChecksum} was reserved. Correct one of them.`,
+    )
+}

@@ -1,0 +1,64 @@
+import { promisify } from 'node:util'
+import { sql } from 'drizzle-orm'
+import t from 'tap'
+import { skipWithoutS3 } from '../../support/bucket.ts'
+import { startTestServer, type TestServer } from '../../support/server.ts'
+import { beginPut } from '../../support/slow-put.ts'
+import { until } from '../../support/until.ts'
+import { storeIsEmpty } from '../bad-input/remains.ts'
+import { Session } from './requests.ts'
+import { objectsOf, ready, rowOf, uploadFailed } from './reservations.ts'
+
+const aborted = 30
+
+/** What grows when something is not given back. */
+function listenersOf({ app }: TestServer) {
+  const listeners = app.server.eventNames().map((name) => [String(name), app.server.listenerCount(name)])
+  return { listeners, exitListeners: process.listenerCount('exit') }
+}
+
+const connectionsOf = ({ app }: TestServer) => promisify(app.server.getConnections.bind(app.server))()
+
+/** Queries and transactions under way, but for this one. */
+async function busyInDatabase({ db }: TestServer): Promise<number> {
+  const rows = await db.execute(sql`
+    select from pg_stat_activity
+    where datname = current_database() and state <> 'idle' and pid <> pg_backend_pid()`)
+  return rows.length
+}
+
+for (const store of ['s3', 'disk'] as const) {
+  t.test(`after ${aborted} aborted attempts on ${store}`, { skip: store === 's3' && skipWithoutS3 }, async (t) => {
+    const warnings: Error[] = []
+    const warn = (warning: Error) => warnings.push(warning)
+    process.on('warning', warn)
+    t.teardown(() => process.off('warning', warn))
+    const server = await startTestServer(t, { store, env: { MAX_CONCURRENT_UPLOADS: '1' } })
+    const session = await Session.of(server, 2)
+    const id = await session.reserve({ fileSize: 200_000 })
+    const baseline = { ...listenersOf(server), connections: await connectionsOf(server) }
+    for (let attempt = 1; attempt <= aborted; attempt += 1) {
+      const { socket, send } = beginPut(server.url, `/api/v1/attachments/${id}/a.txt`, 200_000, session.headers)
+      await send(Buffer.alloc(100_000))
+      await until('it has begun', async () => (await rowOf(server, id))?.attempt === attempt)
+      // The ways to go away take turns.
+      attempt % 2 === 0 ? socket.destroy() : socket.resetAndDestroy()
+      await until('it has failed', async () => (await rowOf(server, id))?.state === uploadFailed)
+    }
+    await until('the connections are gone', async () => (await connectionsOf(server)) <= baseline.connections)
+    await until('the database is idle', async () => (await busyInDatabase(server)) === 0)
+    const { connections: _, ...listeners } = baseline
+    t.strictSame(listenersOf(server), listeners, 'nothing is held that was not held before')
+    const failures = Array.from({ length: aborted }, (_, index) => [index + 1, true])
+    t.strictSame(await objectsOf(server, id), failures, 'the bytes of every attempt are to go')
+    await storeIsEmpty(t, server)
+
+    t.equal((await session.put(id, 'a.txt', Buffer.alloc(200_000))).status, 200, 'the slot is free')
+    t.match(await rowOf(server, id), { state: ready, attempt: aborted + 1 })
+    t.equal((await server.remains()).objects.length, 1)
+    t.equal((await session.ask('DELETE', `/attachments/${id}`)).status, 200)
+    t.strictSame(await objectsOf(server, id), [...failures, [aborted + 1, true]])
+    await storeIsEmpty(t, server)
+    t.strictSame(warnings, [], 'Node has warned of nothing')
+  })
+}
