@@ -1,0 +1,76 @@
+import { type Bucket, createBucket } from '../backends/bucket.ts'
+import { createDatabase, type Database } from '../backends/database.ts'
+import type { Client } from '../client/client-process.ts'
+import { formWith } from '../client/form.ts'
+import { type Stage, startOn } from '../stage.ts'
+import { runStowage, stowageEnvironment } from './stowage-process.ts'
+
+/** A deployment of Stowage with a user, a room, a message and the files that are downloaded. */
+export interface Fixture extends AsyncDisposable {
+  /** Every measurement works on a copy of its own. */
+  database: Database
+  /** Holds the files that are downloaded. */
+  bucket: Bucket
+  cookie: string
+  /** What forms are posted to. */
+  uploadPath: string
+  messageId: number
+  /** Where the file of so many bytes is. */
+  downloads: Map<number, { path: string; objectKey: string }>
+}
+
+type Parts = Omit<Stage, 'fixture'>
+
+const user = 1
+const room = 1
+const messageId = 1
+const uploadPath = `/api/v1/messages/${messageId}/attachments`
+
+/** Sets one up as an operator would: a token from the command line, the rest over the admin API. */
+export async function makeFixture(stage: Parts, fileSizes: number[]): Promise<Fixture> {
+  await using made = new AsyncDisposableStack()
+  const database = made.use(await createDatabase(stage.backends))
+  const bucket = made.use(await createBucket(stage.backends))
+  const env = stowageEnvironment(stage.backends, database, bucket)
+  await using server = await startOn(stage, ['src/main.ts', 'serve'], env)
+  const token = await runStowage(stage, ['token', 'create', '--user', `${user}`, '--scope', 'read,write,admin'], env)
+
+  const call = (method: string, path: string, body: object) => callAdmin(server.url + path, method, token, body)
+  await call('PUT', `/v1/rooms/${room}`, { memberIds: [user] })
+  await call('PUT', `/v1/messages/${messageId}`, { roomId: room, authorId: user })
+  const { cookie } = await call('POST', '/v1/sessions', { userId: user })
+
+  const downloads: Fixture['downloads'] = new Map()
+  for (const size of fileSizes) downloads.set(size, await uploadOne(stage.client, server.url, cookie, size, bucket))
+  const kept = made.move()
+  return {
+    database,
+    bucket,
+    cookie,
+    uploadPath,
+    messageId,
+    downloads,
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  }
+}
+
+async function callAdmin(url: string, method: string, token: string, body: object) {
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+  const response = await fetch(url, {
+    method,
+    headers,
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(10_000),
+  })
+  if (!response.ok) throw new Error(`${method} ${url} was answered with ${response.status}: ${await response.text()}`)
+  return (await response.json()) as { cookie: string }
+}
+
+async function uploadOne(client: Client, url: string, cookie: string, size: number, bucket: Bucket) {
+  const { headers, body } = formWith(size)
+  const request = { url, method: 'POST' as const, paths: [uploadPath], headers: { ...headers, cookie }, body }
+  const { answers } = await client.run({ ...request, concurrency: 1, timeoutSeconds: 120 })
+  const [id] = JSON.parse(answers[0] ?? '').attachmentIds
+  const [objectKey = ''] = await bucket.keysOf(size)
+  return { path: `/api/v1/attachments/${id}/bench.bin`, objectKey }
+}
