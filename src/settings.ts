@@ -201,7 +201,7 @@ export const settings = {
     'FAILED_RETENTION_HOURS',
     whole(1, 24 * 365),
     '24',
-    'How long the rows of failed and of deleted attachments are kept.',
+    'How long the rows of failed and of deleted attachments, and of reservations never used, are kept.',
   ),
   checksumAlgorithm: setting(
     'CHECKSUM_ALGORITHM',

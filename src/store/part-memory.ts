@@ -3,6 +3,9 @@ const mebibyte = 1024 * 1024
 /** Bytes of a block: small, since every part has one that is not full yet. */
 export const blockSize = mebibyte / 4
 
+/** How many blocks may be out before the spare is closed: with so many uploads, memory is dearer than overlap. */
+const crowd = (256 * mebibyte) / blockSize
+
 /** How many blocks stay when none is lent any more. */
 const keptFree = (64 * mebibyte) / blockSize
 
@@ -39,7 +42,7 @@ export class PartMemory {
    */
   open(least: number, wanted = least): Allowance {
     const beyond = blocksOf(wanted) - blocksOf(least)
-    if (beyond > this.#spare) return new Allowance(this, least)
+    if (beyond > this.#shareable) return new Allowance(this, least)
     this.#spare -= beyond
     return new Allowance(this, wanted, () => this.#giveSpare(beyond))
   }
@@ -49,7 +52,7 @@ export class PartMemory {
    * @returns a block with arbitrary content; `undefined` when the spare is used up
    */
   lend(isSure: boolean): Buffer | undefined {
-    if (!isSure && this.#spare === 0) return undefined
+    if (!isSure && this.#shareable === 0) return undefined
     if (!isSure) this.#spare -= 1
     this.#lent += 1
     return this.#free.pop() ?? Buffer.allocUnsafeSlow(blockSize)
@@ -71,6 +74,11 @@ export class PartMemory {
   /** Forgets the free blocks. */
   clear(): void {
     this.#free.length = 0
+  }
+
+  /** Blocks of the spare that may be had now. */
+  get #shareable(): number {
+    return this.#lent < crowd ? this.#spare : 0
   }
 
   #giveSpare(blocks: number): void {
