@@ -149,7 +149,7 @@ export const settings = {
     'S3_CHECKSUMS',
     oneOf('crc32', 'off'),
     'crc32',
-    'Checksum sent with every part and compared with what the store reports. `off` for stores that know none.',
+    'Checksum that the store is given with every byte, verifies and reports. `off` for stores that know none.',
   ),
   awsAccessKeyId: secret(
     'AWS_ACCESS_KEY_ID',

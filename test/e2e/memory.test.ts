@@ -1,22 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import t from 'tap'
-import { program } from '../commands/stowage.ts'
-import { createTestBucket, skipWithoutS3 } from '../support/bucket.ts'
-import { createTestDatabase } from '../support/database.ts'
+import { skipWithoutS3 } from '../support/bucket.ts'
 import { beginForm } from '../support/slow-form.ts'
-import { demoPrinted, printedCredentials, type Serving, startServing } from './serving.ts'
+import { peakOf, skipWithoutPeaks } from './peak.ts'
+import type { Serving } from './serving.ts'
+import { startServingOnS3 } from './serving-on-s3.ts'
 
 const mebibyte = 2 ** 20
-/** As `npm start` runs it. */
-const command = [process.execPath, '--max-semi-space-size=2', program, 'serve']
-
-/** Most memory the process has ever held, in MiB. Linux alone tells. */
-async function peakOf({ pid }: Serving): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024
-}
 
 /** Uploads a file of so many MiB. @returns its id */
 async function uploadMebibytes({ url }: Serving, cookie: string, count: number): Promise<number> {
@@ -35,27 +25,14 @@ async function downloadedBytes({ url }: Serving, cookie: string, id: number): Pr
   return bytes
 }
 
-const skip = skipWithoutS3 || (!existsSync('/proc/self/status') && 'needs /proc')
-
-t.test('memory does not grow with the size of a file', { skip }, async (t) => {
-  const { bucket, endpoint, region, accessKeyId, secretAccessKey } = await createTestBucket(t)
-  const env = {
-    DATABASE_URL: await createTestDatabase(t),
-    S3_BUCKET: bucket,
-    S3_ENDPOINT: endpoint,
-    S3_REGION: region,
-    AWS_ACCESS_KEY_ID: accessKeyId,
-    AWS_SECRET_ACCESS_KEY: secretAccessKey,
-    DEMO: 'true',
-  }
-  const serving = await startServing(t, env, { command })
-  await demoPrinted(serving)
-  const { cookie } = printedCredentials(serving)
+t.test('memory does not grow with the size of a file', { skip: skipWithoutS3 || skipWithoutPeaks }, async (t) => {
+  const serving = await startServingOnS3(t)
+  const { cookie } = serving
   const peaks: number[] = []
   for (const size of [64, 1024]) {
     const id = await uploadMebibytes(serving, cookie, size)
     t.equal(await downloadedBytes(serving, cookie, id), size * mebibyte)
-    peaks.push(await peakOf(serving))
+    peaks.push((await peakOf(serving)) / mebibyte)
   }
   const [small = Number.NaN, large = Number.NaN] = peaks
   t.comment(`peak after 64 MiB: ${small.toFixed()} MiB, after 1 GiB: ${large.toFixed()} MiB`)

@@ -36,7 +36,7 @@ export function beginForm(
   const chunk = async (bytes: Buffer) => {
     socket.write(`${bytes.length.toString(16)}\r\n`)
     socket.write(bytes)
-    if (!socket.write('\r\n')) await drainedOrClosed(socket)
+    if (!socket.write('\r\n') && !socket.closed) await drainedOrClosed(socket)
   }
   const before = Object.entries(fields).map(
     ([name, value]) => `--${boundary}\r\n${fieldHeaders(name)}\r\n\r\n${value}\r\n`,
