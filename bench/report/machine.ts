@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import type { Backends } from '../backends/backends.ts'
 import { postgresVersion } from '../backends/database.ts'
 
-const root = new URL('../../', import.meta.url)
+const root = new URL('../..', import.meta.url)
 const run = promisify(execFile)
 
 const libraries = [

@@ -5,7 +5,7 @@ import { type Config, ConfigError, readConfig } from '../config.ts'
 import { type DatabaseClient, openDatabase } from '../db/client.ts'
 import { countPendingMigrations } from '../db/migrate.ts'
 import type { ObjectStore } from '../store/object-store.ts'
-import { explainProbe, probeMultipart } from '../store/s3-probe.ts'
+import { explainProbe, probeMultipart } from '../store/s3/probe.ts'
 import { openStore, reachDatabase, s3Options } from './parts.ts'
 
 const answerSeconds = 10

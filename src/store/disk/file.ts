@@ -1,0 +1,89 @@
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { StowageError } from '../../errors.ts'
+import { untilAborted } from '../../until-aborted.ts'
+import { requireSize } from '../announced-size.ts'
+import type { PutOptions, StoredObject } from '../object-store.ts'
+import { notStored } from '../unavailable.ts'
+
+/**
+ * Writes a body into a partial file, which gets its name when every byte is on the disk: what lies at `path` is whole.
+ * After a failure the partial file is left for {@link removeFile}.
+ * @throws the body's own error, the signal's reason, or StowageError `storage_unavailable`
+ */
+export async function storeFile(
+  path: string,
+  body: AsyncIterable<Uint8Array>,
+  { signal, size: announced }: PutOptions,
+): Promise<StoredObject> {
+  await writing(makeFolder(dirname(path)))
+  const size = await writePartial(path, body, signal)
+  signal.throwIfAborted()
+  if (announced !== undefined) requireSize(size, announced)
+  await writing(publish(path))
+  return { size }
+}
+
+/** Bytes of the file, or `undefined` when there is none. */
+export async function sizeOfFile(path: string): Promise<number | undefined> {
+  const found = await stat(path).catch(ignoreAbsent)
+  return found?.size
+}
+
+/** Removes the file and what an unfinished {@link storeFile} left, for good: also when the power fails now. */
+export async function removeFile(path: string): Promise<void> {
+  await rm(partialOf(path), { force: true })
+  await rm(path, { force: true })
+  await syncFolder(dirname(path)).catch(ignoreAbsent)
+}
+
+async function writePartial(path: string, body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<number> {
+  const file = await writing(open(partialOf(path), 'wx'))
+  try {
+    let size = 0
+    for await (const chunk of untilAborted(body, signal)) {
+      await writing(file.writeFile(chunk))
+      size += chunk.length
+    }
+    await writing(file.sync())
+    return size
+  } finally {
+    await writing(file.close())
+  }
+}
+
+/** Nobody takes the name between the question and the answer: only whoever made the partial file may. */
+async function publish(path: string): Promise<void> {
+  if ((await sizeOfFile(path)) !== undefined) throw new StowageError('internal', 'A file was to be stored twice.')
+  await rename(partialOf(path), path)
+  await syncFolder(dirname(path))
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  const made = await mkdir(folder, { recursive: true })
+  if (made !== undefined) await syncFolder(dirname(made))
+}
+
+/** Makes the names in a folder survive a power failure, as fsync does for a file's bytes. */
+async function syncFolder(path: string): Promise<void> {
+  // Windows neither needs this nor lets a folder be opened.
+  if (process.platform === 'win32') return
+  await using folder = await open(path, 'r')
+  await folder.sync()
+}
+
+function partialOf(path: string): string {
+  return `${path}.partial`
+}
+
+function ignoreAbsent(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error
+}
+
+async function writing<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    throw error instanceof StowageError ? error : notStored(error)
+  }
+}

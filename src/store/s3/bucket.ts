@@ -1,0 +1,97 @@
+import { S3Client } from '@aws-sdk/client-s3'
+import { defaultTimeouts, S3Http, type S3Timeouts } from './http.ts'
+import { PartMemory } from './part-memory.ts'
+import { Payload } from './payload.ts'
+
+/** Where the bucket is, and how to work with it. */
+export interface S3StoreOptions {
+  bucket: string
+  region: string
+  /** URL of the store; without it, AWS. */
+  endpoint?: string | undefined
+  /** `endpoint/bucket/key` instead of `bucket.endpoint/key`. */
+  forcePathStyle: boolean
+  /** Whether the store is given CRC32 checksums to verify and to report; some S3-like stores refuse them. */
+  checksums: 'crc32' | 'off'
+  /** Without both of these, the SDK's own credential chain: environment, profile, instance or pod role. */
+  accessKeyId?: string | undefined
+  secretAccessKey?: string | undefined
+  /** Most bytes an object may have. */
+  maxObjectSize: number
+  /** Connections for reads, and as many again for everything else. */
+  maxSockets?: number | undefined
+  /** Bytes of a part, whatever the size of the body; by default as `part-size.ts` says. S3 wants 5 MiB at least. */
+  partSize?: number | undefined
+  /** Most bytes of a single request; by default S3's own limit. */
+  largestRequest?: number | undefined
+  timeouts?: S3Timeouts | undefined
+}
+
+/** What the operations of the S3 store share. */
+export interface S3Bucket {
+  client: S3Client
+  bucket: string
+  checksums: boolean
+  memory: PartMemory
+  maxObjectSize: number
+  partSize: number | undefined
+  largestRequest: number
+}
+
+const mebibyte = 1024 * 1024
+
+/** Bytes that all uploads share beyond the one part each is sure of. */
+export const spareMemory = 32 * mebibyte
+
+/** Bytes: more than this S3 does not take in a single PutObject or UploadPart. */
+const largestRequest = 5 * 1024 * mebibyte
+
+export function openBucket(options: S3StoreOptions): S3Bucket {
+  return {
+    client: openClient(options),
+    bucket: options.bucket,
+    checksums: options.checksums === 'crc32',
+    memory: new PartMemory(spareMemory),
+    maxObjectSize: options.maxObjectSize,
+    partSize: options.partSize,
+    largestRequest: options.largestRequest ?? largestRequest,
+  }
+}
+
+function openClient(options: S3StoreOptions): S3Client {
+  const { region, endpoint, forcePathStyle, accessKeyId, secretAccessKey } = options
+  const { timeouts = defaultTimeouts, maxSockets = 512 } = options
+  const client = new S3Client({
+    region,
+    forcePathStyle,
+    ...(endpoint !== undefined && { endpoint }),
+    ...(accessKeyId !== undefined &&
+      secretAccessKey !== undefined && { credentials: { accessKeyId, secretAccessKey } }),
+    maxAttempts: 3,
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    // With this header the handler opens a connection for each part instead of keeping its connections.
+    expectContinueHeader: false,
+    requestHandler: new S3Http(timeouts, maxSockets),
+  })
+  // It spells out the platform anew for every request, which is a quarter of what the SDK costs.
+  client.middlewareStack.remove('getUserAgentMiddleware')
+  describePayloads(client)
+  return client
+}
+
+/**
+ * Gives a request the headers that its payload has for itself. One of them keeps the SDK from signing, and so from hashing
+ * with sha256, every byte it sends over plain http: the signer takes the hash from there. The bytes are guarded by their
+ * CRC32, which the store verifies.
+ */
+function describePayloads(client: S3Client): void {
+  client.middlewareStack.add(
+    (next) => (args) => {
+      const { Body } = args.input as { Body?: unknown }
+      if (Body instanceof Payload) Object.assign((args.request as { headers: object }).headers, Body.headers)
+      return next(args)
+    },
+    { name: 'describePayloads', step: 'build', priority: 'high' },
+  )
+}

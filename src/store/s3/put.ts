@@ -1,0 +1,18 @@
+import { PutObjectCommand } from '@aws-sdk/client-s3'
+import type { Stored } from '../object-store.ts'
+import type { S3Bucket } from './bucket.ts'
+import { isSameChecksum, storedAfterAll, whileSending } from './delivery.ts'
+import { asBody, base64Of, type Payload } from './payload.ts'
+
+/** Stores an object in a single request. @throws the signal's reason, or StowageError `storage_unavailable` */
+export async function putObject(store: S3Bucket, key: string, payload: Payload, signal: AbortSignal): Promise<Stored> {
+  const { client, bucket: Bucket, checksums } = store
+  const stored = () => ({ size: payload.size, checksum: checksums ? base64Of(payload.checksum) : undefined })
+  try {
+    const command = new PutObjectCommand({ Bucket, Key: key, Body: asBody(payload) })
+    const { ChecksumCRC32 } = await whileSending(signal, (abortSignal) => client.send(command, { abortSignal }))
+    return { ...stored(), isConfirmed: isSameChecksum(ChecksumCRC32, stored().checksum) }
+  } catch (error) {
+    return await storedAfterAll(store, key, stored(), signal, error)
+  }
+}

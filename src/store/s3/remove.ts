@@ -1,0 +1,108 @@
+import {
+  AbortMultipartUploadCommand,
+  DeleteObjectCommand,
+  ListMultipartUploadsCommand,
+  ListObjectVersionsCommand,
+} from '@aws-sdk/client-s3'
+import type { S3Bucket } from './bucket.ts'
+import { isAbsent, isDenied, isNotImplemented, toldAs } from './errors.ts'
+
+export interface RemoveOptions {
+  uploadId?: string | undefined
+  signal: AbortSignal
+}
+
+/**
+ * Leaves nothing of a key: its unfinished uploads go first, so that none of them becomes an object afterwards, then the
+ * object, then every version and delete marker where the bucket keeps them.
+ * @throws StowageError `storage_unavailable`
+ */
+export async function removeObject(store: S3Bucket, key: string, options: RemoveOptions): Promise<void> {
+  try {
+    const [aborted] = await Promise.allSettled([abortUploads(store, key, options)])
+    const hasVersions = await deleteObject(store, key, undefined, options)
+    await deleteVersions(store, key, hasVersions, options)
+    if (aborted.status === 'rejected') throw aborted.reason
+  } catch (error) {
+    throw toldAs(error, options.signal)
+  }
+}
+
+async function abortUploads(store: S3Bucket, key: string, options: RemoveOptions): Promise<void> {
+  if (options.uploadId !== undefined) await abortUpload(store, key, options.uploadId, options)
+  try {
+    for (const uploadId of await listUploads(store, key, options)) await abortUpload(store, key, uploadId, options)
+  } catch (error) {
+    const isEnough = isNotImplemented(error) || (isDenied(error) && options.uploadId !== undefined)
+    if (!isEnough) throw error
+  }
+}
+
+async function abortUpload({ client, bucket }: S3Bucket, key: string, UploadId: string, { signal }: RemoveOptions) {
+  const command = new AbortMultipartUploadCommand({ Bucket: bucket, Key: key, UploadId })
+  await client.send(command, { abortSignal: signal }).catch(ignoreAbsent)
+}
+
+/** The ids of the unfinished uploads of exactly this key; S3 lists by prefix, so longer keys are left out here. */
+async function listUploads({ client, bucket }: S3Bucket, key: string, { signal }: RemoveOptions): Promise<string[]> {
+  const found: string[] = []
+  let page: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } | undefined = {}
+  while (page) {
+    const command: ListMultipartUploadsCommand = new ListMultipartUploadsCommand({
+      Bucket: bucket,
+      Prefix: key,
+      ...page,
+    })
+    const listed = await client.send(command, { abortSignal: signal })
+    for (const { Key, UploadId } of listed.Uploads ?? []) if (Key === key && UploadId) found.push(UploadId)
+    page = listed.IsTruncated
+      ? { KeyMarker: listed.NextKeyMarker, UploadIdMarker: listed.NextUploadIdMarker }
+      : undefined
+  }
+  return found
+}
+
+/** @returns whether the store said that the bucket keeps versions; not all do where versioning is suspended */
+async function deleteObject(
+  { client, bucket }: S3Bucket,
+  key: string,
+  VersionId: string | undefined,
+  { signal }: RemoveOptions,
+): Promise<boolean> {
+  const command = new DeleteObjectCommand({ Bucket: bucket, Key: key, VersionId })
+  const deleted = await client.send(command, { abortSignal: signal }).catch(ignoreAbsent)
+  return deleted?.VersionId !== undefined || deleted?.DeleteMarker === true
+}
+
+async function deleteVersions(
+  store: S3Bucket,
+  key: string,
+  hasVersions: boolean,
+  options: RemoveOptions,
+): Promise<void> {
+  try {
+    for (const versionId of await listVersions(store, key, options)) await deleteObject(store, key, versionId, options)
+  } catch (error) {
+    if (hasVersions || !(isNotImplemented(error) || isDenied(error))) throw error
+  }
+}
+
+/** The ids of the versions and delete markers of exactly this key. */
+async function listVersions({ client, bucket }: S3Bucket, key: string, { signal }: RemoveOptions): Promise<string[]> {
+  const found: string[] = []
+  let page: { KeyMarker?: string | undefined; VersionIdMarker?: string | undefined } | undefined = {}
+  while (page) {
+    const command: ListObjectVersionsCommand = new ListObjectVersionsCommand({ Bucket: bucket, Prefix: key, ...page })
+    const listed = await client.send(command, { abortSignal: signal })
+    for (const { Key, VersionId } of [...(listed.Versions ?? []), ...(listed.DeleteMarkers ?? [])])
+      if (Key === key && VersionId) found.push(VersionId)
+    page = listed.IsTruncated
+      ? { KeyMarker: listed.NextKeyMarker, VersionIdMarker: listed.NextVersionIdMarker }
+      : undefined
+  }
+  return found
+}
+
+function ignoreAbsent(error: unknown): undefined {
+  if (!isAbsent(error)) throw error
+}

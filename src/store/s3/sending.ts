@@ -1,0 +1,14 @@
+import type { PutOptions } from '../object-store.ts'
+import type { S3Bucket } from './bucket.ts'
+
+/** One body on its way to one key. */
+export interface Sending {
+  store: S3Bucket
+  key: string
+  body: AsyncIterable<Uint8Array>
+  /** Aborts when the caller gives up, and by `fail`. */
+  signal: AbortSignal
+  /** Breaks off whatever is being sent. */
+  fail(error: unknown): void
+  onUpload: PutOptions['onUpload']
+}

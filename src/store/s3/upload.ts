@@ -1,0 +1,34 @@
+import { untilAborted } from '../../until-aborted.ts'
+import type { PutOptions, Stored } from '../object-store.ts'
+import type { S3Bucket } from './bucket.ts'
+import { collectAndSend } from './collect.ts'
+import { blockSize } from './part-memory.ts'
+import type { Sending } from './sending.ts'
+import { streamThrough } from './stream-through.ts'
+
+/**
+ * Stores a body. One of known length goes straight through; one of unknown length, or so short that keeping it for a second
+ * try costs nothing, is collected first. However it ends, nothing is being sent any more when it does.
+ * @throws the body's own error, the signal's reason, or StowageError `storage_unavailable`
+ */
+export async function upload(
+  store: S3Bucket,
+  key: string,
+  body: AsyncIterable<Uint8Array>,
+  { signal: caller, size, atMost, onUpload }: PutOptions,
+): Promise<Stored> {
+  const failure = new AbortController()
+  const signal = AbortSignal.any([caller, failure.signal])
+  const fail = (error: unknown) => failure.abort(error)
+  const source = untilAborted(body, signal)
+  const sending: Sending = { store, key, body: source, signal, fail, onUpload }
+  try {
+    if (size !== undefined && size > blockSize) return await streamThrough(sending, size)
+    return await collectAndSend(sending, { size, atMost: size ?? atMost })
+  } catch (error) {
+    fail(error)
+    throw error
+  } finally {
+    await source.return()
+  }
+}

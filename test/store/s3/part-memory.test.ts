@@ -1,0 +1,180 @@
+import t from 'tap'
+import { type Allowance, blockSize, PartMemory } from '../../../src/store/s3/part-memory.ts'
+
+const part = 4 * blockSize
+
+/** As many blocks as there are without waiting, at most `most`; and whether one more had to be waited for. */
+async function takeAll(allowance: Allowance, most = 1000) {
+  const blocks: Buffer[] = []
+  while (blocks.length < most) {
+    const taking = allowance.take()
+    const block = await Promise.race([taking, settled()])
+    if (!block) return { blocks, waiting: taking }
+    blocks.push(block)
+  }
+  return { blocks, waiting: undefined }
+}
+
+/** Resolves when everything that could go on without a block coming back has. */
+async function settled(): Promise<undefined> {
+  for (let turn = 0; turn < 3; turn += 1) await new Promise(setImmediate)
+}
+
+t.test('An upload gets its own part and then what is spare', async (t) => {
+  const memory = new PartMemory(3 * blockSize)
+  const allowance = memory.open(part)
+  const { blocks, waiting } = await takeAll(allowance)
+  t.equal(allowance.partSize, part)
+  t.equal(blocks.length, 4 + 3)
+  t.equal(memory.lent, 4 + 3)
+  t.ok(waiting, 'then it waits')
+  for (const block of blocks) t.equal(block.length, blockSize)
+  t.equal(new Set(blocks.map((block) => block.buffer)).size, 7, 'no block is lent twice')
+})
+
+t.test('An upload that has used up the spare keeps no other from its part', async (t) => {
+  const memory = new PartMemory(3 * blockSize)
+  await takeAll(memory.open(part))
+  for (let upload = 1; upload <= 5; upload += 1) {
+    const { blocks, waiting } = await takeAll(memory.open(part))
+    t.equal(blocks.length, 4)
+    t.ok(waiting)
+    t.equal(memory.lent, 7 + 4 * upload)
+  }
+})
+
+t.test('Whoever waits goes on with its own block that comes back', async (t) => {
+  const memory = new PartMemory(0)
+  const allowance = memory.open(part)
+  const { blocks, waiting } = await takeAll(allowance)
+  t.equal(blocks.length, 4)
+  allowance.giveBack(blocks[0] as Buffer)
+  t.equal(await waiting, blocks[0], 'the same block, used again')
+  t.equal(memory.lent, 4)
+})
+
+t.test('Whoever waits goes on with a spare block of somebody else', async (t) => {
+  const memory = new PartMemory(blockSize)
+  const first = memory.open(part)
+  const second = memory.open(part)
+  const { blocks } = await takeAll(first, 5)
+  const { waiting } = await takeAll(second)
+  let isAwake = false
+  waiting?.then(() => {
+    isAwake = true
+  })
+  // Returned while it holds five: the spare one comes back.
+  first.giveBack(blocks.pop() as Buffer)
+  t.equal((await waiting)?.length, blockSize)
+  t.ok(isAwake)
+
+  const { waiting: again } = await takeAll(second)
+  isAwake = false
+  again?.then(() => {
+    isAwake = true
+  })
+  first.giveBack(blocks.pop() as Buffer)
+  await settled()
+  t.notOk(isAwake, "a block of the other's own part is not to be had")
+  t.equal(memory.lent, 3 + 5)
+})
+
+t.test('One spare block wakes all who wait, and one gets it', async (t) => {
+  const memory = new PartMemory(blockSize)
+  const holder = memory.open(part)
+  const { blocks } = await takeAll(holder, 5)
+  const others = await Promise.all([1, 2, 3].map(() => takeAll(memory.open(part))))
+  let awake = 0
+  for (const { waiting } of others) waiting?.then(() => awake++)
+  holder.giveBack(blocks[4] as Buffer)
+  await settled()
+  t.equal(awake, 1)
+  t.equal(memory.lent, 4 + 3 * 4 + 1)
+})
+
+t.test('A part is as large as wished when the spare can give it', async (t) => {
+  const memory = new PartMemory(13 * blockSize)
+  const large = [memory.open(part, 2 * part), memory.open(part, 2 * part), memory.open(part, 2 * part)]
+  t.same(
+    large.map(({ partSize }) => partSize),
+    [2 * part, 2 * part, 2 * part],
+  )
+  const small = memory.open(part, 2 * part)
+  t.equal(small.partSize, part, 'one spare block is left, four would be needed')
+  t.equal((await takeAll(small)).blocks.length, 4 + 1)
+
+  t.equal((await takeAll(large[0] as Allowance)).blocks.length, 8, 'all of the large part is sure')
+  t.equal(memory.lent, 5 + 8)
+})
+
+t.test('What a large part took out of the spare comes back when the upload is over', async (t) => {
+  const memory = new PartMemory(4 * blockSize)
+  const { waiting } = await (async () => {
+    using large = memory.open(part, 2 * part)
+    t.equal(large.partSize, 2 * part)
+    const other = memory.open(part, 2 * part)
+    t.equal(other.partSize, part)
+    return await takeAll(other)
+  })()
+  t.equal((await waiting)?.length, blockSize, 'who waited for the spare goes on')
+  const next = memory.open(part, 2 * part)
+  t.equal(next.partSize, part, 'three of the four are left')
+  next[Symbol.dispose]()
+})
+
+t.test('A small part gives nothing back that it did not take', async (t) => {
+  const memory = new PartMemory(blockSize)
+  memory.open(part)[Symbol.dispose]()
+  memory.open(part, 2 * part)[Symbol.dispose]()
+  t.equal((await takeAll(memory.open(part))).blocks.length, 5)
+})
+
+t.test('Blocks are used again, and not kept for ever', async (t) => {
+  const memory = new PartMemory(1000 * blockSize)
+  const allowance = memory.open(part)
+  const { blocks } = await takeAll(allowance, 300)
+  t.equal(memory.free, 0)
+  for (const block of blocks.slice(0, 200)) allowance.giveBack(block)
+  t.equal(memory.free, 200, 'while some are out, all are kept')
+  const { blocks: again } = await takeAll(allowance, 50)
+  t.ok(again.every((block) => blocks.includes(block)))
+  t.equal(memory.free, 150)
+  for (const block of [...blocks.slice(200), ...again]) allowance.giveBack(block)
+  t.equal(memory.lent, 0)
+  t.equal(memory.free, (64 * 1024 * 1024) / blockSize)
+  memory.clear()
+  t.equal(memory.free, 0)
+})
+
+t.test('However blocks come and go, no more are out than uploads and spare allow', async (t) => {
+  const memory = new PartMemory(10 * blockSize)
+  const uploads = Array.from({ length: 6 }, () => ({ allowance: memory.open(part, 2 * part), blocks: [] as Buffer[] }))
+  const most = 6 * 4 + 10
+  let waiting = 0
+  let mostWaiting = 0
+  let random = 1
+  for (let step = 0; step < 2000; step += 1) {
+    random = (random * 48_271) % 2_147_483_647
+    const { allowance, blocks } = uploads[random % 6] as (typeof uploads)[number]
+    if (random % 5 < 3) {
+      const taking = allowance.take()
+      const block = await Promise.race([taking, Promise.resolve().then(() => undefined)])
+      if (block) blocks.push(block)
+      else {
+        waiting += 1
+        taking.then((late) => {
+          waiting -= 1
+          blocks.push(late)
+        })
+      }
+    } else if (blocks.length > 0) allowance.giveBack(blocks.pop() as Buffer)
+    if (memory.lent > most) return t.fail(`${memory.lent} blocks are out`)
+    mostWaiting = Math.max(mostWaiting, waiting)
+  }
+  t.ok(mostWaiting > 10, 'there was not enough for all')
+  while (memory.lent > 0) {
+    for (const { allowance, blocks } of uploads) for (const block of blocks.splice(0)) allowance.giveBack(block)
+    await settled()
+  }
+  t.equal(waiting, 0, 'nobody waits for ever')
+})
