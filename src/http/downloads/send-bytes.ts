@@ -52,8 +52,9 @@ function copy(body: Readable, response: ServerResponse, size: number, begin: () 
     if (response.destroyed) return
     if (count === 0) begin()
     count += chunk.length
-    if (count > size) fail(new Error(`The store sent more than the ${size} bytes promised`))
-    else if (!response.write(chunk)) body.pause()
+    if (count > size) return fail(new Error(`The store sent more than the ${size} bytes promised`))
+    corkUntilNextTurn(response)
+    if (!response.write(chunk)) body.pause()
   })
   body.once('end', () => {
     if (count < size) fail(new Error(`The store sent ${count} bytes, not the ${size} promised`))
@@ -64,4 +65,11 @@ function copy(body: Readable, response: ServerResponse, size: number, begin: () 
   response.once('close', onClose)
   if (response.destroyed) onClose()
   return promise.then(() => void response.end())
+}
+
+/** What comes from the store in one turn of the event loop leaves in one call to the kernel: half the CPU of a large file. */
+function corkUntilNextTurn(response: ServerResponse): void {
+  if (response.writableCorked > 0) return
+  response.cork()
+  setImmediate(() => response.uncork())
 }
