@@ -14,7 +14,7 @@ const idle = 240 * megabyte
 
 /** Most memory, in bytes, that the README promises for so many uploads at once. */
 const formulas = {
-  unknown: (uploads: number) => idle + 32 * mebibyte + uploads * 5.5 * mebibyte,
+  unknown: (uploads: number) => idle + 32 * mebibyte + uploads * 7.5 * mebibyte,
   declared: (uploads: number) => idle + uploads * 0.75 * mebibyte,
 }
 
