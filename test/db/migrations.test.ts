@@ -14,7 +14,7 @@ import * as schema from '../../src/db/schema.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { until } from '../support/until.ts'
 
-const snapshots = new URL('../../migrations/meta', import.meta.url)
+const snapshots = new URL('../../migrations/meta/', import.meta.url)
 
 /** What `npm run db:generate` would write for a schema. */
 async function statementsMissing(wanted: Record<string, unknown>): Promise<string[]> {
