@@ -128,7 +128,7 @@ export const settings = {
   databaseUrl: secret(
     'DATABASE_URL',
     databaseUrl,
-    'Postgres. Unset: an embedded Postgres under `DATA_DIR`; required in production.',
+    'Postgres; with `?prepare=false` for a pooler that cannot keep prepared statements. Unset: an embedded Postgres under `DATA_DIR`; required in production.',
   ),
   s3Bucket: optional(
     'S3_BUCKET',

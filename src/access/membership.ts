@@ -53,6 +53,10 @@ export function attachmentNotFound(): StowageError {
   return new StowageError('not_found', 'Attachment not found')
 }
 
+export function messageNotFound(): StowageError {
+  return new StowageError('not_found', 'Message not found')
+}
+
 /** The message's integer id, for a member of its room. @throws StowageError `not_found` */
 export async function memberOfMessage(db: Database, ref: Ref, who: Principal): Promise<number> {
   const [row] = await db
@@ -67,7 +71,7 @@ export async function memberOfMessage(db: Database, ref: Ref, who: Principal): P
         isNull(rooms.deletedAt),
       ),
     )
-  if (!row) throw new StowageError('not_found', 'Message not found')
+  if (!row) throw messageNotFound()
   return row.id
 }
 

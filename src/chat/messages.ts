@@ -1,4 +1,5 @@
 import { and, eq, isNull, sql } from 'drizzle-orm'
+import { messageNotFound } from '../access/membership.ts'
 import { bury } from '../db/attachments.ts'
 import type { Database } from '../db/client.ts'
 import { newPublicId } from '../db/public-ids.ts'
@@ -60,5 +61,5 @@ export async function deleteMessage(db: Database, id: number): Promise<void> {
     .where(and(eq(messages.id, id), isNull(messages.deletedAt)))
     .returning({ id: messages.id })
   await bury(db, { messageId: id })
-  if (deleted.length === 0) throw new StowageError('not_found', 'Message not found')
+  if (deleted.length === 0) throw messageNotFound()
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { messageNotFound } from '../access/membership.ts'
 import { type Attachment, beginAttempt, insertUploading, type Writer } from '../db/transitions.ts'
 import type { Deps } from '../deps.ts'
 import { StowageError } from '../errors.ts'
@@ -16,7 +17,7 @@ export async function beginNew(deps: Pick<Deps, 'db' | 'config'>, announced: Ann
   const writer = newWriter(deps)
   const intent = { ...reservationOf(deps, announced), ...writer, reason }
   const attachment = await insertUploading(deps.db, intent)
-  if (attachment === undefined) throw new StowageError('not_found', 'Message not found')
+  if (attachment === undefined) throw messageNotFound()
   return arriving(attachment, writer)
 }
 

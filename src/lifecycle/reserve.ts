@@ -1,6 +1,6 @@
+import { messageNotFound } from '../access/membership.ts'
 import { type Attachment, insertReserved, type Reservation } from '../db/transitions.ts'
 import type { Deps } from '../deps.ts'
-import { StowageError } from '../errors.ts'
 import { contentTypeFrom } from './content-type.ts'
 import { fileNameFrom } from './file-name.ts'
 import { tooLarge } from './ingest.ts'
@@ -31,7 +31,7 @@ export async function reserve(
   const reservation = { ...reservationOf(deps, announced), declaredSize: announced.declaredSize }
   if (announced.declaredSize > deps.config.maxFileSize) throw tooLarge(deps.config.maxFileSize)
   const reserved = await insertReserved(deps.db, { ...reservation, reason: 'The client announced the file.' })
-  if (reserved === undefined) throw new StowageError('not_found', 'Message not found')
+  if (reserved === undefined) throw messageNotFound()
   return reserved
 }
 

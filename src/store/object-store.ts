@@ -13,7 +13,7 @@ export interface StoredObject {
 
 /** What a put has stored. */
 export interface Stored extends StoredObject {
-  /** The store has already answered with the checksum of the finished object: `head` would tell nothing new. */
+  /** The store itself has already told of the finished object: `head` would tell nothing new. */
   isConfirmed: boolean
 }
 

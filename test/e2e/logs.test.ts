@@ -33,6 +33,8 @@ t.test('logs are JSON lines with a request id, and keep secrets and file names t
     .filter((line) => line.startsWith('{'))
     .map((line) => JSON.parse(line))
   t.ok(records.some(({ reqId, req }) => reqId && req?.route === '/api/v1/attachments/:attachmentId/:fileName'))
+  const ofRequests = records.filter(({ reqId, res }) => reqId && res)
+  t.equal(new Set(ofRequests.map(({ reqId }) => reqId)).size, ofRequests.length, 'one line a request')
   const logged = lines().join('\n')
   const secrets = [name, cookie.split('=')[1], authorization.slice('Bearer '.length), searchParams.get('signature')]
   for (const secret of secrets) t.notOk(logged.includes(String(secret)), String(secret))

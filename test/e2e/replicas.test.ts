@@ -5,6 +5,7 @@ import { createTestDatabase } from '../support/database.ts'
 import { beginForm } from '../support/slow-form.ts'
 import { until } from '../support/until.ts'
 import { demoPrinted, downloadFile, printedCredentials, type Serving, startServing, uploadFile } from './serving.ts'
+import { putBytes, reserve } from './ways-to-upload.ts'
 
 const leaseSeconds = 4
 const attachments = '/api/v1/messages/1/attachments'
@@ -74,6 +75,28 @@ t.test('replicas on one database and one bucket', { skip: skipWithoutS3 }, async
     const [failed] = await listed(other, cookie)
     t.match(failed, { attachmentState: 'UploadFromClientToServerFailed', failureReason: /Send it again/ })
     form.socket.destroy()
+  })
+
+  t.test('kill -9 in the midst of a PUT: another replica fails it, and takes it again', async (t) => {
+    const { one, other, remains, cookie, authorization } = await startReplicas(t)
+    const bytes = randomBytes(24 * 2 ** 20)
+    const file = { fileName: 'again.bin', size: bytes.length }
+    const id = await reserve({ url: one.url, cookie, authorization }, file)
+    const put = putBytes({ url: one.url, cookie, authorization }, id, file)
+    await put.send(bytes.subarray(0, bytes.length / 2))
+    const state = async () => (await listed(other, cookie))[0]?.attachmentState
+    await until('it has begun', async () => (await state()) === 'UploadFromClientToServerInProgress')
+
+    one.signal('SIGKILL')
+    await one.ended
+    await until('it has failed', async () => (await state()) === 'UploadFromClientToServerFailed', 2 * leaseSeconds)
+    t.strictSame(await remains(), { objects: [], uploads: [] })
+
+    const again = putBytes({ url: other.url, cookie, authorization }, id, file)
+    await again.send(bytes)
+    t.equal((await again.finish()).status, 200)
+    t.ok(bytes.equals(await downloadFile(other, cookie, id, 'again.bin')))
+    t.match(await remains(), { objects: { length: 1 }, uploads: [] })
   })
 
   t.test('kill -9 as soon as the answer is there: the file is too', async (t) => {

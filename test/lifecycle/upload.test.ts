@@ -97,6 +97,30 @@ for (const [what, lie] of Object.entries(lies)) {
   })
 }
 
+t.test('the store is told what is known of the length', async (t) => {
+  const told: { size?: number | undefined; atMost?: number | undefined }[] = []
+  const wrapStore = (store: ObjectStore): ObjectStore => ({
+    ...store,
+    put(key, body, options) {
+      told.push({ size: options.size, atMost: options.atMost })
+      return store.put(key, body, options)
+    },
+  })
+  const server = await startTestServer(t, { store: 'disk', wrapStore })
+  const file = new File([Buffer.alloc(100_000)], 'a')
+  t.equal((await post(server, [file])).status, 200)
+  t.equal((await post(server, [file], { fileSize: '100000' })).status, 200)
+  const form = beginForm(server.url, path, 'files', await server.cookie(1))
+  await form.send(Buffer.alloc(10))
+  t.equal((await form.finish()).status, 200)
+  const [undeclared, declared, chunked] = told
+  t.equal(undeclared?.size, undefined)
+  const surplus = (undeclared?.atMost ?? Number.NaN) - file.size
+  t.ok(surplus > 0 && surplus < 1000, `the length of the form: ${surplus} bytes more`)
+  t.equal(declared?.size, file.size)
+  t.strictSame(chunked, { size: undefined, atMost: undefined })
+})
+
 t.test('one file of several fails: none is Ready, all have failed', async (t) => {
   const server = await startTestServer(t, { store: 's3', env: { MAX_FILE_SIZE: '10' } })
   const response = await post(server, [

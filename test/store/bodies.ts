@@ -40,6 +40,21 @@ export async function* hangingAfter(bytes: Buffer, onWaiting: () => void = () =>
   await new Promise(() => {})
 }
 
+/** A body that aborts its own upload after its first bytes and never ends; `closed` resolves when it is let go of. */
+export function abortingBody(controller: AbortController): { body: AsyncGenerator<Uint8Array>; closed: Promise<void> } {
+  const closed = Promise.withResolvers<void>()
+  async function* body() {
+    try {
+      yield bytesOf(10)
+      controller.abort()
+      while (true) yield bytesOf(10)
+    } finally {
+      closed.resolve()
+    }
+  }
+  return { body: body(), closed: closed.promise }
+}
+
 export async function collect(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const chunks: Uint8Array[] = []
   for await (const chunk of stream) chunks.push(chunk)

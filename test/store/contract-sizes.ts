@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import { blockSize } from '../../src/store/s3/part-memory.ts'
-import { bytesOf, collect, failingAfter, hangingAfter, keptChunksOf } from './bodies.ts'
+import { abortingBody, bytesOf, collect, failingAfter, hangingAfter, keptChunksOf } from './bodies.ts'
 import type { StoreUnderTest } from './contract.ts'
 
 const never = new AbortController().signal
@@ -145,19 +145,10 @@ function failsAnnouncedCleanly(t: Test, { store, partSize, remains }: StoreUnder
 
   t.test('lets go of a body it was told of and does not finish', async (t) => {
     const controller = new AbortController()
-    const closed = Promise.withResolvers<void>()
-    async function* body() {
-      try {
-        yield bytesOf(10)
-        controller.abort()
-        while (true) yield bytesOf(10)
-      } finally {
-        closed.resolve()
-      }
-    }
-    const put = store.put('announced/body', body(), { signal: controller.signal, size: partSize })
+    const { body, closed } = abortingBody(controller)
+    const put = store.put('announced/body', body, { signal: controller.signal, size: partSize })
     await t.rejects(put, { name: 'AbortError' })
-    await closed.promise
+    await closed
     await store.remove('announced/body')
     t.same(await remains('announced/body'), [])
   })

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { Test } from 'tap'
 import type { ObjectStore } from '../../src/store/object-store.ts'
 import { until } from '../support/until.ts'
-import { bytesOf, chunksOf, collect, failingAfter, hangingAfter } from './bodies.ts'
+import { abortingBody, bytesOf, chunksOf, collect, failingAfter, hangingAfter } from './bodies.ts'
 import { keepsAnnouncedSizes } from './contract-sizes.ts'
 
 export interface StoreUnderTest {
@@ -193,18 +193,9 @@ function failsCleanly(t: Test, { store, partSize, remains }: StoreUnderTest): vo
 
   t.test('lets go of a body that it does not finish', async (t) => {
     const controller = new AbortController()
-    const closed = Promise.withResolvers<void>()
-    async function* body() {
-      try {
-        yield bytesOf(10)
-        controller.abort()
-        while (true) yield bytesOf(10)
-      } finally {
-        closed.resolve()
-      }
-    }
-    await t.rejects(store.put('aborted/body', body(), { signal: controller.signal }), { name: 'AbortError' })
-    await closed.promise
+    const { body, closed } = abortingBody(controller)
+    await t.rejects(store.put('aborted/body', body, { signal: controller.signal }), { name: 'AbortError' })
+    await closed
     await store.remove('aborted/body')
   })
 }

@@ -26,7 +26,7 @@ const schema = { response: { 201: AttachmentObject } }
  * own conversation.
  */
 export function createAttachmentRoute(app: App, deps: Deps): void {
-  app.post('/attachments', { schema }, async (request, reply) => {
+  app.post('/attachments', { schema, config: { watchesOwnBody: true } }, async (request, reply) => {
     const who = request.principal
     requireScope(who, 'write')
     using transfer = openTransfer(request.raw, deps.config.uploadIdleSeconds)
@@ -69,8 +69,7 @@ async function receiveOne(
 async function incoming(deps: Deps, who: Principal, fields: Fields, { fileName, contentType, body, atMost }: FormFile) {
   const { checksum, file_size: size } = fields
   return {
-    declaredChecksum:
-      checksum === undefined ? undefined : declaredChecksum('checksum', checksum, deps.config.checksumAlgorithm),
+    declaredChecksum: declaredChecksum('checksum', checksum, deps.config.checksumAlgorithm),
     declaredSize: size === undefined ? undefined : declaredSize('file_size', size),
     messageId: await messageFor(deps, who, fields),
     uploaderId: who.userId,

@@ -2,8 +2,13 @@ import { StowageError } from '../../errors.ts'
 
 const hexDigits = { sha256: 64, md5: 32 }
 
-/** The digest a client declares for a file it sends. @throws StowageError `invalid` naming the field */
-export function declaredChecksum(field: string, value: string, algorithm: keyof typeof hexDigits): string {
+type Algorithm = keyof typeof hexDigits
+
+/** The digest a client declares for a file it sends, if it does. @throws StowageError `invalid` naming the field */
+export function declaredChecksum(field: string, value: string, algorithm: Algorithm): string
+export function declaredChecksum(field: string, value: string | undefined, algorithm: Algorithm): string | undefined
+export function declaredChecksum(field: string, value: string | undefined, algorithm: Algorithm): string | undefined {
+  if (value === undefined) return undefined
   const digits = hexDigits[algorithm]
   if (value.length !== digits || !/^[0-9a-f]+$/i.test(value))
     throw new StowageError('invalid', `The field "${field}" must be the file's ${algorithm} in ${digits} hex digits.`)

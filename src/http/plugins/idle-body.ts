@@ -6,9 +6,8 @@ import { openTransfer } from '../forms/transfer.ts'
  * for uploads too. Those watch over themselves, as only they can tell a client that is silent from one that is held back.
  */
 export function limitIdleBodies(app: App, idleSeconds: number): void {
-  app.addHook('preParsing', async ({ raw, headers, routeOptions }, reply, body) => {
-    if (raw.complete || headers['content-type']?.startsWith('multipart/') || routeOptions.config.watchesOwnBody)
-      return body
+  app.addHook('preParsing', async ({ raw, routeOptions }, reply, body) => {
+    if (raw.complete || routeOptions.config.watchesOwnBody) return body
     const transfer = openTransfer(raw, idleSeconds)
     transfer.signal.addEventListener('abort', () => {
       if (!reply.sent) reply.send(transfer.signal.reason)

@@ -29,10 +29,7 @@ export function changeAttachmentRoute(app: App, deps: Deps): void {
     const attachment = await changeableAttachment(deps.db, ref, principal)
     if (state === undefined && fileChecksum === undefined && fileName === undefined)
       throw new StowageError('invalid', 'Nothing is to be changed. Send attachmentState, fileChecksum or fileName.')
-    const checksum =
-      fileChecksum === undefined
-        ? undefined
-        : declaredChecksum('fileChecksum', fileChecksum, attachment.fileChecksumAlgorithm)
+    const checksum = declaredChecksum('fileChecksum', fileChecksum, attachment.fileChecksumAlgorithm)
     return metadataOf(await change(deps, attachment, { state, checksum, fileName }, actorOf(principal)))
   })
 }

@@ -26,14 +26,10 @@ export function reserveAttachmentRoute(app: App, deps: Deps): void {
     const ref = { id: integerId(String(body.messageId), 'Message') }
     const messageId = await memberOfMessage(deps.db, ref, principal)
     const { fileName, fileSize, contentType, fileChecksum } = body
-    const checksum =
-      fileChecksum === undefined
-        ? undefined
-        : declaredChecksum('fileChecksum', fileChecksum, deps.config.checksumAlgorithm)
     const reserved = await reserve(deps, {
       ...{ messageId, uploaderId: principal.userId, fileName, contentType, actor: actorOf(principal) },
       declaredSize: fileSize,
-      declaredChecksum: checksum,
+      declaredChecksum: declaredChecksum('fileChecksum', fileChecksum, deps.config.checksumAlgorithm),
     })
     const location = `${deps.publicUrl()}/api/v1/attachments/${reserved.id}`
     return reply.code(201).header('location', location).send(metadataOf(reserved))

@@ -20,7 +20,7 @@ const schema = {
  * declare `fileChecksum` and `fileSize`, one each per file in the same order.
  */
 export function uploadAttachmentsRoute(app: App, deps: Deps): void {
-  app.post('/messages/:messageId/attachments', { schema }, async (request) => {
+  app.post('/messages/:messageId/attachments', { schema, config: { watchesOwnBody: true } }, async (request) => {
     const who = request.principal
     requireScope(who, 'write')
     const messageId = integerId(request.params.messageId, 'Message')

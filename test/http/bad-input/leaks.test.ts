@@ -1,7 +1,6 @@
-import { promisify } from 'node:util'
-import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { skipWithoutS3 } from '../../support/bucket.ts'
+import { busyInDatabase, heldBy } from '../../support/held.ts'
 import { startTestServer, type TestServer } from '../../support/server.ts'
 import { beginForm, type SlowForm } from '../../support/slow-form.ts'
 import { until } from '../../support/until.ts'
@@ -11,21 +10,6 @@ import { type Surface, surfaces } from './surfaces.ts'
 
 const aborted = 50
 const atOnce = 5
-
-/** What grows when something is not given back. */
-async function heldBy({ app }: TestServer) {
-  const listeners = app.server.eventNames().map((name) => [String(name), app.server.listenerCount(name)])
-  const connections = await promisify(app.server.getConnections.bind(app.server))()
-  return { connections, listeners, exitListeners: process.listenerCount('exit') }
-}
-
-/** Queries and transactions under way, but for this one. */
-async function busyInDatabase({ db }: TestServer): Promise<number> {
-  const [row] = await db.execute<{ busy: string }>(sql`
-    select count(*) as busy from pg_stat_activity
-    where datname = current_database() and state <> 'idle' and pid <> pg_backend_pid()`)
-  return Number(row?.busy)
-}
 
 function beginAll(server: TestServer): Promise<SlowForm[]> {
   const begin = async (surface: Surface) => {

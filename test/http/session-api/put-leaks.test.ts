@@ -1,8 +1,7 @@
-import { promisify } from 'node:util'
-import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { skipWithoutS3 } from '../../support/bucket.ts'
-import { startTestServer, type TestServer } from '../../support/server.ts'
+import { busyInDatabase, heldBy } from '../../support/held.ts'
+import { startTestServer } from '../../support/server.ts'
 import { beginPut } from '../../support/slow-put.ts'
 import { until } from '../../support/until.ts'
 import { storeIsEmpty } from '../bad-input/remains.ts'
@@ -10,22 +9,6 @@ import { Session } from './requests.ts'
 import { objectsOf, ready, rowOf, uploadFailed } from './reservations.ts'
 
 const aborted = 30
-
-/** What grows when something is not given back. */
-function listenersOf({ app }: TestServer) {
-  const listeners = app.server.eventNames().map((name) => [String(name), app.server.listenerCount(name)])
-  return { listeners, exitListeners: process.listenerCount('exit') }
-}
-
-const connectionsOf = ({ app }: TestServer) => promisify(app.server.getConnections.bind(app.server))()
-
-/** Queries and transactions under way, but for this one. */
-async function busyInDatabase({ db }: TestServer): Promise<number> {
-  const rows = await db.execute(sql`
-    select from pg_stat_activity
-    where datname = current_database() and state <> 'idle' and pid <> pg_backend_pid()`)
-  return rows.length
-}
 
 for (const store of ['s3', 'disk'] as const) {
   t.test(`after ${aborted} aborted attempts on ${store}`, { skip: store === 's3' && skipWithoutS3 }, async (t) => {
@@ -36,7 +19,7 @@ for (const store of ['s3', 'disk'] as const) {
     const server = await startTestServer(t, { store, env: { MAX_CONCURRENT_UPLOADS: '1' } })
     const session = await Session.of(server, 2)
     const id = await session.reserve({ fileSize: 200_000 })
-    const baseline = { ...listenersOf(server), connections: await connectionsOf(server) }
+    const baseline = await heldBy(server)
     for (let attempt = 1; attempt <= aborted; attempt += 1) {
       const { socket, send } = beginPut(server.url, `/api/v1/attachments/${id}/a.txt`, 200_000, session.headers)
       await send(Buffer.alloc(100_000))
@@ -45,10 +28,10 @@ for (const store of ['s3', 'disk'] as const) {
       attempt % 2 === 0 ? socket.destroy() : socket.resetAndDestroy()
       await until('it has failed', async () => (await rowOf(server, id))?.state === uploadFailed)
     }
-    await until('the connections are gone', async () => (await connectionsOf(server)) <= baseline.connections)
+    await until('the connections are gone', async () => (await heldBy(server)).connections <= baseline.connections)
     await until('the database is idle', async () => (await busyInDatabase(server)) === 0)
-    const { connections: _, ...listeners } = baseline
-    t.strictSame(listenersOf(server), listeners, 'nothing is held that was not held before')
+    const { connections } = baseline
+    t.strictSame({ ...(await heldBy(server)), connections }, baseline, 'nothing is held that was not held before')
     const failures = Array.from({ length: aborted }, (_, index) => [index + 1, true])
     t.strictSame(await objectsOf(server, id), failures, 'the bytes of every attempt are to go')
     await storeIsEmpty(t, server)

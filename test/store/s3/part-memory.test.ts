@@ -43,6 +43,19 @@ t.test('An upload that has used up the spare keeps no other from its part', asyn
   }
 })
 
+t.test('The spare is closed while a crowd holds 256 MiB, and nobody is kept from its part', async (t) => {
+  const mebibyte = 2 ** 20
+  const memory = new PartMemory(mebibyte)
+  await takeAll(memory.open(256 * mebibyte), 1024)
+  t.equal(memory.lent * blockSize, 256 * mebibyte)
+  const allowance = memory.open(part, 2 * part)
+  t.equal(allowance.partSize, part, 'no larger parts')
+  const { blocks, waiting } = await takeAll(allowance)
+  t.equal(blocks.length, 4, 'its part and nothing of the spare')
+  allowance.giveBack(blocks[0] as Buffer)
+  t.equal(await waiting, blocks[0])
+})
+
 t.test('Whoever waits goes on with its own block that comes back', async (t) => {
   const memory = new PartMemory(0)
   const allowance = memory.open(part)
