@@ -23,12 +23,14 @@ export interface Purgeable {
 
 /**
  * Claims keys whose bytes are to go, for `claimSeconds`: one that is not done by then may be claimed again, by any replica.
+ * The column keeps milliseconds and rounds to the nearest; `now()` is rounded the same way, or what is due now would be due
+ * up to half a millisecond later.
  */
 export async function claimPurgeable(db: Database, limit: number, claimSeconds: number): Promise<Purgeable[]> {
   const rows = await db.execute(sql`
     update objects set purge_at = now() + make_interval(secs => ${claimSeconds})
     where key in (
-      select key from objects where purge_at <= now() order by purge_at limit ${limit} for update skip locked
+      select key from objects where purge_at <= now()::timestamptz(3) order by purge_at limit ${limit} for update skip locked
     )
     returning *`)
   return rowsOf(objects, rows).map(({ key, uploadId, purges }) => ({ key, uploadId, purges }))

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { sql } from 'drizzle-orm'
 import t from 'tap'
+import { claimPurgeable } from '../../src/db/objects.ts'
 import { StowageError } from '../../src/errors.ts'
 import type { ObjectStore } from '../../src/store/object-store.ts'
 import { purge } from '../../src/workers/purge.ts'
@@ -56,6 +57,17 @@ for (const kind of ['disk', 's3'] as const) {
     t.equal(await purgesOf(server, 'aa/stays'), 0)
   })
 }
+
+t.test('what is due now is found now, whatever fraction of a millisecond it is', async (t) => {
+  const server = await startTestServer(t, { store: 'disk', env: { UPLOAD_LEASE_SECONDS: '3600' } })
+  await server.db.execute(sql`insert into objects (key, attachment_id, attempt) values ('aa/goes', 1, 1)`)
+  for (let round = 0; round < 200; round += 1) {
+    await makeDue(server, 'aa/goes')
+    const claimed = await claimPurgeable(server.db, 1, 3600)
+    if (claimed.length !== 1) return t.fail(`not found in round ${round}`)
+  }
+  t.pass('found in every round')
+})
 
 t.test('a store that does not answer delays the purge and loses nothing', async (t) => {
   let down = true
