@@ -1,12 +1,15 @@
 import { parseArgs } from 'node:util'
 import { doctor } from './commands/doctor.ts'
 import { migrate } from './commands/migrate.ts'
+import { scrubCommand } from './commands/scrub.ts'
 import { serve } from './commands/serve.ts'
 import { createSessionCommand, revokeSessionCommand } from './commands/session.ts'
 import { createTokenCommand, revokeTokenCommand } from './commands/token.ts'
 import { type Options, UsageError, usage } from './commands/usage.ts'
+import { work } from './commands/work.ts'
 import { ConfigError, loadEnvFile } from './config.ts'
 import { StowageError } from './errors.ts'
+import { armFailpoint } from './failpoints.ts'
 
 type Environment = NodeJS.ProcessEnv
 
@@ -19,12 +22,14 @@ interface Command {
 }
 
 const commands = new Map<string, Command>([
-  ['serve', { run: serve }],
+  ['serve', { options: ['no-workers'], run: serve }],
+  ['work', { run: work }],
   ['migrate', { run: migrate }],
   ['token create', { options: ['user', 'scope', 'expires-in'], run: createTokenCommand }],
   ['token revoke', { word: 'the token', run: (env, _, token) => revokeTokenCommand(env, token) }],
   ['session create', { options: ['user'], run: createSessionCommand }],
   ['session revoke', { word: 'the cookie pair', run: (env, _, pair) => revokeSessionCommand(env, pair) }],
+  ['scrub', { options: ['rate', 'older-than'], run: scrubCommand }],
   ['doctor', { run: doctor }],
 ])
 
@@ -43,6 +48,7 @@ async function run(args: string[], env: Environment): Promise<void> {
   const surplus = [...strangers.map((option) => `--${option}`), ...rest]
   if (word === undefined) throw new UsageError(`stowage ${name} needs ${command.word}.`)
   if (surplus.length > 0) throw new UsageError(`stowage ${name} does not take ${surplus.join(' ')}.`)
+  armFailpoint(env.STOWAGE_FAILPOINT)
   await command.run(env, options, word)
 }
 
@@ -55,7 +61,15 @@ function readArguments(args: string[]): { words: string[]; options: Options; hel
     const { positionals, values } = parseArgs({
       args: args.toSpliced(after, 0, ...dashes),
       allowPositionals: true,
-      options: { user: text, scope: text, 'expires-in': text, help: { type: 'boolean', short: 'h' } },
+      options: {
+        user: text,
+        scope: text,
+        'expires-in': text,
+        rate: text,
+        'older-than': text,
+        'no-workers': { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
     })
     const { help, ...options } = values
     return { words: positionals, options, help }

@@ -12,7 +12,8 @@ import { answerErrors } from './http/bearer-api/errors.ts'
 import { getFileRoute } from './http/files/get-file.ts'
 import { errorDocsRoute } from './http/ops/error-docs.ts'
 import { healthRoutes } from './http/ops/health.ts'
-import { answerBadUrl, connectionOptions } from './http/plugins/connections.ts'
+import { metricsRoute } from './http/ops/metrics.ts'
+import { answerBadUrl, closeWhenDraining, connectionOptions } from './http/plugins/connections.ts'
 import { corsOptions } from './http/plugins/cors.ts'
 import { earlyAnswer } from './http/plugins/early-answer.ts'
 import { loggerOptions, OneLineARequest } from './http/plugins/logging.ts'
@@ -30,10 +31,13 @@ export interface ServerParts {
   urlSigningKey: string
   /** From the moment the server is asked to stop. */
   isDraining?: () => boolean
+  /** Whether the workers run in this process; otherwise in another one, see `worker.ts`. */
+  withWorkers?: boolean
 }
 
 /** The whole server: what it is made of, in the order a request meets it. Closing it ends the workers; the parts are the caller's. */
-export async function buildServer({ config, database, store, urlSigningKey, isDraining = () => false }: ServerParts) {
+export async function buildServer(parts: ServerParts): Promise<App> {
+  const { config, database, store, urlSigningKey, isDraining = () => false, withWorkers = true } = parts
   const app: App = fastify({
     ...connectionOptions,
     logger: loggerOptions(config.logLevel),
@@ -52,11 +56,13 @@ export async function buildServer({ config, database, store, urlSigningKey, isDr
     log: app.log,
     publicUrl: publicUrlOf(app, config),
     takeUploadSlot: () => slots.take(),
-    purgeSoon: () => workers.purgeSoon(),
+    purgeSoon: () => workers?.purgeSoon(),
   }
-  const workers = startWorkers(deps)
-  app.addHook('onClose', () => workers.stop())
+  const workers = withWorkers ? startWorkers(deps) : undefined
+  app.addHook('onClose', () => workers?.stop())
+  app.decorate('uploadsEnded', () => slots.allFree())
 
+  closeWhenDraining(app, isDraining)
   await app.register(earlyAnswer)
   await app.register(cors, corsOptions(config))
   await app.register(cookie)
@@ -65,6 +71,7 @@ export async function buildServer({ config, database, store, urlSigningKey, isDr
   const methods = noteMethods(app)
   answerErrors(app, deps)
   healthRoutes(app, { database, store, isDraining })
+  metricsRoute(app, { db: database.db, slots })
   errorDocsRoute(app)
   getFileRoute(app, deps)
   await app.register(sessionApi(deps), { prefix: '/api/v1' })

@@ -50,7 +50,8 @@ function whole(min: number, max: number): Parse<number> {
 
 const units: Record<string, number> = { '': 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 }
 
-const byteSize: Parse<number> = (value) => {
+/** Bytes, as a size is written in a setting. */
+export const byteSize: Parse<number> = (value) => {
   const match = /^(\d+)\s*(KiB|MiB|GiB|TiB)?$/.exec(value)
   const bytes = match ? Number(match[1]) * (units[match[2] ?? ''] ?? Number.NaN) : Number.NaN
   if (!(bytes >= 1 && bytes <= 5 * 2 ** 40))
@@ -215,6 +216,11 @@ export const settings = {
     whole(0, 86_400),
     '30',
     'How long transfers may go on after SIGTERM or Ctrl-C.',
+  ),
+  shutdownWaitSeconds: optional(
+    'SHUTDOWN_WAIT_SECONDS',
+    whole(0, 3600),
+    'How long after SIGTERM new requests are still taken, while `/readyz` already fails and load balancers notice. Default: 0, in production 5.',
   ),
   logLevel: setting(
     'LOG_LEVEL',

@@ -46,6 +46,7 @@ t.test('defaults', async (t) => {
     checksumAlgorithm: 'sha256',
     fileUrlSeconds: 3600,
     shutdownGraceSeconds: 30,
+    shutdownWaitSeconds: undefined,
     logLevel: 'info',
     demo: undefined,
     production: false,
@@ -90,6 +91,7 @@ const good: [Name, string, Config[Name]][] = [
   ['checksumAlgorithm', 'md5', 'md5'],
   ['fileUrlSeconds', '604800', 604_800],
   ['shutdownGraceSeconds', '0', 0],
+  ['shutdownWaitSeconds', '15', 15],
   ['logLevel', 'silent', 'silent'],
   ['demo', 'true', true],
   ['demo', 'false', false],
@@ -138,6 +140,7 @@ const bad: [Name, string[], RegExp][] = [
   ['checksumAlgorithm', ['SHA256', 'sha1'], /one of sha256, md5/],
   ['fileUrlSeconds', ['0', '604801'], /from 1 to 604800/],
   ['shutdownGraceSeconds', ['-1', '86401'], /from 0 to 86400/],
+  ['shutdownWaitSeconds', ['-1', '3601'], /from 0 to 3600/],
   ['logLevel', ['verbose'], /one of fatal, error/],
   ['demo', ['1'], /one of true, false/],
 ]

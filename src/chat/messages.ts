@@ -5,6 +5,7 @@ import type { Database } from '../db/client.ts'
 import { newPublicId } from '../db/public-ids.ts'
 import { messages, rooms } from '../db/schema.ts'
 import { StowageError } from '../errors.ts'
+import { failpoint } from '../failpoints.ts'
 import { roomNotFound } from './rooms.ts'
 import { putUsers } from './users.ts'
 
@@ -60,6 +61,7 @@ export async function deleteMessage(db: Database, id: number): Promise<void> {
     .set({ deletedAt: sql`now()` })
     .where(and(eq(messages.id, id), isNull(messages.deletedAt)))
     .returning({ id: messages.id })
+  failpoint('after-hide')
   await bury(db, { messageId: id })
   if (deleted.length === 0) throw messageNotFound()
 }

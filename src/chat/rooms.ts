@@ -4,6 +4,7 @@ import type { Database } from '../db/client.ts'
 import { newPublicId } from '../db/public-ids.ts'
 import { members, rooms } from '../db/schema.ts'
 import { StowageError } from '../errors.ts'
+import { failpoint } from '../failpoints.ts'
 import { putUsers, type RoomIds } from './users.ts'
 
 export interface RoomMembers {
@@ -70,6 +71,7 @@ export async function deleteRoom(db: Database, id: number): Promise<void> {
     .set({ deletedAt: sql`now()` })
     .where(and(managed, isNull(rooms.deletedAt)))
     .returning({ id: rooms.id })
+  failpoint('after-hide')
   await bury(db, { roomId: id })
   if (deleted.length === 0) throw roomNotFound()
 }

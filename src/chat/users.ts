@@ -4,6 +4,7 @@ import type { Database } from '../db/client.ts'
 import { newPublicId } from '../db/public-ids.ts'
 import { members, rooms, users } from '../db/schema.ts'
 import { StowageError } from '../errors.ts'
+import { failpoint } from '../failpoints.ts'
 
 /** A room with both its ids. */
 export interface RoomIds {
@@ -64,6 +65,7 @@ export async function deleteUser(db: Database, id: number): Promise<void> {
     .set({ deletedAt: sql`now()` })
     .where(and(eq(users.id, id), isNull(users.deletedAt)))
     .returning({ id: users.id })
+  failpoint('after-hide')
   const [own] = await db
     .update(rooms)
     .set({ deletedAt: sql`now()` })

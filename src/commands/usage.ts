@@ -2,19 +2,26 @@ import { firstOwnId } from '../db/schema.ts'
 
 export const usage = `Usage: stowage <command>
 
-  serve                          run the server
+  serve [--no-workers]           run the server
+  work                           run the workers alone, for servers that run without them
   migrate                        bring the database up to date; serve does it too
   token create --user ID [--scope read,write,admin] [--expires-in SECONDS]
                                  print a new bearer token
   token revoke TOKEN             end a token and the sessions made from it
   session create --user ID       print a new session as a cookie pair
   session revoke COOKIE          end a session
+  scrub [--rate 50MiB] [--older-than HOURS]
+                                 read everything stored and compare it with the database; with --older-than only what
+                                 was not read for so long. Exits 0: all is well, 1: not everything could be looked at,
+                                 2: something is damaged, missing or orphaned
   doctor                         check settings, database, bucket and clock; say what to fix
 
 Settings come from the environment and from .env; the README lists them.`
 
 /** The options of all commands, as they were typed. */
-export type Options = Partial<Record<'user' | 'scope' | 'expires-in', string>>
+export type Options = Partial<Record<TextOption, string>> & { 'no-workers'?: boolean }
+
+type TextOption = 'user' | 'scope' | 'expires-in' | 'rate' | 'older-than'
 
 /** The command line was not understood; the message says what it should have been. */
 export class UsageError extends Error {}
@@ -25,7 +32,7 @@ export function userOption(options: Options): number {
 }
 
 /** An option that must be a whole number from 1 to `most`. @throws UsageError naming it */
-export function wholeOption(name: keyof Options, options: Options, most: number): number {
+export function wholeOption(name: TextOption, options: Options, most: number): number {
   const text = options[name] ?? ''
   if (!/^[1-9]\d{0,15}$/.test(text) || Number(text) > most)
     throw new UsageError(`--${name} needs a whole number from 1 to ${most}.`)

@@ -1,10 +1,11 @@
 import { and, asc, desc, eq, gt, isNull, lt, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
-import { readyState } from '../lifecycle/states.ts'
-import type { Database } from './client.ts'
+import { failpoint } from '../failpoints.ts'
+import { type AttachmentState, readyState } from '../lifecycle/states.ts'
+import { type Database, rowsOf } from './client.ts'
 import { prepared } from './prepared.ts'
 import { attachments, members, messages, objects, rooms, transitions } from './schema.ts'
-import type { Attachment } from './transitions.ts'
+import type { Attachment, Attempt } from './transitions.ts'
 
 /** An attachment by its integer id (cookie API) or its string id (bearer API). */
 export type AttachmentRef = { id: number } | { publicId: string }
@@ -161,6 +162,22 @@ export async function listTransitions(db: Database, attachmentId: number): Promi
   return db.select().from(transitions).where(eq(transitions.attachmentId, attachmentId)).orderBy(asc(transitions.id))
 }
 
+/** Those of the attempts that are the latest of their attachment, in this state and not deleted, in the order given. */
+export async function findInState(
+  db: Database,
+  attempts: readonly Attempt[],
+  state: AttachmentState,
+): Promise<Attachment[]> {
+  const rows = await db.execute(sql`
+    select a.* from rows from (
+      jsonb_to_recordset(${JSON.stringify(attempts)}::text::jsonb) as (id bigint, attempt integer)
+    ) with ordinality as w(id, attempt, number)
+    join attachments a on a.id = w.id and a.attempt = w.attempt
+    where a.state = ${state} and a.deleted_at is null
+    order by w.number`)
+  return rowsOf(attachments, rows)
+}
+
 /** Gives an attachment another name. @returns `undefined` when it was deleted meanwhile */
 export async function renameAttachment(db: Database, id: number, fileName: string): Promise<Attachment | undefined> {
   const [row] = await db
@@ -219,6 +236,7 @@ export async function bury(db: Database, which: Burial): Promise<number> {
 /** Locks the rows by id, as every move locks them, or the two could each wait for the other. */
 async function buryBatch(db: Database, which: Burial): Promise<number> {
   const [name, value] = Object.entries(which)[0] as [keyof typeof burialColumns, number]
+  failpoint('before-tombstone')
   const rows = await db.execute<{ id: string }>(sql`
     with doomed as (
       select id from attachments where ${sql.identifier(burialColumns[name])} = ${value} and deleted_at is null
@@ -231,6 +249,7 @@ async function buryBatch(db: Database, which: Burial): Promise<number> {
       update objects o set purge_at = now() from buried where o.attachment_id = buried.id
     )
     select id from buried`)
+  failpoint('after-tombstone')
   if (rows.length > 0) await purgeUnseen(db, rows)
   return rows.length
 }

@@ -1,8 +1,10 @@
 import { sql } from 'drizzle-orm'
-import type { AttachmentState } from '../lifecycle/states.ts'
+import { type AttachmentState, failedStates } from '../lifecycle/states.ts'
 import { type Database, rowsOf } from './client.ts'
 import { attachments } from './schema.ts'
-import type { Attempt } from './transitions.ts'
+import type { Attachment, Attempt } from './transitions.ts'
+
+const verifying = 'ChecksumVerificationOnServerSideInProgress' satisfies AttachmentState
 
 /**
  * Tells that the writer of these attempts lives.
@@ -17,12 +19,56 @@ export async function renewLeases(db: Database, attempts: readonly Attempt[], le
   return rows.length
 }
 
-/** Attempts whose writer has been silent past its lease. */
-export async function findExpiredLeases(
-  db: Database,
-  limit: number,
-): Promise<(Attempt & { state: AttachmentState })[]> {
+/** Tells that nobody is at work on these attempts any more, before their lease has run out. */
+export async function releaseLeases(db: Database, attempts: readonly Attempt[]): Promise<void> {
+  await renewLeases(db, attempts, 0)
+}
+
+/**
+ * Claims attempts whose writer has been silent past its lease, for `claimSeconds`: one that is not done by then may be
+ * claimed again, by any replica.
+ */
+export async function claimExpired(db: Database, limit: number, claimSeconds: number): Promise<Attachment[]> {
   const rows = await db.execute(sql`
-    select * from attachments where lease_expires_at < now() and deleted_at is null order by lease_expires_at limit ${limit}`)
-  return rowsOf(attachments, rows).map(({ id, attempt, state }) => ({ id, attempt, state }))
+    update attachments set lease_expires_at = now() + make_interval(secs => ${claimSeconds})
+    where id in (
+      select id from attachments where lease_expires_at < now() and deleted_at is null
+      order by lease_expires_at limit ${limit} for update skip locked
+    )
+    returning *`)
+  return rowsOf(attachments, rows)
+}
+
+/** A file whose bytes are stored and measured, but not verified. */
+export interface Unverified extends Attachment {
+  objectKey: string
+  /** Its last byte came longer ago than a lease. */
+  isOverdue: boolean
+  /** Another file of its request has failed, and so must this one. */
+  hasFailedSibling: boolean
+}
+
+/** Every file in verification that came with the same request as this one, itself included. */
+export async function findInVerification(
+  db: Database,
+  { id, requestId }: Pick<Attachment, 'id' | 'requestId'>,
+  leaseSeconds: number,
+): Promise<Unverified[]> {
+  const together = requestId === null ? sql`a.id = ${id}` : sql`a.request_id = ${requestId}`
+  const failed = sql.join(
+    failedStates.map((state) => sql`${state}`),
+    sql`, `,
+  )
+  const rows = await db.execute<{ key: string; overdue: boolean; forlorn: boolean }>(sql`
+    select a.*, o.key, a.modified_at < now() - make_interval(secs => ${leaseSeconds}) as overdue,
+      exists (select from attachments s where s.request_id = a.request_id and s.state in (${failed})) as forlorn
+    from attachments a join objects o on o.attachment_id = a.id and o.attempt = a.attempt
+    where ${together} and a.state = ${verifying} and a.lease_expires_at is not null and a.deleted_at is null
+      and o.purge_at is null
+    order by a.id`)
+  const found = rowsOf(attachments, rows)
+  return found.map((row, index) => {
+    const { key, overdue, forlorn } = rows[index] as (typeof rows)[number]
+    return { ...row, objectKey: key, isOverdue: overdue, hasFailedSibling: forlorn }
+  })
 }

@@ -28,11 +28,12 @@ export async function forgetEndedAttachments(db: Database, hours: number, limit:
 }
 
 /**
- * Buries what a deletion left that died between hiding a message, room or user and burying their attachments.
+ * Buries what a deletion in the last `seconds` left that died between hiding a message, room or user and burying their
+ * attachments.
  * @returns how many, at most `limit`
  */
-export async function buryForsaken(db: Database, limit: number): Promise<number> {
-  const recently = sql`now() - interval '2 days'`
+export async function buryForsaken(db: Database, seconds: number, limit: number): Promise<number> {
+  const recently = sql`now() - make_interval(secs => ${seconds})`
   const rows = await db.execute<{ id: string }>(sql`
     select a.id from messages m join attachments a on a.message_id = m.id
       where m.deleted_at > ${recently} and a.deleted_at is null
@@ -48,13 +49,13 @@ export async function buryForsaken(db: Database, limit: number): Promise<number>
 }
 
 /**
- * Hands to the purge what a deletion left that died before it had seen every object of what it buried.
+ * Hands to the purge what a deletion in the last `seconds` left that died before it had seen every object of what it buried.
  * @returns how many
  */
-export async function purgeForsaken(db: Database): Promise<number> {
+export async function purgeForsaken(db: Database, seconds: number): Promise<number> {
   const rows = await db.execute(sql`
     update objects o set purge_at = now() from attachments a
-    where o.attachment_id = a.id and a.deleted_at is not null and o.purge_at is null
+    where o.attachment_id = a.id and a.deleted_at > now() - make_interval(secs => ${seconds}) and o.purge_at is null
     returning o.key`)
   return rows.length
 }

@@ -28,11 +28,15 @@ export const firstOwnId = 2 ** 52
 export const ownIds = pgSequence('own_ids', { startWith: firstOwnId, minValue: firstOwnId, maxValue: 2 ** 53 - 1 })
 
 /** People, as the chat backend names them. */
-export const users = pgTable('users', {
-  id: id('id').primaryKey(),
-  createdAt: createdAt(),
-  deletedAt: time('deleted_at'),
-})
+export const users = pgTable(
+  'users',
+  {
+    id: id('id').primaryKey(),
+    createdAt: createdAt(),
+    deletedAt: time('deleted_at'),
+  },
+  (table) => [index('users_deleted').on(table.deletedAt).where(sql`${table.deletedAt} is not null`)],
+)
 
 /**
  * A room is a conversation: `id` is the integer of the cookie API, `publicId` the string of the bearer API. So it is with
@@ -48,7 +52,11 @@ export const rooms = pgTable(
     createdAt: createdAt(),
     deletedAt: time('deleted_at'),
   },
-  (table) => [uniqueIndex('rooms_public_id').on(table.publicId), uniqueIndex('rooms_owner_id').on(table.ownerId)],
+  (table) => [
+    uniqueIndex('rooms_public_id').on(table.publicId),
+    uniqueIndex('rooms_owner_id').on(table.ownerId),
+    index('rooms_deleted').on(table.deletedAt).where(sql`${table.deletedAt} is not null`),
+  ],
 )
 
 /** Who is in which room. */
@@ -124,6 +132,8 @@ export const attachments = pgTable(
     attempt: integer('attempt').notNull(),
     /** While a writer is at work: when it counts as dead unless it renews. */
     leaseExpiresAt: time('lease_expires_at'),
+    /** The request that brought the bytes of the latest attempt, as the logs name it. Its files become Ready together. */
+    requestId: text('request_id'),
     createdAt: createdAt(),
     modifiedAt: time('modified_at').notNull().defaultNow(),
     deletedAt: time('deleted_at'),
@@ -134,6 +144,9 @@ export const attachments = pgTable(
     index('attachments_uploader_id').on(table.uploaderId),
     index('attachments_room').on(table.roomId, table.id).where(sql`${table.deletedAt} is null`),
     index('attachments_lease').on(table.leaseExpiresAt).where(sql`${table.leaseExpiresAt} is not null`),
+    index('attachments_request')
+      .on(table.requestId)
+      .where(sql`${table.state} <> ${quoted([readyState])}`),
     index('attachments_deleted').on(table.deletedAt).where(sql`${table.deletedAt} is not null`),
     check('attachments_state', sql`${table.state} in (${quoted(attachmentStates)})`),
     check(
@@ -170,12 +183,32 @@ export const objects = pgTable(
     purgeAt: time('purge_at'),
     /** How often they have been removed; late parts are why once is not enough. */
     purges: integer('purges').notNull().default(0),
+    /** When the scrub last read the bytes. */
+    scrubbedAt: time('scrubbed_at'),
+    /** What the scrub found wrong with the bytes then, in words; `null` when they were whole. */
+    damage: text('damage'),
   },
   (table) => [
     uniqueIndex('objects_attempt').on(table.attachmentId, table.attempt),
     index('objects_purge_at').on(table.purgeAt).where(sql`${table.purgeAt} is not null`),
+    index('objects_damaged').on(table.key).where(sql`${table.damage} is not null`),
   ],
 )
+
+/** The runs of the scrub, and how many of what each one found. */
+export const scrubs = pgTable('scrubs', {
+  id: id('id').primaryKey().generatedAlwaysAsIdentity(),
+  startedAt: time('started_at').notNull(),
+  endedAt: time('ended_at').notNull().defaultNow(),
+  /** Objects that were read and are what their rows say. */
+  whole: id('whole').notNull(),
+  /** Objects that are not what their rows say. */
+  damaged: id('damaged').notNull(),
+  /** Rows whose object is not there. */
+  missing: id('missing').notNull(),
+  /** Objects and unfinished uploads that no row knows. */
+  orphaned: id('orphaned').notNull(),
+})
 
 /** The history: every move of every attachment. `id` is the event id of the live stream. */
 export const transitions = pgTable(

@@ -119,10 +119,11 @@ export interface Reservation {
   actor: string
 }
 
-/** Where an attempt's bytes will lie, and how long its writer may be silent. */
+/** Where an attempt's bytes will lie, how long its writer may be silent, and which request brings them. */
 export interface Writer {
   objectKey: string
   leaseSeconds: number
+  requestId: string
 }
 
 /**
@@ -162,10 +163,11 @@ async function insert(
       for share of m, r, u
     ), inserted as (
       insert into attachments (public_id, message_id, room_id, uploader_id, file_name, content_type, declared_size,
-        declared_checksum, file_checksum_algorithm, state, attempt, lease_expires_at)
+        declared_checksum, file_checksum_algorithm, state, attempt, lease_expires_at, request_id)
       select ${newPublicId()}, place.id, place.room_id, place.uploader_id, ${reservation.fileName},
         ${reservation.contentType}, ${declaredSize}::bigint, ${declaredChecksum}, ${reservation.checksumAlgorithm},
-        ${state}, ${writer ? 1 : 0}::integer, now() + make_interval(secs => ${writer?.leaseSeconds ?? null})
+        ${state}, ${writer ? 1 : 0}::integer, now() + make_interval(secs => ${writer?.leaseSeconds ?? null}),
+        ${writer?.requestId ?? null}
       from place
       returning *
     ), object as (
@@ -198,7 +200,7 @@ export interface Beginning extends Writer {
 export async function beginAttempt(
   db: Database,
   seen: Attempt & { state: AttachmentState },
-  { objectKey, leaseSeconds, contentType, reason, actor }: Beginning,
+  { objectKey, leaseSeconds, requestId, contentType, reason, actor }: Beginning,
 ): Promise<Attachment> {
   requireEdge(seen.state, uploading)
   const rows = await db.execute(sql`
@@ -208,6 +210,7 @@ export async function beginAttempt(
         attempt = attempt + 1,
         modified_at = now(),
         lease_expires_at = now() + make_interval(secs => ${leaseSeconds}),
+        request_id = ${requestId},
         content_type = ${contentType},
         failure_reason = null,
         file_size = null,

@@ -22,6 +22,10 @@ declare module 'fastify' {
     /** Set by a surface's authentication before any handler runs. */
     principal: Principal
   }
+  interface FastifyInstance {
+    /** Resolves when no upload is under way and the failure of each one that was cut off is written down. */
+    uploadsEnded?(): Promise<void>
+  }
   interface FastifyContextConfig {
     /** The route reads its body as a stream, and itself gives up a client that falls silent. */
     watchesOwnBody?: boolean

@@ -13,8 +13,12 @@ const reason = 'The file began to arrive.'
  * Step 1: the intent row. Committed before the store hears of the key, so that whatever a crash leaves is found by query.
  * @throws StowageError `invalid` for a bad name, `not_found` when the message is gone
  */
-export async function beginNew(deps: Pick<Deps, 'db' | 'config'>, announced: Announced): Promise<Arriving> {
-  const writer = newWriter(deps)
+export async function beginNew(
+  deps: Pick<Deps, 'db' | 'config'>,
+  announced: Announced,
+  requestId: string,
+): Promise<Arriving> {
+  const writer = newWriter(deps, requestId)
   const intent = { ...reservationOf(deps, announced), ...writer, reason }
   const attachment = await insertUploading(deps.db, intent)
   if (attachment === undefined) throw messageNotFound()
@@ -29,14 +33,14 @@ export async function beginNew(deps: Pick<Deps, 'db' | 'config'>, announced: Ann
 export async function beginReserved(
   deps: Pick<Deps, 'db' | 'config'>,
   attachment: Attachment,
-  { contentType, actor }: { contentType: string; actor: string },
+  { contentType, actor, requestId }: { contentType: string; actor: string; requestId: string },
 ): Promise<Arriving> {
   if (!awaitsBytes(attachment.state))
     throw new StowageError(
       'conflict',
       `The bytes of this attachment are there or on their way: its state is ${attachment.state}. Read it again.`,
     )
-  const writer = newWriter(deps)
+  const writer = newWriter(deps, requestId)
   return arriving(await beginAttempt(deps.db, attachment, { ...writer, contentType, reason, actor }), writer)
 }
 
@@ -55,7 +59,7 @@ function arriving(attachment: Attachment, { objectKey }: Writer): Arriving {
  * The key is 160 random bits in hex: it belongs to this attempt alone and tells nothing of the file. Its first two digits
  * spread the keys over folders and partitions.
  */
-function newWriter({ config }: Pick<Deps, 'config'>): Writer {
+function newWriter({ config }: Pick<Deps, 'config'>, requestId: string): Writer {
   const name = randomBytes(20).toString('hex')
-  return { objectKey: `${name.slice(0, 2)}/${name}`, leaseSeconds: config.uploadLeaseSeconds }
+  return { objectKey: `${name.slice(0, 2)}/${name}`, leaseSeconds: config.uploadLeaseSeconds, requestId }
 }

@@ -1,6 +1,7 @@
 import { type Attempt, type MoveOptions, move, StateConflict } from '../db/transitions.ts'
 import type { Deps } from '../deps.ts'
 import { StowageError } from '../errors.ts'
+import { failpoint } from '../failpoints.ts'
 import { type Arriving, measured } from './arriving.ts'
 import { ChecksumMismatch, isAsDeclared } from './verify.ts'
 
@@ -42,9 +43,11 @@ export async function failAttempt(
   reason: string,
   actor: string,
 ): Promise<void> {
+  failpoint('before-fail')
   for (const way of waysToFail) {
     try {
       await move(db, [{ id, attempt }], { ...way, reason, actor })
+      failpoint('after-fail')
       return
     } catch (error) {
       if (!(error instanceof StateConflict)) throw error

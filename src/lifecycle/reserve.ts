@@ -1,6 +1,7 @@
 import { messageNotFound } from '../access/membership.ts'
 import { type Attachment, insertReserved, type Reservation } from '../db/transitions.ts'
 import type { Deps } from '../deps.ts'
+import { failpoint } from '../failpoints.ts'
 import { contentTypeFrom } from './content-type.ts'
 import { fileNameFrom } from './file-name.ts'
 import { tooLarge } from './ingest.ts'
@@ -30,7 +31,9 @@ export async function reserve(
 ): Promise<Attachment> {
   const reservation = { ...reservationOf(deps, announced), declaredSize: announced.declaredSize }
   if (announced.declaredSize > deps.config.maxFileSize) throw tooLarge(deps.config.maxFileSize)
+  failpoint('before-reserve')
   const reserved = await insertReserved(deps.db, { ...reservation, reason: 'The client announced the file.' })
+  failpoint('after-reserve')
   if (reserved === undefined) throw messageNotFound()
   return reserved
 }

@@ -25,10 +25,10 @@ export function uploadNew(
   uploading: Uploading,
   receiveAll: (receive: ReceiveNew) => Promise<void>,
 ): Promise<Attachment[]> {
-  const { actor } = uploading
+  const { actor, requestId } = uploading
   return upload(deps, uploading, (receive) =>
     receiveAll(({ body, atMost, ...announced }) =>
-      receive({ begin: () => beginNew(deps, { ...announced, actor }), openBody: () => body, atMost }),
+      receive({ begin: () => beginNew(deps, { ...announced, actor }, requestId), openBody: () => body, atMost }),
     ),
   )
 }

@@ -37,8 +37,9 @@ export async function uploadReserved(
   const [uploaded] = await upload(deps, uploading, (receive) =>
     receive({
       async begin() {
-        const { actor } = uploading
-        const begun = await beginReserved(deps, attachment, { contentType: contentTypeOf(attachment, file), actor })
+        const { actor, requestId } = uploading
+        const contentType = contentTypeOf(attachment, file)
+        const begun = await beginReserved(deps, attachment, { contentType, actor, requestId })
         return { ...begun, declaredSize: file.size, declaredDigests: [...begun.declaredDigests, ...file.digests] }
       },
       openBody: file.openBody,

@@ -4,6 +4,7 @@ import { StowageError } from '../errors.ts'
 export class UploadSlots {
   readonly #most: number
   #taken = 0
+  #whenFree: (() => void)[] = []
 
   constructor(most: number) {
     this.#most = most
@@ -11,6 +12,11 @@ export class UploadSlots {
 
   get taken(): number {
     return this.#taken
+  }
+
+  /** Resolves as soon as none is taken. */
+  async allFree(): Promise<void> {
+    if (this.#taken > 0) await new Promise<void>((resolve) => this.#whenFree.push(resolve))
   }
 
   /** Taken until disposed. @throws StowageError `busy` when there is none */
@@ -23,6 +29,7 @@ export class UploadSlots {
       [Symbol.dispose]: () => {
         if (held) this.#taken -= 1
         held = false
+        if (this.#taken === 0) for (const resolve of this.#whenFree.splice(0)) resolve()
       },
     }
   }

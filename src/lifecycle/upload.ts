@@ -1,12 +1,16 @@
 import type { Readable } from 'node:stream'
+import { releaseLeases } from '../db/leases.ts'
 import { recordUploadId } from '../db/objects.ts'
-import { type Attachment, move } from '../db/transitions.ts'
+import type { Attachment } from '../db/transitions.ts'
 import type { Deps } from '../deps.ts'
+import { failpoint } from '../failpoints.ts'
 import { type Arriving, algorithmsOf, ingestedOf, measured } from './arriving.ts'
 import { failUpload } from './fail.ts'
 import { ingest } from './ingest.ts'
 import { Lease } from './lease.ts'
-import { verifyDeclared, verifyStored } from './verify.ts'
+import { moveSurely } from './move-surely.ts'
+import { asSent, NotStoredAsSent, settle } from './settle.ts'
+import { isStoredAsSent, VerificationUndecided, verifyDeclared } from './verify.ts'
 
 /** A file as a request brings it. */
 export interface Incoming {
@@ -26,13 +30,16 @@ export interface Uploading {
   actor: string
   /** Aborts the transfer while bytes arrive; once they are stored, a client that leaves changes nothing. */
   signal: AbortSignal
+  /** Of the request, as the logs name it; what it brings becomes Ready together. */
+  requestId: string
 }
 
 /**
  * The way of the files of one request: begin, ingest, verify, publish. They become Ready together or not at all.
  * @param receiveAll brings the files, one after another
  * @returns the attachments, Ready, in the order they were brought
- * @throws StowageError whatever went wrong, after every file of the request has been failed and handed to the purge
+ * @throws StowageError whatever went wrong, after every file of the request has been failed and handed to the purge;
+ *   VerificationUndecided when that is left to the recovery
  */
 export async function upload(
   deps: Deps,
@@ -44,8 +51,11 @@ export async function upload(
   const files: Arriving[] = []
   try {
     await receiveAll((file) => receive(deps, file, files, lease, signal))
-    return await finish(deps, files, actor)
+    return await finish(deps, files, lease, actor)
   } catch (error) {
+    if (error instanceof NotStoredAsSent) deps.purgeSoon()
+    if (error instanceof VerificationUndecided) await leaveUndecided(deps, files)
+    if (error instanceof NotStoredAsSent || error instanceof VerificationUndecided) throw error
     // A store that lost the upload because the attachment was deleted under us is not to blame.
     await lease.renew()
     const reason = lease.signal.aborted ? lease.signal.reason : error
@@ -62,7 +72,9 @@ async function receive(
   signal: AbortSignal,
 ): Promise<void> {
   signal.throwIfAborted()
+  failpoint('before-intent')
   const arriving = await file.begin()
+  failpoint('after-intent')
   const { attempt, objectKey, declaredSize } = arriving
   files.push(arriving)
   lease.add(attempt)
@@ -82,25 +94,37 @@ async function receive(
  * From the last byte of the last file to Ready. What the store has confirmed with its answer needs no second look at it, and
  * so the passage through verification is one statement; otherwise there is one move into it and one out of it.
  */
-async function finish({ db, config, store }: Deps, files: Arriving[], actor: string): Promise<Attachment[]> {
+async function finish(
+  { db, config, store }: Deps,
+  files: Arriving[],
+  { signal }: Lease,
+  actor: string,
+): Promise<Attachment[]> {
   for (const file of files) verifyDeclared(file)
   const verifying = {
     state: 'ChecksumVerificationOnServerSideInProgress',
     reason: 'The last byte was stored.',
   } as const
-  const published = {
-    to: 'ReadyForDownloadFromServerToClient',
-    reason: 'Size and checksum are as sent.',
-    actor,
-  } as const
   const arrived = files.map(measured)
   const from = 'UploadFromClientToServerInProgress'
-  if (files.every((file) => ingestedOf(file).stored.isConfirmed))
-    return await move(db, arrived, { from, via: verifying, ...published })
-
+  if (files.every((file) => ingestedOf(file).stored.isConfirmed)) {
+    failpoint('before-publish')
+    const to = 'ReadyForDownloadFromServerToClient'
+    const published = await moveSurely(db, arrived, { from, via: verifying, to, reason: asSent, actor }, signal)
+    failpoint('after-publish')
+    return published
+  }
   const { state, reason } = verifying
-  await move(db, arrived, { from, to: state, reason, actor, leaseSeconds: config.uploadLeaseSeconds })
-  await Promise.all(files.map((file) => verifyStored(store, file)))
+  failpoint('before-verify')
+  const { uploadLeaseSeconds: leaseSeconds } = config
+  await moveSurely(db, arrived, { from, to: state, reason, actor, leaseSeconds }, signal)
+  failpoint('after-verify')
+  const verified = files.map(async (file) => ({ attempt: file.attempt, isWhole: await isStoredAsSent(store, file) }))
+  return await settle(db, await Promise.all(verified), actor, signal)
+}
+
+/** Lets the recovery ask again at once, rather than when the lease has run out. Never throws: then it runs out. */
+async function leaveUndecided({ db, log }: Deps, files: Arriving[]): Promise<void> {
   const attempts = files.map(({ attempt }) => attempt)
-  return await move(db, attempts, { from: state, ...published })
+  await releaseLeases(db, attempts).catch((err) => log.warn({ err, attempts }, 'undecided until the lease has run out'))
 }

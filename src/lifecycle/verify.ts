@@ -13,6 +13,18 @@ export class ChecksumMismatch extends StowageError {
   }
 }
 
+/** The store does not say what it holds: whether a file is whole cannot be decided now. The recovery asks again. */
+export class VerificationUndecided extends StowageError {
+  constructor(cause: unknown) {
+    super(
+      'storage_unavailable',
+      'The file has arrived, but the store does not answer, so it is not verified yet. The server tries again: read the attachment in a moment, and send it again only if it has failed.',
+      { cause },
+    )
+    this.name = 'VerificationUndecided'
+  }
+}
+
 /** A client that declares no digest takes what arrived as it is. */
 export function isAsDeclared(file: Arriving): boolean {
   return findMismatch(file) === undefined
@@ -32,15 +44,14 @@ function findMismatch(file: Arriving): (Digest & { computed: string | undefined 
 }
 
 /**
- * Step 3b: the finished object, as the store reports it, has the size and the checksum of what was sent to it.
- * @throws StowageError `storage_unavailable` when it differs, is missing, or the store does not answer
+ * Step 3b: whether the finished object, as the store reports it, has the size and the checksum of what was sent to it.
+ * @throws VerificationUndecided when the store does not answer
  */
-export async function verifyStored(store: ObjectStore, file: Arriving): Promise<void> {
+export async function isStoredAsSent(store: ObjectStore, file: Arriving): Promise<boolean> {
   const { fileSize, stored } = ingestedOf(file)
-  const found = await store.head(file.objectKey)
+  const found = await store.head(file.objectKey).catch((cause) => {
+    throw new VerificationUndecided(cause)
+  })
   const sameChecksum = !found?.checksum || !stored.checksum || found.checksum === stored.checksum
-  if (found?.size !== fileSize || !sameChecksum)
-    throw new StowageError('storage_unavailable', 'The file was not stored as it was sent. Send it again.', {
-      cause: { expected: { size: fileSize, checksum: stored.checksum }, found },
-    })
+  return found?.size === fileSize && sameChecksum
 }

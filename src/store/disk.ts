@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { addAbortSignal, type Readable } from 'node:stream'
 import { StowageError } from '../errors.ts'
 import { removeFile, sizeOfFile, storeFile } from './disk/file.ts'
+import { listFiles } from './disk/list.ts'
 import { readFileRange } from './disk/read.ts'
 import type { ByteRange, ObjectStore } from './object-store.ts'
 import { noSuchObject, notAnswered } from './unavailable.ts'
@@ -28,6 +29,7 @@ export async function openDiskStore(directory: string): Promise<ObjectStore> {
     },
     get: (key, { range, signal }) => openFile(pathOf(key), range, signal),
     remove: (key) => removeFile(pathOf(key)).catch(refuse),
+    list: (listing, options) => listFiles({ root, pathOf }, listing, options),
     check: () => probe(root),
     async close() {},
   }

@@ -41,6 +41,30 @@ export interface PutOptions {
 }
 
 /**
+ * What can be listed: objects; old versions and delete markers, of a bucket that keeps them; and what a put has begun and
+ * not finished.
+ */
+export type Listing = 'objects' | 'versions' | 'uploads'
+
+/** What lies in the store, as a listing tells it. */
+export interface Listed {
+  /** A key, or whatever name somebody else has given what lies there. */
+  key: string
+  /** When it was stored, or begun. */
+  storedAt: Date
+  /** Bytes, where the store tells. */
+  size?: number | undefined
+  /** Of an unfinished multipart upload. */
+  uploadId?: string | undefined
+}
+
+export interface ListOptions {
+  /** Only what lies under this key. */
+  key?: string | undefined
+  signal: AbortSignal
+}
+
+/**
  * Where the bytes lie. Keys are chosen by the caller, match `[a-z0-9/]+` and are never written twice. Every method
  * rejects with a {@link StowageError} `storage_unavailable` when the store cannot be reached or refuses to work.
  * `test/store/contract.ts` is the behaviour every adapter must show.
@@ -70,6 +94,12 @@ export interface ObjectStore {
    * for a key that never existed, is no error.
    */
   remove(key: string, options?: { uploadId?: string | undefined; signal?: AbortSignal }): Promise<void>
+
+  /**
+   * Everything of one kind that lies in the store, whoever put it there, in no order, in pages of about a thousand. What comes
+   * or goes in the meantime may be listed or not. Rejects with `forbidden` when the store does not let this be listed.
+   */
+  list(listing: Listing, options: ListOptions): AsyncIterable<Listed[]>
 
   /** Resolves when the store answers and can be used; rejects saying what to fix. */
   check(signal: AbortSignal): Promise<void>

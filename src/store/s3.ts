@@ -3,6 +3,7 @@ import type { ObjectStore } from './object-store.ts'
 import { openBucket, type S3Bucket, type S3StoreOptions } from './s3/bucket.ts'
 import { explainCheck, toldAs } from './s3/errors.ts'
 import { headObject } from './s3/head.ts'
+import { listBucket } from './s3/list.ts'
 import { readObject } from './s3/read.ts'
 import { removeObject } from './s3/remove.ts'
 import { upload } from './s3/upload.ts'
@@ -21,6 +22,7 @@ export function openS3Store(options: S3StoreOptions): ObjectStore {
     head: (key, { signal = never } = {}) => headObject(store, key, signal),
     get: (key, getOptions) => readObject(store, key, getOptions),
     remove: (key, { uploadId, signal = never } = {}) => removeObject(store, key, { uploadId, signal }),
+    list: (listing, options) => listBucket(store, listing, options),
     check: (signal) => checkBucket(store, place, signal),
     async close() {
       store.client.destroy()

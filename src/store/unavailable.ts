@@ -16,3 +16,8 @@ export function notAnswered(cause: unknown): StowageError {
 export function noSuchObject(cause: unknown): StowageError {
   return new StowageError('not_found', 'There is no such file.', { cause })
 }
+
+/** The store does not let itself be listed. @param permission that S3 wants for it */
+export function notListable(permission: string, cause: unknown): StowageError {
+  return new StowageError('forbidden', `The object store does not let this be listed: allow ${permission}.`, { cause })
+}

@@ -1,5 +1,6 @@
 import { claimPurgeable, forgetObject, type Purgeable, purgeAgain } from '../db/objects.ts'
 import type { Deps } from '../deps.ts'
+import { failpoint } from '../failpoints.ts'
 
 const batch = 20
 
@@ -32,4 +33,5 @@ async function purgeOne(
   const wait = waits[purges]
   if (wait === undefined) await forgetObject(db, key)
   else await purgeAgain(db, key, wait)
+  failpoint('after-purge')
 }

@@ -1,26 +1,34 @@
 import type { Deps } from '../deps.ts'
+import { finishDeletions } from './finish-deletions.ts'
 import { purge } from './purge.ts'
 import { recover } from './recover.ts'
 import { repeat } from './repeat.ts'
 import { retain } from './retain.ts'
 
 export interface Workers {
+  /** Tells the purge that there are bytes to remove now. */
   purgeSoon(): void
   /** Resolves when every worker has ended what it was doing. */
   stop(): Promise<void>
 }
 
-/** Starts what runs beside the requests, in every replica: recovery, purge and retention. */
-export function startWorkers(deps: Deps): Workers {
-  const lease = deps.config.uploadLeaseSeconds * 1000
-  const { log } = deps
-  const purging = repeat({ name: 'purge', every: Math.min(5000, lease / 4), log, job: (signal) => purge(deps, signal) })
-  const recovering = repeat({ name: 'recovery', every: Math.min(5000, lease / 4), log, job: () => recover(deps) })
-  const retaining = repeat({ name: 'retention', every: 10 * 60_000, log, job: () => retain(deps) })
+const minutes = 60_000
+
+/** Starts what runs beside the requests: in every replica, or in processes of its own. */
+export function startWorkers({ config, db, store, log }: Pick<Deps, 'config' | 'db' | 'store' | 'log'>): Workers {
+  const purgeSoon = () => purging.wake()
+  const deps = { config, db, store, log, purgeSoon }
+  const soon = Math.min(5000, (config.uploadLeaseSeconds * 1000) / 4)
+  const purging = repeat({ name: 'purge', every: soon, log, job: (signal) => purge(deps, signal) })
+  const others = [
+    repeat({ name: 'recovery', every: soon, log, job: (signal) => recover(deps, signal) }),
+    repeat({ name: 'deletions', every: soon, log, job: () => finishDeletions(deps, { startedWithin: 15 * minutes }) }),
+    repeat({ name: 'retention', every: 10 * minutes, log, job: () => retain(deps) }),
+  ]
   return {
-    purgeSoon: () => purging.wake(),
+    purgeSoon,
     async stop() {
-      await Promise.all([purging.stop(), recovering.stop(), retaining.stop()])
+      await Promise.all([purging, ...others].map((worker) => worker.stop()))
     },
   }
 }

@@ -23,13 +23,13 @@ const verifying = 'ChecksumVerificationOnServerSideInProgress'
 const ready = 'ReadyForDownloadFromServerToClient'
 const failed = 'UploadFromClientToServerFailed'
 const why = { reason: 'a test', actor: 'user:1' }
-const beginning = { contentType: 'text/plain', leaseSeconds: 60, ...why }
+const beginning = { contentType: 'text/plain', leaseSeconds: 60, requestId: 'again', ...why }
 
 let keys = 0
 function intent(): Reservation & Writer {
   keys += 1
   const file = { fileName: 'a.txt', contentType: 'text/plain', checksumAlgorithm: 'sha256' }
-  return { messageId: 1, uploaderId: 1, ...file, objectKey: `aa/${keys}`, leaseSeconds: 60, ...why }
+  return { messageId: 1, uploaderId: 1, ...file, objectKey: `aa/${keys}`, leaseSeconds: 60, requestId: 'first', ...why }
 }
 
 async function reserved({ db }: TestServer): Promise<Attempt> {

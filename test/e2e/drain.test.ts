@@ -111,3 +111,21 @@ t.test('SIGTERM', async (t) => {
     (serving) => serving.signal('SIGTERM'),
   )
 })
+
+t.test('while it waits for the load balancers, only readiness fails', async (t) => {
+  const serving = await startServing(t, { ...(await besidePostgres(t)), SHUTDOWN_WAIT_SECONDS: '3' })
+  await demoPrinted(serving)
+  const { cookie } = printedCredentials(serving)
+  const ask = (path: string) => fetch(`${serving.url}${path}`, { headers: { cookie } })
+  t.equal((await ask('/readyz')).status, 200)
+  t.equal((await ask('/livez')).headers.get('connection'), 'keep-alive')
+
+  serving.signal('SIGTERM')
+  await until('it is no longer ready', async () => (await ask('/readyz')).status === 503)
+  const id = await uploadFile(serving, cookie, 'new.bin', first)
+  t.ok(first.equals(await downloadFile(serving, cookie, id, 'new.bin')), 'new requests are taken')
+  const answer = await ask('/livez')
+  t.equal(answer.status, 200)
+  t.equal(answer.headers.get('connection'), 'close', 'and each answer ends its connection')
+  await stops(t, serving)
+})

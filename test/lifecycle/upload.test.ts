@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { listTransitions } from '../../src/db/attachments.ts'
+import { StowageError } from '../../src/errors.ts'
 import type { ObjectStore } from '../../src/store/object-store.ts'
-import { recover } from '../../src/workers/recover.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { beginForm } from '../support/slow-form.ts'
 import { until } from '../support/until.ts'
@@ -46,7 +46,7 @@ t.test('a writer whose attempt was given up by another replica stops and leaves 
   await form.send(Buffer.alloc(20 * 2 ** 20))
   await until('an unfinished multipart upload', async () => (await server.remains()).uploads.length === 1)
   await server.db.execute(sql`update attachments set lease_expires_at = now() - interval '1 second'`)
-  await recover({ db: server.db, purgeSoon() {} })
+  await server.recover()
   const answer = await form.finish()
   t.equal(answer.status, 409)
   t.same(await server.states(), { UploadFromClientToServerFailed: 1 })
@@ -92,10 +92,34 @@ for (const [what, lie] of Object.entries(lies)) {
     const server = await startTestServer(t, { store: 's3', wrapStore })
     const response = await post(server, [new File(['first'], 'a'), new File(['other'], 'b')])
     t.equal(response.status, 503)
-    t.same(await server.states(), { ChecksumVerificationOnServerSideFailed: 2 })
+    t.same(await server.states(), { ChecksumVerificationOnServerSideMismatch: 2 })
     await nothingRemains(t, server)
   })
 }
+
+t.test('a store that does not answer when asked what it holds is asked again later', async (t) => {
+  let silent = true
+  const wrapStore = (store: ObjectStore): ObjectStore => ({
+    ...store,
+    async head(...args) {
+      if (silent) throw new StowageError('storage_unavailable', 'down')
+      return store.head(...args)
+    },
+  })
+  const server = await startTestServer(t, { store: 'disk', wrapStore, withWorkers: false })
+  const files = [new File(['first'], 'a'), new File(['other'], 'b')]
+  const response = await post(server, files)
+  t.equal(response.status, 503)
+  t.match(await response.json(), { errorText: /not verified yet.*read the attachment/ })
+  t.same(await server.states(), { ChecksumVerificationOnServerSideInProgress: 2 }, 'it is not given up')
+  silent = false
+  await server.recover()
+  t.same(await server.states(), { [ready]: 2 })
+  for (const [index, file] of files.entries()) {
+    const address = `${server.url}/api/v1/attachments/${index + 1}/${file.name}`
+    t.equal(await (await fetch(address, { headers: await server.cookie(1) })).text(), await file.text())
+  }
+})
 
 t.test('the store is told what is known of the length', async (t) => {
   const told: { size?: number | undefined; atMost?: number | undefined }[] = []

@@ -3,6 +3,7 @@ import type { Test } from 'tap'
 import type { ObjectStore } from '../../src/store/object-store.ts'
 import { until } from '../support/until.ts'
 import { abortingBody, bytesOf, chunksOf, collect, failingAfter, hangingAfter } from './bodies.ts'
+import { listsEverything } from './contract-list.ts'
 import { keepsAnnouncedSizes } from './contract-sizes.ts'
 
 export interface StoreUnderTest {
@@ -28,6 +29,7 @@ export function objectStoreContract(t: Test, subject: StoreUnderTest): void {
   failsCleanly(t, subject)
   keepsAnnouncedSizes(t, subject)
   removesEverything(t, subject)
+  listsEverything(t, subject)
 }
 
 function storesBytes(t: Test, { store, partSize, remains, confirms }: StoreUnderTest): void {

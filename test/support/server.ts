@@ -16,6 +16,7 @@ import { migrateDatabase } from '../../src/db/migrate.ts'
 import type { App } from '../../src/http/app.ts'
 import { buildServer } from '../../src/server.ts'
 import type { ObjectStore } from '../../src/store/object-store.ts'
+import { recover } from '../../src/workers/recover.ts'
 import { createTestBucket } from './bucket.ts'
 import { createTestDatabase } from './database.ts'
 
@@ -27,6 +28,8 @@ export interface TestServerOptions {
   env?: Record<string, string>
   /** Puts something between the server and its store. */
   wrapStore?: (store: ObjectStore) => ObjectStore
+  /** Whether recovery, purge and retention run by themselves, as they do unless a test runs them itself. */
+  withWorkers?: boolean
 }
 
 export interface TestServer {
@@ -45,6 +48,8 @@ export interface TestServer {
   remains(): Promise<{ objects: string[]; uploads: string[] }>
   /** How many attachments are in each state, deleted ones left out. */
   states(): Promise<Record<string, number>>
+  /** What the recovery does at its next round, done now. */
+  recover(): Promise<void>
   /** How many keys the purge still has to remove for the first time. */
   unpurged(): Promise<number>
 }
@@ -55,7 +60,7 @@ export interface TestServer {
  */
 export async function startTestServer(
   t: Test,
-  { store: kind, env, wrapStore }: TestServerOptions,
+  { store: kind, env, wrapStore, withWorkers = true }: TestServerOptions,
 ): Promise<TestServer> {
   const databaseUrl = await createTestDatabase(t)
   await migrateDatabase(databaseUrl)
@@ -64,7 +69,7 @@ export async function startTestServer(
   const config = readConfig({ LOG_LEVEL: 'silent', PORT: '0', DEMO: 'false', ...place.env, ...env })
   const opened = await openStore(config)
   const store = wrapStore ? wrapStore(opened) : opened
-  const app = await buildServer({ config, database, store, urlSigningKey: 'k'.repeat(32) })
+  const app = await buildServer({ config, database, store, urlSigningKey: 'k'.repeat(32), withWorkers })
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   t.teardown(async () => {
     app.server.closeAllConnections()
@@ -90,6 +95,10 @@ export async function startTestServer(
       return { authorization: `Bearer ${token}` }
     },
     states: () => countStates(db),
+    async recover() {
+      const deps = { config, db, store, log: app.log, purgeSoon() {} }
+      while (await recover(deps, new AbortController().signal));
+    },
     async unpurged() {
       const rows = await db.execute(sql`select key from objects where purge_at is not null and purges = 0`)
       return rows.length

@@ -17,6 +17,7 @@ async function reserve({ db }: TestServer, objectKey: string, messageId = 1, upl
     ...file,
     objectKey,
     leaseSeconds: 60,
+    requestId: objectKey,
     ...why,
   })
   return { id: attachment?.id as number, attempt: 1 }
@@ -72,10 +73,10 @@ async function reserveOnly({ db }: TestServer): Promise<Attachment> {
 }
 
 t.test('a reservation that is never used is forgotten, one whose bytes arrive is not', async (t) => {
-  const server = await startTestServer(t, { store: 'disk', env: { UPLOAD_LEASE_SECONDS: '3600' } })
+  const server = await startTestServer(t, { store: 'disk', withWorkers: false })
   const { db } = server
   const deps = { ...server, purgeSoon() {} }
-  const beginning = { contentType: 'text/plain', leaseSeconds: 60, ...why }
+  const beginning = { contentType: 'text/plain', leaseSeconds: 60, requestId: 'again', ...why }
   const all = [1, 2, 3, 4, 5].map(() => reserveOnly(server))
   const [unused, computing, fresh, used, again] = (await Promise.all(all)) as [
     Attachment,
@@ -116,7 +117,7 @@ t.test('a reservation that is never used is forgotten, one whose bytes arrive is
 t.test(
   'a deletion that died between hiding a message, room or user and burying their attachments is finished',
   async (t) => {
-    const server = await startTestServer(t, { store: 'disk', env: { UPLOAD_LEASE_SECONDS: '3600' } })
+    const server = await startTestServer(t, { store: 'disk', withWorkers: false })
     const { db } = server
     await db.execute(sql`insert into messages (id, public_id, room_id, author_id) values (2, 'two', 1, 1)`)
     const places = [
@@ -149,7 +150,7 @@ t.test(
 )
 
 t.test('an object that a deletion did not live to see is handed to the purge', async (t) => {
-  const server = await startTestServer(t, { store: 'disk', env: { UPLOAD_LEASE_SECONDS: '3600' } })
+  const server = await startTestServer(t, { store: 'disk', withWorkers: false })
   const { db } = server
   const [deleted] = [await reserve(server, 'aa/1'), await reserve(server, 'aa/2')]
   await db.execute(sql`update attachments set deleted_at = now(), lease_expires_at = null where id = ${deleted?.id}`)

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { memberOfMessage, memberOfRoom } from '../../access/membership.ts'
-import { actorOf, type Principal, requireScope } from '../../access/principal.ts'
+import { type Principal, requireScope } from '../../access/principal.ts'
 import { addOwnMessage } from '../../chat/messages.ts'
 import { ownConversation } from '../../chat/users.ts'
 import { findAttachment } from '../../db/attachments.ts'
@@ -12,6 +12,7 @@ import type { App } from '../app.ts'
 import { declaredChecksum, declaredSize } from '../forms/declared.ts'
 import { type FormFile, receiveForm } from '../forms/receive-form.ts'
 import { openTransfer } from '../forms/transfer.ts'
+import { uploadingOf } from '../uploading.ts'
 import { AttachmentObject, attachmentObject } from './attachment-object.ts'
 import { refFrom } from './refs.ts'
 
@@ -30,7 +31,7 @@ export function createAttachmentRoute(app: App, deps: Deps): void {
     const who = request.principal
     requireScope(who, 'write')
     using transfer = openTransfer(request.raw, deps.config.uploadIdleSeconds)
-    const [uploaded] = await uploadNew(deps, { actor: actorOf(who), signal: transfer.signal }, (receive) =>
+    const [uploaded] = await uploadNew(deps, uploadingOf(request, transfer.signal), (receive) =>
       receiveOne(deps, request, receive, transfer.signal),
     )
     const found = uploaded && (await findAttachment(deps.db, { id: uploaded.id }, who.userId))

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { ConnectionError, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
 import type { Deps } from '../../deps.ts'
 import { StowageError } from '../../errors.ts'
+import type { App } from '../app.ts'
 import { bearerApiError } from '../bearer-api/errors.ts'
 import { brokenOff } from '../forms/transfer.ts'
 import { sessionApiError } from '../session-api/errors.ts'
@@ -22,6 +23,16 @@ export const connectionOptions = {
   genReqId: () => randomUUID(),
   clientErrorHandler: answerBrokenRequest,
 } satisfies FastifyServerOptions
+
+/**
+ * While the server drains but still takes requests, each answer ends its connection, so that the load balancer has none left
+ * that it could send a request over just when the server closes it.
+ */
+export function closeWhenDraining(app: App, isDraining: () => boolean): void {
+  app.addHook('onRequest', async (_request, reply) => {
+    if (isDraining()) reply.header('connection', 'close')
+  })
+}
 
 /** An address that cannot be decoded reaches no route; it is answered in the shape of the surface it points at. */
 export function answerBadUrl(

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { actorOf, requireScope } from '../../access/principal.ts'
+import { requireScope } from '../../access/principal.ts'
 import type { Deps } from '../../deps.ts'
 import { StowageError } from '../../errors.ts'
 import { uploadNew } from '../../lifecycle/upload-new.ts'
@@ -7,6 +7,7 @@ import type { App } from '../app.ts'
 import { receiveForm } from '../forms/receive-form.ts'
 import { openTransfer } from '../forms/transfer.ts'
 import { integerId } from '../ids.ts'
+import { uploadingOf } from '../uploading.ts'
 import { Declarations } from './declarations.ts'
 
 const fileField = 'files'
@@ -27,7 +28,7 @@ export function uploadAttachmentsRoute(app: App, deps: Deps): void {
     using transfer = openTransfer(request.raw, deps.config.uploadIdleSeconds)
     const { signal } = transfer
 
-    const attachments = await uploadNew(deps, { actor: actorOf(who), signal }, async (receive) => {
+    const attachments = await uploadNew(deps, uploadingOf(request, signal), async (receive) => {
       const declarations = new Declarations(deps.config.checksumAlgorithm)
       await receiveForm(request, deps.config, {
         fileField,

@@ -1,12 +1,13 @@
 import { Type } from 'typebox'
 import { uploadableAttachment } from '../../access/membership.ts'
-import { actorOf, requireScope } from '../../access/principal.ts'
+import { requireScope } from '../../access/principal.ts'
 import type { Deps } from '../../deps.ts'
 import { uploadReserved } from '../../lifecycle/upload-reserved.ts'
 import type { App } from '../app.ts'
 import { declaredDigests } from '../digest-fields.ts'
 import { openTransfer } from '../forms/transfer.ts'
 import { integerId } from '../ids.ts'
+import { uploadingOf } from '../uploading.ts'
 import { Metadata, metadataOf } from './metadata.ts'
 import { openRawBody, rawBodyLength } from './raw-body.ts'
 
@@ -32,7 +33,6 @@ export function uploadReservedRoute(app: App, deps: Deps): void {
       openBody: () => openRawBody(raw),
     }
     using transfer = openTransfer(raw, deps.config.uploadIdleSeconds)
-    const uploading = { actor: actorOf(principal), signal: transfer.signal }
-    return metadataOf(await uploadReserved(deps, uploading, attachment, file))
+    return metadataOf(await uploadReserved(deps, uploadingOf(request, transfer.signal), attachment, file))
   })
 }

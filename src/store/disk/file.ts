@@ -1,6 +1,7 @@
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { StowageError } from '../../errors.ts'
+import { failpoint } from '../../failpoints.ts'
 import { untilAborted } from '../../until-aborted.ts'
 import { requireSize } from '../announced-size.ts'
 import type { PutOptions, StoredObject } from '../object-store.ts'
@@ -16,11 +17,14 @@ export async function storeFile(
   body: AsyncIterable<Uint8Array>,
   { signal, size: announced }: PutOptions,
 ): Promise<StoredObject> {
+  failpoint('before-put')
   await writing(makeFolder(dirname(path)))
   const size = await writePartial(path, body, signal)
   signal.throwIfAborted()
   if (announced !== undefined) requireSize(size, announced)
+  failpoint('before-complete')
   await writing(publish(path))
+  failpoint('after-put')
   return { size }
 }
 
@@ -32,9 +36,11 @@ export async function sizeOfFile(path: string): Promise<number | undefined> {
 
 /** Removes the file and what an unfinished {@link storeFile} left, for good: also when the power fails now. */
 export async function removeFile(path: string): Promise<void> {
+  failpoint('before-object-delete')
   await rm(partialOf(path), { force: true })
   await rm(path, { force: true })
   await syncFolder(dirname(path)).catch(ignoreAbsent)
+  failpoint('after-object-delete')
 }
 
 async function writePartial(path: string, body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<number> {
@@ -72,8 +78,11 @@ async function syncFolder(path: string): Promise<void> {
   await folder.sync()
 }
 
+/** What the name of a partial file ends with. */
+export const partialSuffix = '.partial'
+
 function partialOf(path: string): string {
-  return `${path}.partial`
+  return path + partialSuffix
 }
 
 function ignoreAbsent(error: NodeJS.ErrnoException): undefined {

@@ -5,6 +5,7 @@ import {
   CreateMultipartUploadCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
+import { failpoint } from '../../failpoints.ts'
 import type { PutOptions, Stored } from '../object-store.ts'
 import { notStored } from '../unavailable.ts'
 import type { S3Bucket } from './bucket.ts'
@@ -53,7 +54,9 @@ export class MultipartUpload {
         UploadId: await this.#begun,
         MultipartUpload: { Parts: this.#parts },
       })
+      failpoint('before-complete')
       const { ETag, ChecksumCRC32 } = await client.send(command)
+      failpoint('after-complete')
       if (ETag === undefined) throw new Error('CompleteMultipartUpload was answered without an ETag')
       return { ...stored, isConfirmed: isSameChecksum(ChecksumCRC32, stored.checksum) }
     } catch (error) {
@@ -62,8 +65,11 @@ export class MultipartUpload {
   }
 
   async #begin(): Promise<string> {
+    failpoint('before-create')
     const uploadId = await this.#create()
+    failpoint('after-create')
     await this.#onUpload?.(uploadId)
+    failpoint('after-upload-id')
     return uploadId
   }
 
@@ -85,7 +91,9 @@ export class MultipartUpload {
     const { client, bucket: Bucket, checksums } = this.#store
     try {
       const command = new UploadPartCommand({ Bucket, Key: this.#key, UploadId, PartNumber, Body: asBody(part) })
+      failpoint('before-part')
       const { ETag } = await whileSending(this.#signal, (abortSignal) => client.send(command, { abortSignal }))
+      failpoint('after-part')
       const ChecksumCRC32 = checksums ? base64Of(part.checksum) : undefined
       this.#parts[PartNumber - 1] = { PartNumber, ETag, ChecksumCRC32 }
       this.#checksums[PartNumber - 1] = part.checksum

@@ -1,4 +1,5 @@
 import { PutObjectCommand } from '@aws-sdk/client-s3'
+import { failpoint } from '../../failpoints.ts'
 import type { Stored } from '../object-store.ts'
 import type { S3Bucket } from './bucket.ts'
 import { isSameChecksum, storedAfterAll, whileSending } from './delivery.ts'
@@ -10,7 +11,9 @@ export async function putObject(store: S3Bucket, key: string, payload: Payload, 
   const stored = () => ({ size: payload.size, checksum: checksums ? base64Of(payload.checksum) : undefined })
   try {
     const command = new PutObjectCommand({ Bucket, Key: key, Body: asBody(payload) })
+    failpoint('before-put')
     const { ChecksumCRC32 } = await whileSending(signal, (abortSignal) => client.send(command, { abortSignal }))
+    failpoint('after-put')
     return { ...stored(), isConfirmed: isSameChecksum(ChecksumCRC32, stored().checksum) }
   } catch (error) {
     return await storedAfterAll(store, key, stored(), signal, error)

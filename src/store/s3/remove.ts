@@ -4,6 +4,7 @@ import {
   ListMultipartUploadsCommand,
   ListObjectVersionsCommand,
 } from '@aws-sdk/client-s3'
+import { failpoint } from '../../failpoints.ts'
 import type { S3Bucket } from './bucket.ts'
 import { isAbsent, isDenied, isNotImplemented, toldAs } from './errors.ts'
 
@@ -40,7 +41,9 @@ async function abortUploads(store: S3Bucket, key: string, options: RemoveOptions
 
 async function abortUpload({ client, bucket }: S3Bucket, key: string, UploadId: string, { signal }: RemoveOptions) {
   const command = new AbortMultipartUploadCommand({ Bucket: bucket, Key: key, UploadId })
+  failpoint('before-abort')
   await client.send(command, { abortSignal: signal }).catch(ignoreAbsent)
+  failpoint('after-abort')
 }
 
 /** The ids of the unfinished uploads of exactly this key; S3 lists by prefix, so longer keys are left out here. */
@@ -70,7 +73,9 @@ async function deleteObject(
   { signal }: RemoveOptions,
 ): Promise<boolean> {
   const command = new DeleteObjectCommand({ Bucket: bucket, Key: key, VersionId })
+  failpoint('before-object-delete')
   const deleted = await client.send(command, { abortSignal: signal }).catch(ignoreAbsent)
+  failpoint('after-object-delete')
   return deleted?.VersionId !== undefined || deleted?.DeleteMarker === true
 }
 

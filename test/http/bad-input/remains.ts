@@ -3,7 +3,7 @@ import type { Test } from 'tap'
 import type { TestServer } from '../../support/server.ts'
 import { until } from '../../support/until.ts'
 import { filePart, formOf, post, send } from './forms.ts'
-import type { Surface } from './surfaces.ts'
+import type { Answer, Surface } from './surfaces.ts'
 
 /** A row that a refused upload leaves: it had begun to arrive. */
 export interface FailedRow {
@@ -50,14 +50,18 @@ type Remains = Awaited<ReturnType<TestServer['remains']>>
 /** Asserts that an ordinary upload goes through, and takes it away again. */
 export async function takesUploads(t: Test, server: TestServer, surface: Surface): Promise<void> {
   const id = await newestId(server)
-  const { headers, body } = formOf(filePart(surface))
-  const credentials = await surface.credentials(server, 1)
-  const { status } = await post(server.url, surface.path, { headers: { ...headers, ...credentials }, body })
+  const { status } = await ordinaryUpload(server, surface)
   t.equal(status, surface.created, 'an ordinary upload goes through')
   const owner = { headers: await server.cookie(1), body: Buffer.alloc(0) }
   const gone = await send(server.url, 'DELETE', `/api/v1/attachments/${await newestId(server)}`, owner)
   t.equal(gone.status, 200)
   await leftOnly(t, server, id, [])
+}
+
+export async function ordinaryUpload(server: TestServer, surface: Surface): Promise<Answer> {
+  const { headers, body } = formOf(filePart(surface))
+  const credentials = await surface.credentials(server, 1)
+  return post(server.url, surface.path, { headers: { ...headers, ...credentials }, body })
 }
 
 async function leasedSince({ db }: TestServer, id: number): Promise<number> {

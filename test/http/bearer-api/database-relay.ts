@@ -33,7 +33,8 @@ export async function startReplica(t: Test, server: TestServer): Promise<Databas
   return { url, ...relay }
 }
 
-async function openRelay(t: Test, port: number, host: string): Promise<DatabaseRelay & { port: number }> {
+/** A way to a database, as it is when nothing is wrong. */
+export async function openRelay(t: Test, port: number, host: string): Promise<DatabaseRelay & { port: number }> {
   const sockets = new Set<Socket>()
   let state: 'open' | 'stopped' | 'frozen' = 'open'
   const pass = (from: Socket, to: Socket) => {

@@ -6,7 +6,6 @@ import { deleteRoom } from '../../../src/chat/rooms.ts'
 import { deleteUser } from '../../../src/chat/users.ts'
 import type { AttachmentState } from '../../../src/lifecycle/states.ts'
 import type { ObjectStore } from '../../../src/store/object-store.ts'
-import { recover } from '../../../src/workers/recover.ts'
 import { skipWithoutS3 } from '../../support/bucket.ts'
 import { startTestServer, type TestServer } from '../../support/server.ts'
 import { beginPut, type SlowPut } from '../../support/slow-put.ts'
@@ -120,7 +119,7 @@ for (const store of ['s3', 'disk'] as const) {
     const session = await Session.of(server, 2)
     const id = await session.reserve({ fileSize: 7 })
     await isError(t, await session.put(id, 'a.txt', 'content'), 503, /not stored as it was sent/)
-    t.match(await rowOf(server, id), { state: 'ChecksumVerificationOnServerSideFailed', fileSize: 7 })
+    t.match(await rowOf(server, id), { state: 'ChecksumVerificationOnServerSideMismatch', fileSize: 7 })
     isLying = false
     const again = await begun(server, session, id, 7, 'cont')
     t.match(await rowOf(server, id), { state: uploading, fileSize: null, fileChecksum: null, failureReason: null })
@@ -196,7 +195,7 @@ t.test('a writer that was given up cannot hinder the next attempt', async (t) =>
   const id = await session.reserve({ fileSize: 7 })
   const late = await begun(server, session, id, 7, 'late')
   await server.db.execute(sql`update attachments set lease_expires_at = now() - interval '1 second'`)
-  await recover({ db: server.db, purgeSoon() {} })
+  await server.recover()
   t.match(await rowOf(server, id), { state: uploadFailed, attempt: 1 })
   t.equal((await session.put(id, 'a.txt', 'content')).status, 200)
   await late.send('one')

@@ -1,0 +1,56 @@
+import fastify from 'fastify'
+import { loggerOptions } from '../http/plugins/logging.ts'
+import { type ScrubOptions, scrub } from '../scrub/scrub.ts'
+import { exitCodeOf, summaryOf } from '../scrub/summary.ts'
+import { byteSize } from '../settings.ts'
+import { openStore } from './parts.ts'
+import { onStopSignal } from './stop-signal.ts'
+import { type Options, UsageError, wholeOption } from './usage.ts'
+import { withDatabase } from './with-database.ts'
+
+const usualRate = '50MiB'
+
+/** Bytes a second. Slower than this, a store would hang up on a reader that lets it wait. */
+const slowestRate = 64 * 1024
+
+const mostHours = 10 * 365 * 24
+
+/**
+ * `stowage scrub`: reads what is stored and compares. Each finding is a line of the log on standard output, the summary is
+ * on standard error. Exits 0, 1 or 2, as `exitCodeOf` says. SIGTERM and Ctrl-C end it before its time.
+ */
+export async function scrubCommand(env: NodeJS.ProcessEnv, options: Options): Promise<void> {
+  const scrubOptions = scrubOptionsFrom(options)
+  const stopping = new AbortController()
+  onStopSignal().then(() => stopping.abort())
+  await withDatabase(env, async (db, config) => {
+    await using cleanup = new AsyncDisposableStack()
+    const store = cleanup.adopt(await openStore(config), (store) => store.close())
+    // The server's own log, without a server.
+    const { log } = fastify({ logger: loggerOptions(config.logLevel) })
+    log.info({ store: store.description }, 'scrubbing')
+    const result = await scrub({ db, store, log }, scrubOptions, stopping.signal)
+    if (typeof result.brokenOff === 'object') log.fatal({ err: result.brokenOff.error }, 'broken off')
+    log.info({ ...result.findings.counts, bytes: result.findings.bytes, seconds: result.seconds }, 'ended')
+    console.error(summaryOf(result))
+    process.exitCode = exitCodeOf(result)
+  })
+}
+
+function scrubOptionsFrom(options: Options): ScrubOptions {
+  const isOlderThan = options['older-than'] !== undefined
+  return {
+    rate: rateFrom(options.rate ?? usualRate),
+    olderThanHours: isOlderThan ? wholeOption('older-than', options, mostHours) : undefined,
+  }
+}
+
+/** Bytes a second. @throws UsageError */
+function rateFrom(text: string): number {
+  if (text === '0' || text === 'unlimited') return Number.POSITIVE_INFINITY
+  try {
+    const rate = byteSize(text)
+    if (rate >= slowestRate) return rate
+  } catch {}
+  throw new UsageError('--rate needs bytes a second, at least 64KiB, such as 20MiB; or unlimited.')
+}

@@ -1,0 +1,81 @@
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { Database } from '../../db/client.ts'
+import { readScrubState, type ScrubState } from '../../db/scrub.ts'
+import type { App } from '../app.ts'
+
+/** Milliseconds that a scrape waits for the database. */
+const timeLimit = 3000
+
+export interface Measured {
+  db: Database
+  /** Of a process that takes uploads. */
+  slots?: { readonly taken: number }
+}
+
+/**
+ * `GET /metrics`, in Prometheus' text format: this process, and what the scrub has left in the database. Without a database
+ * the rest is told all the same.
+ */
+export function metricsRoute(app: App, { db, slots }: Measured): void {
+  const askDatabase = withinLimit(() => readScrubState(db))
+  app.get('/metrics', { logLevel: 'silent' }, async (_request, reply) => {
+    const ours = new Registry()
+    const state = await askDatabase()
+    gauge(ours, 'stowage_database_up', 'Whether the database answers.', state === undefined ? 0 : 1)
+    if (state) tellScrub(ours, state)
+    if (slots) gauge(ours, 'stowage_uploads_in_progress', 'Upload requests under way.', slots.taken)
+    const all = Registry.merge([processMetrics(), ours])
+    return reply.type(all.contentType).send(await all.metrics())
+  })
+}
+
+function tellScrub(registry: Registry, { damaged, last }: ScrubState): void {
+  gauge(registry, 'stowage_objects_damaged', 'Objects that were damaged or missing when last read.', damaged)
+  if (last === undefined) return
+  const end = 'When the last scrub that saw everything ended, in seconds since 1970.'
+  gauge(registry, 'stowage_scrub_last_end_timestamp_seconds', end, last.endedAt.getTime() / 1000)
+  const help = 'What the last scrub that saw everything found.'
+  const found = new Gauge({
+    name: 'stowage_scrub_last_objects',
+    help,
+    labelNames: ['result'],
+    registers: [registry],
+  })
+  for (const [result, count] of Object.entries(last.counts)) found.set({ result }, count)
+}
+
+function gauge(registry: Registry, name: string, help: string, value: number): void {
+  new Gauge({ name, help, registers: [registry] }).set(value)
+}
+
+let ofProcess: Registry | undefined
+
+/** prom-client's own metrics: one set a process, since each one watches the event loop and the garbage collector anew. */
+function processMetrics(): Registry {
+  if (ofProcess === undefined) {
+    ofProcess = new Registry()
+    collectDefaultMetrics({ register: ofProcess })
+  }
+  return ofProcess
+}
+
+/**
+ * Asks, and resolves with `undefined` when there is no answer in time. While a question is unanswered it is not asked again:
+ * scrapes do not pile up on a database that is silent.
+ */
+function withinLimit<T>(ask: () => Promise<T>): () => Promise<T | undefined> {
+  let asking: Promise<T | undefined> | undefined
+  return () => {
+    asking ??= ask()
+      .catch(() => undefined)
+      .finally(() => {
+        asking = undefined
+      })
+    return Promise.race([asking, late()])
+  }
+}
+
+function late(): Promise<undefined> {
+  const signal = AbortSignal.timeout(timeLimit)
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(undefined), { once: true }))
+}

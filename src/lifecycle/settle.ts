@@ -1,0 +1,57 @@
+import type { Database } from '../db/client.ts'
+import { type Attachment, type Attempt, move } from '../db/transitions.ts'
+import { StowageError } from '../errors.ts'
+import { failpoint } from '../failpoints.ts'
+import { moveSurely } from './move-surely.ts'
+
+/** A file in verification, and whether the store holds what was sent. */
+export interface Verified {
+  attempt: Attempt
+  isWhole: boolean
+}
+
+const from = 'ChecksumVerificationOnServerSideInProgress'
+
+/** Why a file is Ready, in the words of its history. */
+export const asSent = 'Size and checksum are as sent.'
+
+/** The store holds something else than was sent to it. Every file of the request has failed. */
+export class NotStoredAsSent extends StowageError {
+  constructor() {
+    super('storage_unavailable', 'The file was not stored as it was sent. Send it again.')
+    this.name = 'NotStoredAsSent'
+  }
+}
+
+export const otherFileFailed = 'Another file of the same request was not stored as it was sent. Send all of them again.'
+
+/**
+ * Step 4: the files of a request leave verification: all of them to Ready in one statement, or none.
+ * @param lease aborts when the files are the caller's no more
+ * @returns the attachments, Ready
+ * @throws NotStoredAsSent when one is not whole; StateConflict when one was moved or deleted meanwhile
+ */
+export async function settle(
+  db: Database,
+  files: readonly Verified[],
+  actor: string,
+  lease: AbortSignal,
+): Promise<Attachment[]> {
+  const attemptsThat = (areWhole: boolean) =>
+    files.filter(({ isWhole }) => isWhole === areWhole).map((file) => file.attempt)
+  const broken = attemptsThat(false)
+  if (broken.length === 0) {
+    failpoint('before-publish')
+    const to = 'ReadyForDownloadFromServerToClient'
+    const published = await moveSurely(db, attemptsThat(true), { from, to, reason: asSent, actor }, lease)
+    failpoint('after-publish')
+    return published
+  }
+  await move(db, attemptsThat(true), {
+    ...{ from, to: 'ChecksumVerificationOnServerSideFailed', actor },
+    reason: otherFileFailed,
+  })
+  const error = new NotStoredAsSent()
+  await move(db, broken, { from, to: 'ChecksumVerificationOnServerSideMismatch', reason: error.message, actor })
+  throw error
+}

@@ -1,0 +1,20 @@
+import { findKeyless } from '../db/scrub.ts'
+import type { Scrub } from './scrub.ts'
+
+const pageSize = 1000
+
+/**
+ * Looks for Ready attachments whose key the database does not know: their bytes are lost to every download, wherever they
+ * lie.
+ * @throws what a query fails with; the signal's reason
+ */
+export async function reportKeyless({ ask, findings, signal }: Scrub): Promise<void> {
+  let last: number | undefined = 0
+  while (last !== undefined) {
+    signal.throwIfAborted()
+    const after: number = last
+    const page = await ask((db) => findKeyless(db, after, pageSize))
+    for (const attachmentId of page.attachmentIds) findings.keyless(attachmentId)
+    last = page.last
+  }
+}

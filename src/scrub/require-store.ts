@@ -1,0 +1,19 @@
+import { StowageError } from '../errors.ts'
+import type { Scrub } from './scrub.ts'
+
+/** Milliseconds: a store that does not even say that it is there within this time is not. */
+const checkTimeout = 10_000
+
+/**
+ * After something could not be read or listed: is it that, or the store?
+ * @throws StowageError `storage_unavailable` when it is the store
+ */
+export async function requireStore({ store, signal }: Pick<Scrub, 'store' | 'signal'>): Promise<void> {
+  const limit = AbortSignal.timeout(checkTimeout)
+  try {
+    await store.check(AbortSignal.any([signal, limit]))
+  } catch (error) {
+    if (!limit.aborted) throw error
+    throw new StowageError('storage_unavailable', `${store.description} does not answer.`, { cause: error })
+  }
+}

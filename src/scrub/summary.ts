@@ -1,0 +1,37 @@
+import { isDatabaseUnavailable } from '../db/errors.ts'
+import { StowageError } from '../errors.ts'
+import type { ScrubResult } from './scrub.ts'
+
+/** What a scrub came to, for people: what it found, and what it did not do. */
+export function summaryOf(result: ScrubResult): string {
+  const { counts, bytes, unreadable, unlisted } = result.findings
+  const found = Object.entries(counts).map(([name, count]) => `${count} ${name}`)
+  const sentences = [`Scrub: ${found.join(', ')}; ${inMebibytes(bytes)} read in ${Math.round(result.seconds)} s.`]
+  if (unreadable > 0) sentences.push(`${unreadable} could not be read.`)
+  if (unlisted > 0) sentences.push('The store could not be listed: orphans may be there that were not found.')
+  if (result.brokenOff) sentences.push(whatIsLeft(result))
+  return sentences.join(' ')
+}
+
+function whatIsLeft({ brokenOff, reached: { isListed, lastKey } }: ScrubResult): string {
+  const why = brokenOff === 'asked' ? 'It was asked to stop' : `It had to be broken off${reasonOf(brokenOff?.error)}`
+  if (!isListed) return `${why}: not all orphans were found, and no object was read.`
+  const unread = lastKey === undefined ? 'no object was read' : `objects behind the key ${lastKey} were not read`
+  return `${why}: ${unread}. With --older-than the next run reads only what is left.`
+}
+
+/** For what the operator can mend; anything else is in the log. */
+function reasonOf(error: unknown): string {
+  if (isDatabaseUnavailable(error)) return ' (the database does not answer)'
+  return error instanceof StowageError ? ` (${error.message})` : ''
+}
+
+/** 0: everything is as it should be. 2: something is not, whatever else happened. 1: not everything could be looked at. */
+export function exitCodeOf({ findings, brokenOff }: ScrubResult): 0 | 1 | 2 {
+  if (findings.hasDamage) return 2
+  return brokenOff || findings.unreadable + findings.unlisted > 0 ? 1 : 0
+}
+
+function inMebibytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`
+}

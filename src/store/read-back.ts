@@ -1,0 +1,33 @@
+import { createHash } from 'node:crypto'
+import type { ObjectStore } from './object-store.ts'
+
+/** What the bytes under a key are, read again. */
+export interface ReadBack {
+  /** Bytes. */
+  size: number
+  /** Lower-case hex. */
+  digest: string
+}
+
+/**
+ * Reads every byte under a key once more, keeping none of them.
+ * @param algorithm of the digest
+ * @param afterChunk is told how many bytes were read just now, and waited for before the next are read
+ * @throws StowageError `not_found` when there is nothing under the key, `storage_unavailable`; or the signal's reason
+ */
+export async function readBack(
+  store: ObjectStore,
+  key: string,
+  algorithm: string,
+  signal: AbortSignal,
+  afterChunk: (bytes: number) => Promise<void> | void = () => {},
+): Promise<ReadBack> {
+  const hash = createHash(algorithm)
+  let size = 0
+  for await (const chunk of await store.get(key, { signal })) {
+    hash.update(chunk)
+    size += chunk.length
+    await afterChunk(chunk.length)
+  }
+  return { size, digest: hash.digest('hex') }
+}

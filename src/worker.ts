@@ -1,0 +1,22 @@
+import fastify from 'fastify'
+import type { App } from './http/app.ts'
+import { healthRoutes } from './http/ops/health.ts'
+import { metricsRoute } from './http/ops/metrics.ts'
+import { loggerOptions, OneLineARequest } from './http/plugins/logging.ts'
+import type { ServerParts } from './server.ts'
+import { startWorkers } from './workers/workers.ts'
+
+/** The workers in a process of their own, with the routes that tell an operator how they are. Closing it ends them. */
+export async function buildWorker(parts: Omit<ServerParts, 'urlSigningKey' | 'withWorkers'>): Promise<App> {
+  const { config, database, store, isDraining = () => false } = parts
+  const app: App = fastify({
+    logger: loggerOptions(config.logLevel),
+    logController: new OneLineARequest(),
+    forceCloseConnections: true,
+  })
+  const workers = startWorkers({ config, db: database.db, store, log: app.log })
+  app.addHook('onClose', () => workers.stop())
+  healthRoutes(app, { database, store, isDraining })
+  metricsRoute(app, { db: database.db })
+  return app
+}
