@@ -1,0 +1,55 @@
+import { spawnSync } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import type { Test } from 'tap'
+import { parse, parseAllDocuments } from 'yaml'
+import { settings } from '../../src/settings.ts'
+
+// biome-ignore lint/suspicious/noExplicitAny: whatever a file of deploy/ says
+export type Anything = any
+
+export function readDeploy(path: string): Promise<string> {
+  return readFile(new URL(`../../deploy/${path}`, import.meta.url), 'utf8')
+}
+
+export async function readYaml(path: string): Promise<Anything> {
+  return parse(await readDeploy(path), { merge: true })
+}
+
+export function parseYamls(text: string): Anything[] {
+  return parseAllDocuments(text).map((document) => document.toJS())
+}
+
+/** `NAME=value` lines. */
+export function parseEnv(text: string): Record<string, string> {
+  return Object.fromEntries(Array.from(text.matchAll(/^([A-Z\d_]+)=(.*)$/gm), ([, name, value]) => [name, value]))
+}
+
+const known = new Map(Object.values(settings).map((setting) => [setting.name, setting]))
+
+/** Every name is a setting's and every value one that it takes; those that stand for something else are left alone. */
+export function checkSettings(t: Test, environment: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(environment)) {
+    t.ok(known.has(name), `${name} is a setting`)
+    if (!String(value).includes('${')) t.doesNotThrow(() => known.get(name)?.parse(String(value)), `${name}=${value}`)
+  }
+}
+
+/** What a setting is where nobody sets it. */
+export function defaultOf(name: string): string {
+  return known.get(name)?.fallback ?? ''
+}
+
+/** What a replica can take, in bytes, by the formula in the README. */
+export function mostMemory(uploads: number): number {
+  return 240e6 + 32 * 2 ** 20 + 7.5 * 2 ** 20 * uploads
+}
+
+/**
+ * For the `skip` option of tests that ask a tool which not even every CI machine has: what it would say of the files is
+ * tested without it as well.
+ */
+export function skipWithoutTool(what: string, [command = '', ...args]: string[]): string | false {
+  if (spawnSync(command, args).status === 0) return false
+  console.error(`SKIPPED: there is no ${what} here.`)
+  return `no ${what}`
+}
