@@ -3,7 +3,7 @@ import { StowageError } from '../errors.ts'
 import { type ReadBack, readBack } from '../store/read-back.ts'
 import { patiently } from './patience.ts'
 import { requireStore } from './require-store.ts'
-import type { Scrub } from './scrub.ts'
+import type { Scrub } from './under-way.ts'
 
 const pageSize = 1000
 

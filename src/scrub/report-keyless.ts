@@ -1,5 +1,5 @@
 import { findKeyless } from '../db/scrub.ts'
-import type { Scrub } from './scrub.ts'
+import type { Scrub } from './under-way.ts'
 
 const pageSize = 1000
 

@@ -3,7 +3,7 @@ import { StowageError } from '../errors.ts'
 import type { Listed, Listing } from '../store/object-store.ts'
 import { patiently } from './patience.ts'
 import { requireStore } from './require-store.ts'
-import type { Scrub } from './scrub.ts'
+import type { Scrub } from './under-way.ts'
 
 /** What the doctor writes it removes in the same breath; only what a dead doctor left lies there for longer. */
 const doctorsKeys = 'doctor/'

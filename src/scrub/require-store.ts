@@ -1,5 +1,5 @@
 import { StowageError } from '../errors.ts'
-import type { Scrub } from './scrub.ts'
+import type { Scrub } from './under-way.ts'
 
 /** Milliseconds: a store that does not even say that it is there within this time is not. */
 const checkTimeout = 10_000

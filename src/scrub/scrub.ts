@@ -9,27 +9,7 @@ import { patiently, usualPauses } from './patience.ts'
 import { readObjects } from './read-objects.ts'
 import { reportKeyless } from './report-keyless.ts'
 import { reportOrphans } from './report-orphans.ts'
-
-export interface ScrubOptions {
-  /** Bytes a second over the whole scrub; `Infinity` for no limit. */
-  rate: number
-  /** Leaves out what was read and whole within so many hours. */
-  olderThanHours?: number | undefined
-  /** Milliseconds before each further try of what a store or a database did not answer. */
-  pauses?: readonly number[]
-}
-
-/** What the steps of a scrub share. */
-export interface Scrub {
-  store: ObjectStore
-  options: ScrubOptions
-  pace: Pace
-  pauses: readonly number[]
-  signal: AbortSignal
-  findings: Findings
-  /** Asks the database, and again while it is away. */
-  ask<T>(question: (db: Database) => Promise<T>): Promise<T>
-}
+import type { Scrub, ScrubOptions } from './under-way.ts'
 
 /** What a scrub came to. */
 export interface ScrubResult {
