@@ -3,6 +3,7 @@ import type { Deps } from '../deps.ts'
 import { StowageError } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
 import { type Arriving, measured } from './arriving.ts'
+import { lastByteStored } from './settle.ts'
 import { ChecksumMismatch, isAsDeclared } from './verify.ts'
 
 type Way = Pick<MoveOptions, 'from' | 'to'>
@@ -18,7 +19,7 @@ const waysToFail: Way[] = [
  * Never throws: what cannot be written down now, because the database is away, the recovery does when the lease is over.
  */
 export async function failUpload(
-  deps: Pick<Deps, 'db' | 'config' | 'log' | 'purgeSoon'>,
+  deps: Pick<Deps, 'db' | 'log' | 'purgeSoon'>,
   files: Arriving[],
   error: unknown,
   actor: string,
@@ -30,6 +31,8 @@ export async function failUpload(
         await failMismatched(deps, file, reason, actor)
       else await failAttempt(deps, file.attempt, reason, actor)
     } catch (cause) {
+      // Deleted meanwhile: nothing is left to fail.
+      if (cause instanceof StateConflict) continue
       deps.log.warn({ err: cause, attachmentId: file.attempt.id }, 'left to the recovery')
     }
   }
@@ -55,20 +58,15 @@ export async function failAttempt(
   }
 }
 
-async function failMismatched(
-  { db, config }: Pick<Deps, 'db' | 'config'>,
-  file: Arriving,
-  reason: string,
-  actor: string,
-): Promise<void> {
-  const verifying = 'ChecksumVerificationOnServerSideInProgress'
+/** In one statement: left in verification by a crash, the file would look as if it only had to be verified again. */
+async function failMismatched({ db }: Pick<Deps, 'db'>, file: Arriving, reason: string, actor: string): Promise<void> {
+  failpoint('before-fail')
   await move(db, [measured(file)], {
     from: 'UploadFromClientToServerInProgress',
-    to: verifying,
-    reason: 'The last byte was stored.',
+    via: { state: 'ChecksumVerificationOnServerSideInProgress', reason: lastByteStored },
+    to: 'ChecksumVerificationOnServerSideMismatch',
+    reason,
     actor,
-    leaseSeconds: config.uploadLeaseSeconds,
   })
-  const { id, attempt } = file.attempt
-  await move(db, [{ id, attempt }], { from: verifying, to: 'ChecksumVerificationOnServerSideMismatch', reason, actor })
+  failpoint('after-fail')
 }

@@ -12,7 +12,8 @@ export interface Verified {
 
 const from = 'ChecksumVerificationOnServerSideInProgress'
 
-/** Why a file is Ready, in the words of its history. */
+/** Why a file is verified, and why it is Ready, in the words of its history. */
+export const lastByteStored = 'The last byte was stored.'
 export const asSent = 'Size and checksum are as sent.'
 
 /** The store holds something else than was sent to it. Every file of the request has failed. */

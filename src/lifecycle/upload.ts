@@ -9,7 +9,7 @@ import { failUpload } from './fail.ts'
 import { ingest } from './ingest.ts'
 import { Lease } from './lease.ts'
 import { moveSurely } from './move-surely.ts'
-import { asSent, NotStoredAsSent, settle } from './settle.ts'
+import { asSent, lastByteStored, NotStoredAsSent, settle } from './settle.ts'
 import { isStoredAsSent, VerificationUndecided, verifyDeclared } from './verify.ts'
 
 /** A file as a request brings it. */
@@ -103,7 +103,7 @@ async function finish(
   for (const file of files) verifyDeclared(file)
   const verifying = {
     state: 'ChecksumVerificationOnServerSideInProgress',
-    reason: 'The last byte was stored.',
+    reason: lastByteStored,
   } as const
   const arrived = files.map(measured)
   const from = 'UploadFromClientToServerInProgress'

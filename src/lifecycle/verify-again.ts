@@ -60,9 +60,11 @@ async function readAll(
 
 async function isWhole(
   store: Deps['store'],
-  { objectKey, fileSize, fileChecksum, fileChecksumAlgorithm }: Omit<Unverified, 'id' | 'attempt'>,
+  { objectKey, fileSize, fileChecksum, fileChecksumAlgorithm, ...declared }: Omit<Unverified, 'id' | 'attempt'>,
   signal: AbortSignal,
 ): Promise<boolean> {
+  const { declaredSize, declaredChecksum } = declared
+  if ((declaredSize ?? fileSize) !== fileSize || (declaredChecksum ?? fileChecksum) !== fileChecksum) return false
   try {
     const { size, digest } = await readBack(store, objectKey, fileChecksumAlgorithm, signal)
     return size === fileSize && digest === fileChecksum

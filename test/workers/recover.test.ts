@@ -116,10 +116,12 @@ for (const store of ['disk', 's3'] as const)
     const other = await leftInVerification(server, { stored: 'bytez' })
     const longer = await leftInVerification(server, { stored: 'bytes and more' })
     const missing = await leftInVerification(server, { stored: undefined })
+    const notAsDeclared = await leftInVerification(server)
+    await server.db.execute(sql`update attachments set declared_checksum = 'ab' where id = ${notAsDeclared.id}`)
     await server.recover()
     for (const attachment of [whole, wholeMd5]) t.match(await rowOf(server, attachment), { state: ready })
     t.match((await listTransitions(server.db, whole.id)).at(-1), { from: verifying, to: ready, actor: 'recovery' })
-    const broken = [other, longer, missing]
+    const broken = [other, longer, missing, notAsDeclared]
     for (const attachment of broken)
       t.match(await rowOf(server, attachment), { state: mismatch, failure_reason: /again/, lease_expires_at: null })
     t.same(

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import t, { type Test } from 'tap'
+import { listTransitions } from '../../../src/db/attachments.ts'
 import { skipWithoutS3 } from '../../support/bucket.ts'
 import { startTestServer, type TestServer } from '../../support/server.ts'
 import { until } from '../../support/until.ts'
@@ -7,6 +8,7 @@ import { isError, type Metadata, Session, textFile } from './requests.ts'
 
 const ready = 'ReadyForDownloadFromServerToClient'
 const failed = 'UploadFromClientToServerFailed'
+const verifying = 'ChecksumVerificationOnServerSideInProgress'
 const mismatch = 'ChecksumVerificationOnServerSideMismatch'
 const sha256 = (content: string) => createHash('sha256').update(content).digest('hex')
 const files = () => [textFile('a.txt', 'first'), textFile('b.txt', 'second')]
@@ -109,6 +111,9 @@ for (const store of ['s3', 'disk'] as const) {
     const [sibling, mismatched, other] = await leaves(t, { server, session }, [failed, mismatch, failed])
     for (const row of [sibling, mismatched, other]) t.match(row?.failureReason, new RegExp(`${second}, not ${wrong}`))
     t.match(mismatched, { fileSize: 6, fileChecksum: second }, 'what did arrive is known')
+    const [, , verified, ended] = await listTransitions(server.db, mismatched?.attachmentId ?? 0)
+    t.match([verified, ended], [{ to: verifying }, { to: mismatch }])
+    t.same(verified?.at, ended?.at, 'in one statement: left in between by a crash, it would look whole')
   })
 }
 
