@@ -152,6 +152,12 @@ export const settings = {
     'crc32',
     'Checksum that the store is given with every byte, verifies and reports. `off` for stores that know none.',
   ),
+  s3ConditionalWrites: setting(
+    'S3_CONDITIONAL_WRITES',
+    flag,
+    'true',
+    'Whether the store is told to refuse a key that is taken (`If-None-Match: *`), so that a retry never writes one twice. `false` for stores that refuse to be told.',
+  ),
   awsAccessKeyId: secret(
     'AWS_ACCESS_KEY_ID',
     text,

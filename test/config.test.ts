@@ -29,6 +29,7 @@ t.test('defaults', async (t) => {
     s3Region: 'us-east-1',
     s3ForcePathStyle: undefined,
     s3Checksums: 'crc32',
+    s3ConditionalWrites: true,
     awsAccessKeyId: undefined,
     awsSecretAccessKey: undefined,
     awsSessionToken: undefined,
@@ -71,6 +72,7 @@ const good: [Name, string, Config[Name]][] = [
   ['s3ForcePathStyle', 'true', true],
   ['s3ForcePathStyle', 'false', false],
   ['s3Checksums', 'off', 'off'],
+  ['s3ConditionalWrites', 'false', false],
   ['dataDir', '/var/lib/stowage', '/var/lib/stowage'],
   ['urlSigningKey', 'k'.repeat(32), 'k'.repeat(32)],
   ['sessionCookie', '__Host-session', '__Host-session'],
@@ -119,6 +121,7 @@ const bad: [Name, string[], RegExp][] = [
   ['s3Endpoint', ['localhost:9000', '//minio:9000', 'http://key:word@minio:9000'], /an http:\/\/ or https:\/\/ URL/],
   ['s3ForcePathStyle', ['1', 'yes', 'TRUE'], /one of true, false/],
   ['s3Checksums', ['sha256', 'crc32c'], /one of crc32, off/],
+  ['s3ConditionalWrites', ['maybe', '2'], /one of true, false/],
   ['urlSigningKey', ['k'.repeat(31)], /at least 32 characters/],
   ['sessionCookie', ['my session', 'a=b', 'a;b', 'käse'], /a cookie name/],
   [

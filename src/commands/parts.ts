@@ -88,6 +88,7 @@ export function s3Options(config: Config): S3StoreOptions | undefined {
     region: config.s3Region,
     forcePathStyle: s3ForcePathStyle ?? s3Endpoint !== undefined,
     checksums: config.s3Checksums,
+    conditionalWrites: config.s3ConditionalWrites,
     maxObjectSize: config.maxFileSize,
     ...(s3Endpoint !== undefined && { endpoint: s3Endpoint }),
     ...(isOwnPair && { accessKeyId: awsAccessKeyId, secretAccessKey: awsSecretAccessKey }),

@@ -10,7 +10,13 @@ t.test('without a bucket there is no S3', async (t) => {
 })
 
 t.test('AWS by default, another server by its endpoint', async (t) => {
-  const aws = { bucket: 'attachments', region: 'us-east-1', forcePathStyle: false, checksums: 'crc32' }
+  const aws = {
+    bucket: 'attachments',
+    region: 'us-east-1',
+    forcePathStyle: false,
+    checksums: 'crc32',
+    conditionalWrites: true,
+  }
   t.strictSame(s3Options(readConfig(bucket)), { ...aws, maxObjectSize: 5 * 1024 ** 3 })
   const endpoint = { ...bucket, S3_ENDPOINT: 'http://localhost:9000' }
   t.match(s3Options(readConfig(endpoint)), { endpoint: 'http://localhost:9000', forcePathStyle: true })

@@ -13,6 +13,11 @@ export interface S3StoreOptions {
   forcePathStyle: boolean
   /** Whether the store is given CRC32 checksums to verify and to report; some S3-like stores refuse them. */
   checksums: 'crc32' | 'off'
+  /**
+   * Whether the store is told to refuse a key that is taken (`If-None-Match`, RFC 9110 section 13.1.2), as it is by default:
+   * so a request that is tried again after its answer was lost does not write the object twice. Some stores refuse that.
+   */
+  conditionalWrites?: boolean | undefined
   /** Without both of these, the SDK's own credential chain: environment, profile, instance or pod role. */
   accessKeyId?: string | undefined
   secretAccessKey?: string | undefined
@@ -32,6 +37,8 @@ export interface S3Bucket {
   client: S3Client
   bucket: string
   checksums: boolean
+  /** What every request says that makes an object. */
+  writing: { IfNoneMatch?: '*' }
   memory: PartMemory
   maxObjectSize: number
   partSize: number | undefined
@@ -51,6 +58,7 @@ export function openBucket(options: S3StoreOptions): S3Bucket {
     client: openClient(options),
     bucket: options.bucket,
     checksums: options.checksums === 'crc32',
+    writing: options.conditionalWrites === false ? {} : { IfNoneMatch: '*' },
     memory: new PartMemory(spareMemory),
     maxObjectSize: options.maxObjectSize,
     partSize: options.partSize,

@@ -30,6 +30,7 @@ export class S3Http {
   readonly #silence: number
   readonly #sends: NodeHttpHandler
   readonly #streams: NodeHttpHandler
+  readonly #creations: NodeHttpHandler
   readonly #completions: NodeHttpHandler
   readonly #reads: NodeHttpHandler
 
@@ -39,6 +40,8 @@ export class S3Http {
     this.#silence = silence
     this.#sends = new NodeHttpHandler({ ...limits, ...uploads, socketTimeout: silence })
     this.#streams = new NodeHttpHandler(limits)
+    // On connections of their own: a kept one that the store has just closed would look like a lost answer.
+    this.#creations = new NodeHttpHandler({ ...limits, ...connectionsForOnce(), requestTimeout: silence })
     this.#completions = new NodeHttpHandler({ ...limits, ...uploads, requestTimeout: completion })
     this.#reads = new NodeHttpHandler({ ...limits, ...keptConnections(maxSockets), requestTimeout: silence })
   }
@@ -47,6 +50,7 @@ export class S3Http {
     const handler = this.#handlerOf(request)
     try {
       if (request.body instanceof StreamedBytes) return await this.#stream(request, request.body, options)
+      if (isCreation(request)) return await this.#create(request, options)
       const answer = await handler.handle(opened(request), options)
       if (handler !== this.#sends) failWhenSilent(answer.response.body, this.#silence)
       return answer
@@ -81,6 +85,22 @@ export class S3Http {
     }
   }
 
+  /**
+   * Opens a multipart upload, and not a second one when it cannot be known whether the first was opened: its id would be
+   * known to nobody. So the SDK may try again only when the store was never reached or has refused.
+   */
+  async #create(request: Request, options?: RequestOptions): Promise<Answer> {
+    const answer = await this.#creations.handle(request, options).catch((error) => {
+      // Not as its cause: the SDK looks there for a reason to try again.
+      throw isUnreached(error) ? error : new Error(`The object store may have opened an upload: ${error.message}`)
+    })
+    const { statusCode, body } = answer.response
+    failWhenSilent(body, this.#silence)
+    if (statusCode < 500 || statusCode === 503) return answer
+    body.destroy()
+    throw new Error(`The object store answered ${statusCode} and may have opened an upload`)
+  }
+
   #handlerOf({ method, query }: Request): NodeHttpHandler {
     if (method === 'GET') return this.#reads
     return method === 'POST' && query?.uploadId !== undefined ? this.#completions : this.#sends
@@ -89,6 +109,7 @@ export class S3Http {
   destroy(): void {
     this.#sends.destroy()
     this.#streams.destroy()
+    this.#creations.destroy()
     this.#completions.destroy()
     this.#reads.destroy()
   }
@@ -98,6 +119,11 @@ export class S3Http {
   httpHandlerConfigs(): Record<string, never> {
     return {}
   }
+}
+
+function connectionsForOnce() {
+  const options = { keepAlive: false }
+  return { httpAgent: new http.Agent(options), httpsAgent: new https.Agent(options) }
 }
 
 function keptConnections(maxSockets: number) {
@@ -113,6 +139,16 @@ function requirePlausible({ response: { statusCode, body } }: Answer, { isBegun,
   if (!hasNotWaited && (statusCode < 500 || !isBegun)) return
   body.destroy()
   throw new Error(`The object store answered ${statusCode} ${hasNotWaited ? 'before it had' : 'to'} the bytes`)
+}
+
+function isCreation({ method, query }: Request): boolean {
+  return method === 'POST' && query?.uploads !== undefined
+}
+
+/** Whether a request failed before anything of it had left. */
+function isUnreached(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code !== undefined && ['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN'].includes(code)
 }
 
 /** The request with its payload opened for this try. */

@@ -45,7 +45,7 @@ export class MultipartUpload {
 
   /** Makes the object of the parts sent. The signal does not matter any more: every byte is in the store. */
   async complete(): Promise<Stored> {
-    const { client, bucket: Bucket, checksums } = this.#store
+    const { client, bucket: Bucket, checksums, writing } = this.#store
     const stored = { size: this.#size, checksum: checksums ? this.#compositeChecksum() : undefined }
     try {
       const command = new CompleteMultipartUploadCommand({
@@ -53,6 +53,7 @@ export class MultipartUpload {
         Key: this.#key,
         UploadId: await this.#begun,
         MultipartUpload: { Parts: this.#parts },
+        ...writing,
       })
       failpoint('before-complete')
       const { ETag, ChecksumCRC32 } = await client.send(command)

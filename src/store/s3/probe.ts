@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import { AbortMultipartUploadCommand, CreateMultipartUploadCommand, DeleteObjectCommand } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
 import { openBucket, type S3StoreOptions } from './bucket.ts'
-import { isDenied } from './errors.ts'
+import { isDenied, isNotImplemented } from './errors.ts'
 
 const partSize = 5 * 1024 * 1024
 
@@ -32,8 +32,11 @@ export async function probeMultipart(options: S3StoreOptions, signal: AbortSigna
 export function explainProbe(error: unknown): string {
   const { name, message, cause } = error as Error
   if (cause instanceof Error) return explainProbe(cause)
-  const advice = isDenied(error)
-    ? '. Allow s3:PutObject, s3:GetObject, s3:DeleteObject, s3:AbortMultipartUpload and s3:ListBucketMultipartUploads.'
-    : ''
-  return `${name}: ${message}${advice}`
+  return `${name}: ${message}${adviceFor(error)}`
+}
+
+function adviceFor(error: unknown): string {
+  if (isDenied(error))
+    return '. Allow s3:PutObject, s3:GetObject, s3:DeleteObject, s3:AbortMultipartUpload and s3:ListBucketMultipartUploads.'
+  return isNotImplemented(error) ? '. Set S3_CONDITIONAL_WRITES=false, or S3_CHECKSUMS=off.' : ''
 }

@@ -7,10 +7,10 @@ import { asBody, base64Of, type Payload } from './payload.ts'
 
 /** Stores an object in a single request. @throws the signal's reason, or StowageError `storage_unavailable` */
 export async function putObject(store: S3Bucket, key: string, payload: Payload, signal: AbortSignal): Promise<Stored> {
-  const { client, bucket: Bucket, checksums } = store
+  const { client, bucket: Bucket, checksums, writing } = store
   const stored = () => ({ size: payload.size, checksum: checksums ? base64Of(payload.checksum) : undefined })
   try {
-    const command = new PutObjectCommand({ Bucket, Key: key, Body: asBody(payload) })
+    const command = new PutObjectCommand({ Bucket, Key: key, Body: asBody(payload), ...writing })
     failpoint('before-put')
     const { ChecksumCRC32 } = await whileSending(signal, (abortSignal) => client.send(command, { abortSignal }))
     failpoint('after-put')
