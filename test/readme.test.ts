@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
 import { settings } from '../src/settings.ts'
@@ -27,4 +28,14 @@ t.test('.env.example sets nothing that is no setting', async (t) => {
     names.filter((name) => !known.has(String(name))),
     [],
   )
+})
+
+t.test('each promise names a test there is', async (t) => {
+  const promises = /## What it promises\n(.*?)\n## /s.exec(readme)?.[1]?.match(/^\d+\. .*$/gm) ?? []
+  t.equal(promises.length, 13)
+  for (const promise of promises) {
+    const tests = Array.from(promise.matchAll(/\]\((test\/[^)]+)\)/g), ([, path]) => String(path))
+    t.ok(tests.length > 0, promise)
+    for (const path of tests) t.ok(existsSync(new URL(`../${path}`, import.meta.url)), path)
+  }
 })

@@ -1,0 +1,54 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import postgres from 'postgres'
+import { startProcess } from '../../../bench/processes/own-process.ts'
+import { findFreePort } from '../../../src/embedded/postgres-port.ts'
+import type { PostgresEnd, Question } from './postgres-keeper.ts'
+
+/** A Postgres that a campaign may treat badly. */
+export interface CrashingPostgres extends AsyncDisposable {
+  /** Of a database from which others are made. */
+  url: string
+  /** Ends it and starts it again on the same port and data. */
+  restart(signal: PostgresEnd): Promise<void>
+  /** Breaks every connection to one database, as its administrator would. */
+  cutConnections(database: string): Promise<void>
+}
+
+const keeper = fileURLToPath(new URL('postgres-keeper.ts', import.meta.url))
+
+export async function startCrashingPostgres(directory: string, signal: AbortSignal): Promise<CrashingPostgres> {
+  const cwd = join(directory, 'database')
+  await mkdir(cwd, { mode: 0o711 })
+  const logFile = join(directory, 'postgres.log')
+  const process = await startProcess({ args: [keeper, cwd, String(await findFreePort())], cwd, logFile, signal })
+  const ask = <Answer>(question: Question) => process.ask<Answer>(question)
+  const { url } = await ask<{ url: string }>({ ask: 'url' })
+  return {
+    url,
+    async restart(end) {
+      await ask({ ask: 'restart', signal: end })
+    },
+    cutConnections: (database) =>
+      query(url, `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${database}'`),
+    [Symbol.asyncDispose]: () => process[Symbol.asyncDispose](),
+  }
+}
+
+/** Makes a database. @returns its URL */
+export async function createDatabase({ url }: CrashingPostgres, name: string): Promise<string> {
+  await query(url, `create database ${name}`)
+  const own = new URL(url)
+  own.pathname = `/${name}`
+  return own.href
+}
+
+async function query(url: string, statement: string): Promise<void> {
+  const sql = postgres(url, { max: 1, onnotice: () => {} })
+  try {
+    await sql.unsafe(statement)
+  } finally {
+    await sql.end()
+  }
+}

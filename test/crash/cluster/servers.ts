@@ -1,0 +1,32 @@
+import { startS3 } from '../../support/servers/minio.ts'
+import type { StoreAccess } from './bucket.ts'
+import { type CrashingPostgres, startCrashingPostgres } from './postgres.ts'
+import { type StoreLineServer, startStoreLines } from './store-line.ts'
+
+/** What all campaigns share. */
+export interface Servers extends AsyncDisposable {
+  directory: string
+  signal: AbortSignal
+  postgres: CrashingPostgres
+  store: StoreAccess
+  lines: StoreLineServer
+}
+
+/** @throws Error saying what is missing on this machine */
+export async function startServers(directory: string, signal: AbortSignal): Promise<Servers> {
+  await using started = new AsyncDisposableStack()
+  const s3 = await startS3(directory, console.error)
+  if (s3 === undefined) throw new Error('No S3 server: install Go, MinIO or Docker, or set S3_ENDPOINT and its keys')
+  started.defer(() => s3.stop())
+  const postgres = started.use(await startCrashingPostgres(directory, signal))
+  const lines = started.use(await startStoreLines(directory))
+  const setting = (name: string) => s3.environment[name] ?? process.env[name] ?? ''
+  const store = {
+    endpoint: setting('S3_ENDPOINT'),
+    region: setting('AWS_REGION'),
+    accessKeyId: setting('AWS_ACCESS_KEY_ID'),
+    secretAccessKey: setting('AWS_SECRET_ACCESS_KEY'),
+  }
+  const running = started.move()
+  return { directory, signal, postgres, store, lines, [Symbol.asyncDispose]: () => running.disposeAsync() }
+}

@@ -1,0 +1,66 @@
+import { join } from 'node:path'
+import { findFreePort } from '../../../src/embedded/postgres-port.ts'
+import { startServer } from '../../support/servers/server.ts'
+import { findOrBuildToxiproxy } from './toxiproxy-program.ts'
+
+/** What Toxiproxy does to a connection; its README lists the types and their attributes. */
+export interface Toxic {
+  type: 'latency' | 'bandwidth' | 'timeout' | 'limit_data' | 'reset_peer'
+  /** Towards the store, or back from it. */
+  stream: 'upstream' | 'downstream'
+  attributes: Record<string, number>
+  /** The share of the connections that it is done to; all of them unless named. */
+  toxicity?: number
+}
+
+/** The line between the replicas and the store, which can be made a bad one. */
+export interface StoreLine {
+  /** The store, by way of the line. */
+  endpoint: string
+  /** Lets the line end somewhere else; connections are cut. */
+  leadTo(endpoint: string): Promise<void>
+  spoil(toxics: Toxic[]): Promise<void>
+  /** A good line again. */
+  heal(): Promise<void>
+}
+
+export interface StoreLineServer extends AsyncDisposable {
+  open(name: string, endpoint: string): Promise<StoreLine>
+}
+
+export async function startStoreLines(directory: string): Promise<StoreLineServer> {
+  const port = await findFreePort()
+  const control = `http://127.0.0.1:${port}`
+  const stop = await startServer({
+    command: await findOrBuildToxiproxy(console.error),
+    args: ['-host', '127.0.0.1', '-port', String(port)],
+    env: { LOG_LEVEL: 'error' },
+    healthUrl: `${control}/version`,
+    logFile: join(directory, 'toxiproxy.log'),
+  })
+  return {
+    open: (name, endpoint) => open(control, name, endpoint),
+    [Symbol.asyncDispose]: stop,
+  }
+}
+
+async function open(control: string, name: string, endpoint: string): Promise<StoreLine> {
+  const listen = `127.0.0.1:${await findFreePort()}`
+  const described = (to: string) => ({ name, listen, upstream: new URL(to).host, enabled: true })
+  const path = `/proxies/${name}`
+  await tell(control, '/proxies', described(endpoint))
+  return {
+    endpoint: `http://${listen}`,
+    leadTo: (to) => tell(control, path, described(to)),
+    async spoil(toxics) {
+      for (const toxic of toxics) await tell(control, `${path}/toxics`, toxic)
+    },
+    heal: () => tell(control, '/reset', {}),
+  }
+}
+
+async function tell(control: string, path: string, body: object): Promise<void> {
+  const response = await fetch(control + path, { method: 'POST', body: JSON.stringify(body) })
+  const text = await response.text()
+  if (!response.ok) throw new Error(`Toxiproxy answered ${response.status} to ${path}: ${text}`)
+}
