@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { type AttachmentState, failedStates } from '../lifecycle/states.ts'
+import { type AttachmentState, failedStates, type leasedStates } from '../lifecycle/states.ts'
 import { type Database, rowsOf } from './client.ts'
 import { attachments } from './schema.ts'
 import type { Attachment, Attempt } from './transitions.ts'
@@ -25,14 +25,19 @@ export async function releaseLeases(db: Database, attempts: readonly Attempt[]):
 }
 
 /**
- * Claims attempts whose writer has been silent past its lease, for `claimSeconds`: one that is not done by then may be
- * claimed again, by any replica.
+ * Claims attempts in one of the states with a writer whose writer has been silent past its lease, for `claimSeconds`: one
+ * that is not done by then may be claimed again, by any replica.
  */
-export async function claimExpired(db: Database, limit: number, claimSeconds: number): Promise<Attachment[]> {
+export async function claimExpired(
+  db: Database,
+  state: (typeof leasedStates)[number],
+  limit: number,
+  claimSeconds: number,
+): Promise<Attachment[]> {
   const rows = await db.execute(sql`
     update attachments set lease_expires_at = now() + make_interval(secs => ${claimSeconds})
     where id in (
-      select id from attachments where lease_expires_at < now() and deleted_at is null
+      select id from attachments where lease_expires_at < now() and state = ${state} and deleted_at is null
       order by lease_expires_at limit ${limit} for update skip locked
     )
     returning *`)

@@ -39,7 +39,7 @@ export interface Uploading {
  * @param receiveAll brings the files, one after another
  * @returns the attachments, Ready, in the order they were brought
  * @throws StowageError whatever went wrong, after every file of the request has been failed and handed to the purge;
- *   VerificationUndecided when that is left to the recovery
+ *   VerificationUndecided when it is left to a worker
  */
 export async function upload(
   deps: Deps,
@@ -123,7 +123,7 @@ async function finish(
   return await settle(db, await Promise.all(verified), actor, signal)
 }
 
-/** Lets the recovery ask again at once, rather than when the lease has run out. Never throws: then it runs out. */
+/** Lets a worker ask again at once, rather than when the lease has run out. Never throws: then it runs out. */
 async function leaveUndecided({ db, log }: Deps, files: Arriving[]): Promise<void> {
   const attempts = files.map(({ attempt }) => attempt)
   await releaseLeases(db, attempts).catch((err) => log.warn({ err, attempts }, 'undecided until the lease has run out'))

@@ -6,7 +6,7 @@ import { readBack } from '../store/read-back.ts'
 import { Lease } from './lease.ts'
 import { otherFileFailed, settle, type Verified } from './settle.ts'
 
-const actor = 'recovery'
+const actor = 'verification'
 const noAnswer = 'The object store did not say whether the file is whole. Send it again.'
 
 /**

@@ -13,7 +13,7 @@ export class ChecksumMismatch extends StowageError {
   }
 }
 
-/** The store does not say what it holds: whether a file is whole cannot be decided now. The recovery asks again. */
+/** The store does not say what it holds: whether a file is whole cannot be decided now. A worker asks again. */
 export class VerificationUndecided extends StowageError {
   constructor(cause: unknown) {
     super(

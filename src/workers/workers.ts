@@ -4,6 +4,7 @@ import { purge } from './purge.ts'
 import { recover } from './recover.ts'
 import { repeat } from './repeat.ts'
 import { retain } from './retain.ts'
+import { verifyLeft } from './verify-left.ts'
 
 export interface Workers {
   /** Tells the purge that there are bytes to remove now. */
@@ -21,7 +22,8 @@ export function startWorkers({ config, db, store, log }: Pick<Deps, 'config' | '
   const soon = Math.min(5000, (config.uploadLeaseSeconds * 1000) / 4)
   const purging = repeat({ name: 'purge', every: soon, log, job: (signal) => purge(deps, signal) })
   const others = [
-    repeat({ name: 'recovery', every: soon, log, job: (signal) => recover(deps, signal) }),
+    repeat({ name: 'recovery', every: soon, log, job: () => recover(deps) }),
+    repeat({ name: 'verification', every: soon, log, job: (signal) => verifyLeft(deps, signal) }),
     repeat({ name: 'deletions', every: soon, log, job: () => finishDeletions(deps, { startedWithin: 15 * minutes }) }),
     repeat({ name: 'retention', every: 10 * minutes, log, job: () => retain(deps) }),
   ]

@@ -17,6 +17,7 @@ import type { App } from '../../src/http/app.ts'
 import { buildServer } from '../../src/server.ts'
 import type { ObjectStore } from '../../src/store/object-store.ts'
 import { recover } from '../../src/workers/recover.ts'
+import { verifyLeft } from '../../src/workers/verify-left.ts'
 import { createTestBucket } from './bucket.ts'
 import { createTestDatabase } from './database.ts'
 
@@ -48,7 +49,7 @@ export interface TestServer {
   remains(): Promise<{ objects: string[]; uploads: string[] }>
   /** How many attachments are in each state, deleted ones left out. */
   states(): Promise<Record<string, number>>
-  /** What the recovery does at its next round, done now. */
+  /** What recovery and verification do at their next round, done now. */
   recover(): Promise<void>
   /** How many keys the purge still has to remove for the first time. */
   unpurged(): Promise<number>
@@ -97,7 +98,8 @@ export async function startTestServer(
     states: () => countStates(db),
     async recover() {
       const deps = { config, db, store, log: app.log, purgeSoon() {} }
-      while (await recover(deps, new AbortController().signal));
+      while (await recover(deps));
+      while (await verifyLeft(deps, new AbortController().signal));
     },
     async unpurged() {
       const rows = await db.execute(sql`select key from objects where purge_at is not null and purges = 0`)

@@ -61,7 +61,7 @@ export class Checker implements AsyncDisposable {
   #add(moves: Move[]): void {
     for (const move of moves) {
       this.#histories.set(move.attachmentId, [...this.#historyOf(move.attachmentId), move])
-      if (move.actor === 'recovery') this.recovered += 1
+      if (move.actor === 'recovery' || move.actor === 'verification') this.recovered += 1
       this.#lastMove = move.id
     }
   }

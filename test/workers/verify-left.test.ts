@@ -1,0 +1,148 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { Readable } from 'node:stream'
+import { sql } from 'drizzle-orm'
+import t from 'tap'
+import { listTransitions } from '../../src/db/attachments.ts'
+import { move } from '../../src/db/transitions.ts'
+import { StowageError } from '../../src/errors.ts'
+import type { ObjectStore } from '../../src/store/object-store.ts'
+import { verifyLeft } from '../../src/workers/verify-left.ts'
+import type { TestServer } from '../support/server.ts'
+import { type Begun, begin, expire, keysToPurge, rowOf, startIdle, uploading, verifying, why } from './abandoned.ts'
+
+const mismatch = 'ChecksumVerificationOnServerSideMismatch'
+const undecided = 'ChecksumVerificationOnServerSideFailed'
+const ready = 'ReadyForDownloadFromServerToClient'
+
+const never = new AbortController().signal
+
+interface Stored {
+  requestId?: string
+  /** What the server computed on the way; the store's own bytes unless named. */
+  sent?: string
+  stored?: string | undefined
+  algorithm?: string
+}
+
+/** An attachment whose server died while it was in verification. */
+async function leftInVerification(server: TestServer, options: Stored = {}): Promise<Begun> {
+  const { requestId, sent = 'bytes', algorithm = 'sha256' } = options
+  const stored = 'stored' in options ? options.stored : sent
+  const begun = await begin(server, requestId, algorithm)
+  if (stored !== undefined)
+    await server.store.put(begun.objectKey, Readable.from([Buffer.from(stored)]), { signal: never })
+  const { id, attempt } = begun
+  const measured = {
+    id,
+    attempt,
+    fileSize: sent.length,
+    fileChecksum: createHash(algorithm).update(sent).digest('hex'),
+  }
+  await move(server.db, [measured], { from: uploading, to: verifying, leaseSeconds: 60, ...why })
+  await expire(server, begun)
+  return begun
+}
+
+async function verifyAll(server: TestServer): Promise<void> {
+  const deps = { ...server, log: server.app.log, purgeSoon() {} }
+  while (await verifyLeft(deps, never));
+}
+
+for (const store of ['disk', 's3'] as const)
+  t.test(`a verification that nobody finished is done again, on ${store}`, async (t) => {
+    const server = await startIdle(t, { store })
+    const whole = await leftInVerification(server)
+    const wholeMd5 = await leftInVerification(server, { algorithm: 'md5' })
+    const other = await leftInVerification(server, { stored: 'bytez' })
+    const longer = await leftInVerification(server, { stored: 'bytes and more' })
+    const missing = await leftInVerification(server, { stored: undefined })
+    const notAsDeclared = await leftInVerification(server)
+    await server.db.execute(sql`update attachments set declared_checksum = 'ab' where id = ${notAsDeclared.id}`)
+    await verifyAll(server)
+    for (const attachment of [whole, wholeMd5]) t.match(await rowOf(server, attachment), { state: ready })
+    t.match((await listTransitions(server.db, whole.id)).at(-1), { from: verifying, to: ready, actor: 'verification' })
+    const broken = [other, longer, missing, notAsDeclared]
+    for (const attachment of broken)
+      t.match(await rowOf(server, attachment), { state: mismatch, failure_reason: /again/, lease_expires_at: null })
+    t.same(
+      await keysToPurge(server),
+      broken.map(({ objectKey }) => objectKey),
+    )
+  })
+
+t.test('the files of one request are decided together', async (t) => {
+  const server = await startIdle(t)
+  const [wholeRequest, brokenRequest, failedRequest] = [randomUUID(), randomUUID(), randomUUID()]
+  const whole = [
+    await leftInVerification(server, { requestId: wholeRequest }),
+    await leftInVerification(server, { requestId: wholeRequest, sent: 'other' }),
+  ]
+  const broken = [
+    await leftInVerification(server, { requestId: brokenRequest }),
+    await leftInVerification(server, { requestId: brokenRequest, stored: 'bytez' }),
+  ]
+  const half = await leftInVerification(server, { requestId: failedRequest })
+  const failedBefore = await leftInVerification(server, { requestId: failedRequest })
+  const { id, attempt } = failedBefore
+  await move(server.db, [{ id, attempt }], { from: verifying, to: undecided, ...why })
+  await verifyAll(server)
+  for (const attachment of whole) t.match(await rowOf(server, attachment), { state: ready })
+  t.match(await rowOf(server, broken[0] as Begun), { state: undecided, failure_reason: /Another file/ })
+  t.match(await rowOf(server, broken[1] as Begun), { state: mismatch })
+  t.match(await rowOf(server, half), { state: undecided }, 'its sibling had failed')
+  const [one, two] = await Promise.all(whole.map(async ({ id }) => (await listTransitions(server.db, id)).at(-1)?.at))
+  t.same(one, two, 'in one statement')
+})
+
+t.test('a store that does not answer is asked again, for a lease', async (t) => {
+  let silent = true
+  const wrapStore = (store: ObjectStore): ObjectStore => ({
+    ...store,
+    async get(...args) {
+      if (silent) throw new StowageError('storage_unavailable', 'down')
+      return store.get(...args)
+    },
+  })
+  const server = await startIdle(t, { wrapStore })
+  const [kept, lost] = [await leftInVerification(server), await leftInVerification(server)]
+  await server.db.execute(sql`update attachments set modified_at = now() - interval '61 seconds' where id = ${lost.id}`)
+  await verifyAll(server)
+  t.match(await rowOf(server, kept), { state: verifying })
+  t.match(await rowOf(server, lost), { state: undecided, failure_reason: /did not say/ })
+  t.same(await keysToPurge(server), [lost.objectKey])
+  silent = false
+  await verifyAll(server)
+  t.match(await rowOf(server, kept), { state: ready }, 'its lease was given back at once')
+})
+
+t.test('a server that stops leaves what it is verifying to the others, at once', async (t) => {
+  const server = await startIdle(t)
+  const left = await leftInVerification(server)
+  const deps = { ...server, log: server.app.log, purgeSoon() {} }
+  await server.db.execute(sql`update attachments set modified_at = now() - interval '61 seconds'`)
+  await verifyLeft(deps, AbortSignal.abort())
+  t.match(await rowOf(server, left), { state: verifying })
+  await verifyAll(server)
+  t.match(await rowOf(server, left), { state: ready })
+})
+
+t.test('several replicas verify the same files, each once, and none fails', async (t) => {
+  const server = await startIdle(t)
+  const stored = await Promise.all(Array.from({ length: 40 }, () => leftInVerification(server)))
+  await Promise.all(Array.from({ length: 10 }, () => verifyAll(server)))
+  for (const attempt of stored) t.equal((await listTransitions(server.db, attempt.id)).length, 4)
+  t.same(await server.states(), { [ready]: 40 })
+})
+
+t.test('what is only left by a living writer is not touched', async (t) => {
+  const server = await startIdle(t)
+  const arriving = await begin(server)
+  await expire(server, arriving)
+  const living = await leftInVerification(server)
+  await server.db.execute(
+    sql`update attachments set lease_expires_at = now() + interval '1 minute' where id = ${living.id}`,
+  )
+  await verifyAll(server)
+  t.match(await rowOf(server, arriving), { state: uploading }, 'that is for the recovery')
+  t.match(await rowOf(server, living), { state: verifying })
+})
