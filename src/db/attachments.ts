@@ -4,6 +4,7 @@ import { failpoint } from '../failpoints.ts'
 import { type AttachmentState, readyState } from '../lifecycle/states.ts'
 import { type Database, rowsOf } from './client.ts'
 import { prepared } from './prepared.ts'
+import { quoted } from './quoted.ts'
 import { attachments, members, messages, objects, rooms, transitions } from './schema.ts'
 import type { Attachment, Attempt } from './transitions.ts'
 
@@ -131,7 +132,7 @@ function nearestOfRoom(db: Database, { limit, after, before }: PageRequest) {
     .where(
       and(
         eq(candidates.roomId, members.roomId),
-        eq(candidates.state, sql.raw(`'${readyState}'`)),
+        eq(candidates.state, quoted([readyState])),
         isNull(candidates.deletedAt),
         after === undefined ? undefined : lt(candidates.id, after),
         before === undefined ? undefined : gt(candidates.id, before),

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { type AttachmentState, failedStates, type leasedStates } from '../lifecycle/states.ts'
 import { type Database, rowsOf } from './client.ts'
+import { quoted } from './quoted.ts'
 import { attachments } from './schema.ts'
 import type { Attachment, Attempt } from './transitions.ts'
 
@@ -25,8 +26,8 @@ export async function releaseLeases(db: Database, attempts: readonly Attempt[]):
 }
 
 /**
- * Claims attempts in one of the states with a writer whose writer has been silent past its lease, for `claimSeconds`: one
- * that is not done by then may be claimed again, by any replica.
+ * Claims attempts in `state` whose writer has been silent past its lease, for `claimSeconds`: one that is not done by then
+ * may be claimed again, by any replica.
  */
 export async function claimExpired(
   db: Database,
@@ -60,15 +61,11 @@ export async function findInVerification(
   leaseSeconds: number,
 ): Promise<Unverified[]> {
   const together = requestId === null ? sql`a.id = ${id}` : sql`a.request_id = ${requestId}`
-  const failed = sql.join(
-    failedStates.map((state) => sql`${state}`),
-    sql`, `,
-  )
   const rows = await db.execute<{ key: string; overdue: boolean; forlorn: boolean }>(sql`
     select a.*, o.key, a.modified_at < now() - make_interval(secs => ${leaseSeconds}) as overdue,
-      exists (select from attachments s where s.request_id = a.request_id and s.state in (${failed})) as forlorn
+      exists (select from attachments s where s.request_id = a.request_id and s.state in (${quoted(failedStates)})) as forlorn
     from attachments a join objects o on o.attachment_id = a.id and o.attempt = a.attempt
-    where ${together} and a.state = ${verifying} and a.lease_expires_at is not null and a.deleted_at is null
+    where ${together} and a.state = ${quoted([verifying])} and a.lease_expires_at is not null and a.deleted_at is null
       and o.purge_at is null
     order by a.id`)
   const found = rowsOf(attachments, rows)

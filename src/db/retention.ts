@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { statesAwaitingBytes } from '../lifecycle/states.ts'
 import { bury } from './attachments.ts'
 import type { Database } from './client.ts'
+import { quoted } from './quoted.ts'
 import { firstOwnId } from './schema.ts'
 
 /**
@@ -11,15 +12,11 @@ import { firstOwnId } from './schema.ts'
  * @returns how many, at most `limit`
  */
 export async function forgetEndedAttachments(db: Database, hours: number, limit: number): Promise<number> {
-  const unused = sql.join(
-    statesAwaitingBytes.map((state) => sql`${state}`),
-    sql`, `,
-  )
   const rows = await db.execute(sql`
     delete from attachments where id in (
       select a.id from attachments a
       where (a.deleted_at < now() - make_interval(hours => ${hours})
-          or (a.deleted_at is null and a.state in (${unused}) and a.modified_at < now() - make_interval(hours => ${hours})))
+          or (a.deleted_at is null and a.state in (${quoted(statesAwaitingBytes)}) and a.modified_at < now() - make_interval(hours => ${hours})))
         and not exists (select from objects o where o.attachment_id = a.id)
       limit ${limit} for update skip locked
     )

@@ -14,12 +14,12 @@ import {
 } from 'drizzle-orm/pg-core'
 import type { Config } from '../config.ts'
 import { attachmentStates, leasedStates, readyState, reservedStates } from '../lifecycle/states.ts'
+import { quoted } from './quoted.ts'
 
 const id = (name: string) => bigint(name, { mode: 'number' })
 const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' })
 const publicId = () => text('public_id').notNull()
 const createdAt = () => time('created_at').notNull().defaultNow()
-const quoted = (states: readonly string[]) => sql.raw(states.map((state) => `'${state}'`).join(', '))
 
 /** The chat backend's own integer ids end below this; rooms and messages that Stowage makes itself begin here. */
 export const firstOwnId = 2 ** 52

@@ -1,6 +1,7 @@
 import { type InferSelectModel, sql } from 'drizzle-orm'
 import { readyState } from '../lifecycle/states.ts'
 import type { Database } from './client.ts'
+import { quoted } from './quoted.ts'
 import type { scrubs } from './schema.ts'
 
 /** An object that a Ready attachment lies in, and what it has to be. */
@@ -31,7 +32,7 @@ type ScrubbableRow = { key: string } & (
   | { id: null }
 )
 
-const isWanted = sql`a.state = ${sql.raw(`'${readyState}'`)} and a.deleted_at is null`
+const isWanted = sql`a.state = ${quoted([readyState])} and a.deleted_at is null`
 
 /**
  * Of the next keys, in their order, those whose bytes are to be read. What a page costs does not depend on how many of its

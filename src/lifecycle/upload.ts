@@ -53,9 +53,14 @@ export async function upload(
     await receiveAll((file) => receive(deps, file, files, lease, signal))
     return await finish(deps, files, lease, actor)
   } catch (error) {
-    if (error instanceof NotStoredAsSent) deps.purgeSoon()
-    if (error instanceof VerificationUndecided) await leaveUndecided(deps, files)
-    if (error instanceof NotStoredAsSent || error instanceof VerificationUndecided) throw error
+    if (error instanceof VerificationUndecided) {
+      await leaveUndecided(deps, files)
+      throw error
+    }
+    if (error instanceof NotStoredAsSent) {
+      deps.purgeSoon()
+      throw error
+    }
     // A store that lost the upload because the attachment was deleted under us is not to blame.
     await lease.renew()
     const reason = lease.signal.aborted ? lease.signal.reason : error

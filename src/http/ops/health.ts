@@ -1,8 +1,7 @@
 import type { DatabaseClient } from '../../db/client.ts'
 import type { ObjectStore } from '../../store/object-store.ts'
 import type { App } from '../app.ts'
-
-const timeLimit = 3000
+import { withinLimit } from './within-limit.ts'
 
 export interface Health {
   database: DatabaseClient
@@ -16,8 +15,8 @@ export function healthRoutes(app: App, { database, store, isDraining }: Health):
   app.get('/livez', { logLevel: 'silent' }, async () => ({ status: 'ok' }))
   app.get('/readyz', { logLevel: 'silent' }, async (_request, reply) => {
     const [databaseAnswers, storeAnswers] = await Promise.all([
-      withinLimit(() => database.ping()),
-      withinLimit((signal) => store.check(signal)),
+      answersInTime(() => database.ping()),
+      answersInTime((signal) => store.check(signal)),
     ])
     const draining = isDraining()
     const ready = databaseAnswers && storeAnswers && !draining
@@ -26,14 +25,12 @@ export function healthRoutes(app: App, { database, store, isDraining }: Health):
   })
 }
 
-async function withinLimit(check: (signal: AbortSignal) => Promise<void>): Promise<boolean> {
-  const signal = AbortSignal.timeout(timeLimit)
-  const late = new Promise<false>((resolve) => signal.addEventListener('abort', () => resolve(false), { once: true }))
-  const answered = check(signal).then(
-    () => true,
-    () => false,
-  )
-  return Promise.race([answered, late])
+async function answersInTime(check: (signal: AbortSignal) => Promise<void>): Promise<boolean> {
+  const answered = await withinLimit(async (signal) => {
+    await check(signal)
+    return true
+  })
+  return answered ?? false
 }
 
 function word(answers: boolean): string {

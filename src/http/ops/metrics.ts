@@ -2,9 +2,7 @@ import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Database } from '../../db/client.ts'
 import { readScrubState, type ScrubState } from '../../db/scrub.ts'
 import type { App } from '../app.ts'
-
-/** Milliseconds that a scrape waits for the database. */
-const timeLimit = 3000
+import { withinLimit } from './within-limit.ts'
 
 export interface Measured {
   db: Database
@@ -17,10 +15,10 @@ export interface Measured {
  * the rest is told all the same.
  */
 export function metricsRoute(app: App, { db, slots }: Measured): void {
-  const askDatabase = withinLimit(() => readScrubState(db))
+  const askDatabase = oneAtATime(() => readScrubState(db))
   app.get('/metrics', { logLevel: 'silent' }, async (_request, reply) => {
     const ours = new Registry()
-    const state = await askDatabase()
+    const state = await withinLimit(askDatabase)
     gauge(ours, 'stowage_database_up', 'Whether the database answers.', state === undefined ? 0 : 1)
     if (state) tellScrub(ours, state)
     if (slots) gauge(ours, 'stowage_uploads_in_progress', 'Upload requests under way.', slots.taken)
@@ -59,23 +57,13 @@ function processMetrics(): Registry {
   return ofProcess
 }
 
-/**
- * Asks, and resolves with `undefined` when there is no answer in time. While a question is unanswered it is not asked again:
- * scrapes do not pile up on a database that is silent.
- */
-function withinLimit<T>(ask: () => Promise<T>): () => Promise<T | undefined> {
-  let asking: Promise<T | undefined> | undefined
+/** While a question is unanswered it is not asked again: scrapes do not pile up on a database that is silent. */
+function oneAtATime<T>(ask: () => Promise<T>): () => Promise<T> {
+  let asking: Promise<T> | undefined
   return () => {
-    asking ??= ask()
-      .catch(() => undefined)
-      .finally(() => {
-        asking = undefined
-      })
-    return Promise.race([asking, late()])
+    asking ??= ask().finally(() => {
+      asking = undefined
+    })
+    return asking
   }
-}
-
-function late(): Promise<undefined> {
-  const signal = AbortSignal.timeout(timeLimit)
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(undefined), { once: true }))
 }
