@@ -131,6 +131,12 @@ export const settings = {
     databaseUrl,
     'Postgres; with `?prepare=false` for a pooler that cannot keep prepared statements. Unset: an embedded Postgres under `DATA_DIR`; required in production.',
   ),
+  databasePoolSize: setting(
+    'DATABASE_POOL_SIZE',
+    whole(1, 1000),
+    '10',
+    'Most connections of this process to Postgres. All replicas together must stay below `max_connections`.',
+  ),
   s3Bucket: optional(
     'S3_BUCKET',
     text,
@@ -171,7 +177,22 @@ export const settings = {
     signingKey,
     'Key of the signatures in `file_url`, the same on every replica. Unset: one is made and kept under `DATA_DIR`; required in production.',
   ),
+  urlSigningKeys: {
+    ...setting(
+      'URL_SIGNING_KEYS',
+      listOf(signingKey),
+      '',
+      'Earlier signing keys, separated by commas, whose links still work: for a change of `URL_SIGNING_KEY` without dead links.',
+    ),
+    secret: true,
+  },
   sessionCookie: setting('SESSION_COOKIE', cookieName, 'session', 'Name of the session cookie.'),
+  sessionSameSite: setting(
+    'SESSION_SAMESITE',
+    oneOf('lax', 'none'),
+    'lax',
+    '`SameSite` of the session cookie. `none` for a chat on another site than Stowage; needs https.',
+  ),
   corsOrigins: setting(
     'CORS_ORIGINS',
     listOf(origin),
@@ -192,6 +213,58 @@ export const settings = {
     '100',
     'Most upload requests at once on this replica; one more gets 503 with `Retry-After`.',
   ),
+  uploadsPerUser: optional(
+    'UPLOADS_PER_USER',
+    whole(1, 100_000),
+    'Most upload requests at once of one user on this replica; one more gets 429 with `Retry-After`. Default: a quarter of `MAX_CONCURRENT_UPLOADS`.',
+  ),
+  maxConcurrentDownloads: setting(
+    'MAX_CONCURRENT_DOWNLOADS',
+    whole(1, 100_000),
+    '400',
+    'Most downloads at once on this replica; one more gets 503 with `Retry-After`.',
+  ),
+  downloadsPerUser: optional(
+    'DOWNLOADS_PER_USER',
+    whole(1, 100_000),
+    'Most downloads at once of one user on this replica, and of one attachment by its `file_url`; one more gets 429 with `Retry-After`. Default: a quarter of `MAX_CONCURRENT_DOWNLOADS`.',
+  ),
+  maxConnections: setting(
+    'MAX_CONNECTIONS',
+    whole(10, 1_000_000),
+    '2000',
+    'Most client connections at once on this replica; more are closed at once.',
+  ),
+  requestsPerMinute: setting(
+    'REQUESTS_PER_MINUTE',
+    whole(0, 10_000_000),
+    '3000',
+    'Most requests of one user in a minute on this replica; more get 429 with `Retry-After`. Tokens of scope `admin` are not counted. 0: no limit.',
+  ),
+  requestsPerMinutePerAddress: setting(
+    'REQUESTS_PER_MINUTE_PER_ADDRESS',
+    whole(0, 10_000_000),
+    '30000',
+    'Most requests from one address in a minute on this replica; more get 429 with `Retry-After`. Behind a load balancer `TRUST_PROXY` must name it, or all clients share one address. 0: no limit.',
+  ),
+  attachmentsPerMessage: setting(
+    'ATTACHMENTS_PER_MESSAGE',
+    whole(1, 100_000),
+    '1000',
+    'Most attachments of one message; one more gets 409.',
+  ),
+  reservationsPerUser: setting(
+    'RESERVATIONS_PER_USER',
+    whole(1, 100_000),
+    '1000',
+    'Most attachments of one user that await their bytes: reserved, or failed and not yet forgotten; one more reservation gets 429.',
+  ),
+  sessionsPerUser: setting(
+    'SESSIONS_PER_USER',
+    whole(1, 100_000),
+    '100',
+    'Most live sessions of one user, and of one token; with one more the oldest ends.',
+  ),
   uploadLeaseSeconds: setting(
     'UPLOAD_LEASE_SECONDS',
     whole(3, 3600),
@@ -203,6 +276,18 @@ export const settings = {
     whole(1, 3600),
     '30',
     'An upload that sends no byte for this long fails with 408.',
+  ),
+  minimumRate: setting(
+    'MINIMUM_RATE',
+    whole(0, 2 ** 30),
+    '1024',
+    'Bytes a second below which a transfer is ended, in either direction: an upload with 408, a download by closing it. Measured over 30 s in which the other side could go on. 0: no limit.',
+  ),
+  downloadIdleSeconds: setting(
+    'DOWNLOAD_IDLE_SECONDS',
+    whole(1, 3600),
+    '30',
+    'A response of which the client reads no byte for this long is ended.',
   ),
   failedRetentionHours: setting(
     'FAILED_RETENTION_HOURS',

@@ -127,6 +127,8 @@ export const attachments = pgTable(
     /** Lower-case hex; `null` until the last byte is hashed. */
     fileChecksum: text('file_checksum'),
     fileChecksumAlgorithm: text('file_checksum_algorithm').$type<Config['checksumAlgorithm']>().notNull(),
+    /** Counts the renames. Part of what `file_url` signs, so that a link dies with the name it was made for. */
+    linkVersion: integer('link_version').notNull().default(0),
     state: text('state', { enum: attachmentStates }).notNull(),
     failureReason: text('failure_reason'),
     attempt: integer('attempt').notNull(),
@@ -209,6 +211,24 @@ export const scrubs = pgTable('scrubs', {
   /** Objects and unfinished uploads that no row knows. */
   orphaned: id('orphaned').notNull(),
 })
+
+/**
+ * The Postgres server that the rows were last written on: one row. Another system identifier or timeline means that this is
+ * a restored or promoted copy, which may lack what was acknowledged last.
+ */
+export const databaseIdentity = pgTable(
+  'database_identity',
+  {
+    /** Always true. */
+    only: boolean('only').primaryKey().default(true),
+    systemIdentifier: text('system_identifier').notNull(),
+    timeline: integer('timeline').notNull(),
+    seenAt: time('seen_at').notNull().defaultNow(),
+    /** While set, recovery and purge are held: a scrub has not yet compared the rows with the store. */
+    heldSince: time('held_since'),
+  },
+  (table) => [check('database_identity_only', sql`${table.only}`)],
+)
 
 /** The history: every move of every attachment. `id` is the event id of the live stream. */
 export const transitions = pgTable(

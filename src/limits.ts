@@ -1,0 +1,60 @@
+/**
+ * The limits that are no settings: what one request may hold, and how long anybody may be kept waiting. Schemas, parsers,
+ * timers, tests and the README's table read them here; the others are in `settings.ts`.
+ */
+export const limits = {
+  /** Bytes of a request body that is no file. */
+  plainBody: 16 * 1024,
+  /** Bytes of the body that names the members of a room, which needs the scope `admin`. */
+  roomBody: 256 * 1024,
+  /** Milliseconds in which a body that is no file must have come. */
+  plainBodyTime: 30_000,
+  /** Milliseconds in which the head of a request must have come. */
+  headTime: 20_000,
+  /** Members that one request names. */
+  roomMembers: 10_000,
+
+  /** Bytes of a file name in UTF-8. */
+  fileName: 255,
+  /** Characters of a file name as a client sends it, before it is looked at: 255 bytes in any of its encodings. */
+  sentFileName: 1024,
+  /** Characters of a media type that a client claims. */
+  contentType: 255,
+  /** Characters of any other text of a request. */
+  text: 1024,
+  /** Characters of what a client sent that its own error quotes. */
+  quote: 64,
+
+  /** Bytes of a form field's value. */
+  formField: 1024,
+  /** Bytes of all the fields of a form. */
+  formFields: 256 * 1024,
+  /** Headers of a part of a form. */
+  partHeaders: 32,
+  /** Bytes of a line in the head of a part. */
+  partHeaderLine: 2 * 1024,
+  /** Bytes of the head of a part. */
+  partHead: 16 * 1024,
+  /** Bytes before the first boundary of a form and behind its last. */
+  formPreamble: 16 * 1024,
+  /** Characters of a boundary (RFC 2046 section 5.1.1). */
+  boundary: 70,
+
+  /** Attachments in one page of a message's. */
+  messagePage: 1000,
+  /** Attachments in one page of the bearer API. */
+  page: 100,
+  /** Steps of history in one answer. */
+  transitionsPage: 1000,
+  /** How often a client may change between the client-side states of one attachment. */
+  clientSideMoves: 100,
+
+  /** Milliseconds for one statement, from the moment it is asked for to its answer. */
+  statement: 15_000,
+  /** Milliseconds that a readiness probe waits for database and store. */
+  readiness: 3_000,
+  /** Milliseconds for one round of a worker that reads no file. */
+  workerRound: 60_000,
+  /** Milliseconds over which the minimum rate of a transfer is measured. */
+  rateWindow: 30_000,
+} as const
