@@ -51,6 +51,12 @@ export const limits = {
 
   /** Milliseconds for one statement, from the moment it is asked for to its answer. */
   statement: 15_000,
+  /** Milliseconds in which a connection to the database must be usable. */
+  connect: 4_000,
+  /** Milliseconds for one statement of a migration, which may build an index over a large table. */
+  migrationStatement: 3_600_000,
+  /** Milliseconds for which a migration waits for others' locks, in short tries. */
+  migrationWait: 600_000,
   /** Milliseconds that a readiness probe waits for database and store. */
   readiness: 3_000,
   /** Milliseconds for one round of a worker that reads no file. */

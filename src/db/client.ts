@@ -2,61 +2,52 @@ import { getTableColumns, type InferSelectModel } from 'drizzle-orm'
 import type { PgTable } from 'drizzle-orm/pg-core'
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
+import { limits } from '../limits.ts'
+import { drizzleClient, type Types } from './drizzle-client.ts'
+import { DatabaseUnavailable } from './errors.ts'
+import { Pool } from './pool.ts'
+import type { ParsedUrl } from './socket.ts'
 
 export type Database = PostgresJsDatabase
 
 export interface DatabaseClient {
   db: Database
-  /** Resolves when Postgres answers; rejects otherwise. */
-  ping(): Promise<void>
-  /** Ends every connection, waiting at most 5 s for queries under way. */
-  close(): Promise<void>
+  /**
+   * Resolves when Postgres answers and takes writes.
+   * @param limit milliseconds, at most and unless given those of a statement
+   * @throws DatabaseUnavailable; what Postgres says
+   */
+  ping(limit?: number): Promise<void>
+  /**
+   * From now on every question is refused. Resolves when no connection is left.
+   * @param patience milliseconds for what is under way, then it is cut off; 5 s unless given
+   */
+  close(patience?: number): Promise<void>
 }
 
 /**
- * Opens a pool of at most `max` connections; the first one is made when first needed.
- * @param url `postgres://user:password@host:port/database`
+ * Opens a pool of at most `max` connections; the first one is made when first needed. Every statement, also of a transaction, has a
+ * deadline: then its connection is destroyed, and it throws an error that `isDatabaseUnavailable`.
+ * @param url `postgres://user:password@host:port/database`; with `?prepare=false` no statement is kept by its connection,
+ *   for poolers that lend their connections for one transaction
+ * @param limit milliseconds for a statement, from the moment it is asked for to its answer
  */
-export function openDatabase(url: string, max = 10): DatabaseClient {
-  const client = postgres(url, {
-    max,
-    connect_timeout: 5,
-    idle_timeout: 60,
-    // Its own waits grow to 20 s, for the whole pool: a database that is back must be used at once.
-    backoff: () => 0.2,
-    onnotice: () => {},
-    // Asking for types first, postgres.js crashes the process when a connection is lost just as it begins.
-    fetch_types: false,
-    connection: {
-      application_name: 'stowage',
-      // A statement never waits longer for a lock, or runs longer, than a client would.
-      statement_timeout: 15_000,
-      idle_in_transaction_session_timeout: 30_000,
-    },
-  })
+export function openDatabase(url: string, max = 10, limit: number = limits.statement): DatabaseClient {
+  // Reads the URL; connects nowhere.
+  const parsed = postgres(url).options as ParsedUrl
+  const types: Types = { parsers: {}, serializers: {} }
+  const pool = new Pool({ url, parsed, types }, max, limit)
   return {
-    db: drizzle(preparing(client)),
-    async ping() {
-      await client`select 1`
+    db: drizzle({ client: drizzleClient(pool, types, Boolean(parsed.prepare), limit) }),
+    async ping(milliseconds = limit) {
+      const isReadOnly = `select current_setting('transaction_read_only') = 'on' as "isReadOnly"`
+      await pool.hold(async (connection) => {
+        const [row] = await connection.run((sql) => sql.unsafe(isReadOnly), performance.now() + milliseconds)
+        if (row?.isReadOnly) throw new DatabaseUnavailable('25006', 'The database takes no writes')
+      }, milliseconds)
     },
-    async close() {
-      await client.end({ timeout: 5 })
-    },
+    close: (patience = 5_000) => pool.close(patience),
   }
-}
-
-/**
- * Drizzle runs most statements unprepared: Postgres then parses and plans each one every time, and two trips are needed to
- * learn its types. Prepared, a statement costs us a third; `?prepare=false` in the URL turns it off for poolers that
- * cannot keep statements. After a migration Postgres wants them planned anew, which postgres.js does by itself.
- */
-function preparing(client: postgres.Sql): postgres.Sql {
-  const { unsafe } = client
-  const { prepare } = client.options
-  return Object.assign(client, {
-    unsafe: (query: string, parameters: [], options: postgres.UnsafeQueryOptions) =>
-      unsafe(query, parameters, { ...options, prepare }),
-  })
 }
 
 /** The rows of a hand-written statement that returns whole rows of `table`, as drizzle's own queries would give them. */

@@ -1,21 +1,33 @@
 import { DrizzleQueryError } from 'drizzle-orm'
+import postgres from 'postgres'
 
-/** What postgres.js and Node say when there is no usable connection. */
-const connectionCodes = new Set([
-  'CONNECTION_CLOSED',
-  'CONNECTION_ENDED',
-  'CONNECTION_DESTROYED',
-  'CONNECT_TIMEOUT',
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOENT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EPIPE',
-  'ETIMEDOUT',
-])
+/** Why the database cannot be used, in codes of our own; others are Node's (`ECONNREFUSED`) or SQLSTATEs. */
+export type UnavailableCode = 'CONNECT_TIMEOUT' | 'CONNECTION_LOST' | 'NO_ANSWER' | 'NO_CONNECTION' | 'CLOSED'
+
+/** There is no usable connection, or no answer on it in time. Whether the statement was done is not known. */
+export class DatabaseUnavailable extends Error {
+  readonly code: string
+
+  constructor(code: string, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.name = 'DatabaseUnavailable'
+    this.code = code
+  }
+}
+
+/** @param code of ours */
+export function unavailable(code: UnavailableCode, message: string, cause?: unknown): DatabaseUnavailable {
+  return new DatabaseUnavailable(code, message, { cause })
+}
+
+/** What was said when a connection could not be made, or broke: always that the database cannot be used. */
+export function asUnavailable(error: unknown): DatabaseUnavailable {
+  if (error instanceof DatabaseUnavailable) return error
+  const { code, message } = error as NodeJS.ErrnoException
+  return new DatabaseUnavailable(code ?? ('CONNECTION_LOST' satisfies UnavailableCode), message || String(code), {
+    cause: error,
+  })
+}
 
 /**
  * SQLSTATE: connection exceptions (08), refused logins (28), out of resources (53), operator's intervention and time-outs
@@ -26,7 +38,24 @@ const unavailableStates = /^(08|28|53|57|58)...$|^(25006|3D000|55000)$/
 
 /** Whether a failed query failed because the database cannot be used now, rather than because of the query. */
 export function isDatabaseUnavailable(error: unknown): boolean {
-  if (!(error instanceof DrizzleQueryError)) return false
-  const code = (error.cause as { code?: unknown } | undefined)?.code
-  return typeof code === 'string' && (connectionCodes.has(code) || unavailableStates.test(code))
+  const cause = causeOf(error)
+  return cause instanceof DatabaseUnavailable || unavailableStates.test(stateOf(cause))
+}
+
+/**
+ * Whether other connections are as bad as the one on which this was said: the server is silent, ends (57P01, 57P02), or
+ * takes no writes any more (25006), as after a failover that left connections open.
+ */
+export function concernsAllConnections(error: unknown): boolean {
+  const cause = causeOf(error)
+  return cause instanceof DatabaseUnavailable || /^(57P01|57P02|25006)$/.test(stateOf(cause))
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof DrizzleQueryError ? error.cause : error
+}
+
+/** The SQLSTATE of an error that Postgres or a pooler sent, otherwise nothing. */
+function stateOf(error: unknown): string {
+  return error instanceof postgres.PostgresError ? error.code : ''
 }

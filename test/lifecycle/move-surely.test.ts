@@ -2,6 +2,7 @@ import { DrizzleQueryError } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { listTransitions } from '../../src/db/attachments.ts'
 import type { Database } from '../../src/db/client.ts'
+import { unavailable } from '../../src/db/errors.ts'
 import { insertUploading, move } from '../../src/db/transitions.ts'
 import { moveSurely } from '../../src/lifecycle/move-surely.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
@@ -22,7 +23,7 @@ async function begin({ db }: TestServer, objectKey: string) {
 /** A database that loses its connection some times, before or after it has done what it was asked. */
 function losing(db: Database, times: number, when: 'before' | 'after'): Database {
   let left = times
-  const lost = () => new DrizzleQueryError('', [], Object.assign(new Error('lost'), { code: 'CONNECTION_CLOSED' }))
+  const lost = () => new DrizzleQueryError('', [], unavailable('CONNECTION_LOST', 'lost'))
   const execute: Database['execute'] = (async (statement: Parameters<Database['execute']>[0]) => {
     if (left === 0) return db.execute(statement)
     left -= 1
