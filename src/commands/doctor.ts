@@ -4,6 +4,7 @@ import { buffer } from 'node:stream/consumers'
 import { type Config, ConfigError, readConfig } from '../config.ts'
 import { type DatabaseClient, openDatabase } from '../db/client.ts'
 import { countPendingMigrations } from '../db/migrate.ts'
+import { findPooler } from '../db/pooler.ts'
 import type { ObjectStore } from '../store/object-store.ts'
 import { explainProbe, probeMultipart } from '../store/s3/probe.ts'
 import { openStore, reachDatabase, s3Options } from './parts.ts'
@@ -65,8 +66,25 @@ async function checkDatabase(config: Config, report: Report): Promise<void> {
   )
   if (!server) return
   const client = cleanup.adopt(openDatabase(server.url, 1), (client) => client.close())
+  await report.check('pooler', () => describePooler(client, server.url))
   await report.check('clock', () => compareClocks(client))
   await report.check('migrations', () => describeMigrations(server.url))
+}
+
+/** What a pooler takes away, and whether the settings fit it. */
+async function describePooler({ db }: DatabaseClient, url: string): Promise<string> {
+  const mode = await findPooler(db, url)
+  if (mode === 'none') return 'none'
+  const isPreparing = new URL(url).searchParams.get('prepare') !== 'false'
+  if (mode === 'session') return isPreparing ? 'session mode' : 'session mode, which does not need ?prepare=false'
+  if (isPreparing)
+    throw new Error('transaction mode, which loses prepared statements. Add ?prepare=false to DATABASE_URL.')
+  const [row] = await db.execute<{ timeout: string; user: string }>(
+    `select current_setting('statement_timeout') as timeout, quote_ident(current_user) as user`,
+  )
+  if (row?.timeout !== '0') return 'transaction mode; statements are not prepared'
+  const advice = `alter role ${row.user} set statement_timeout = '14s'`
+  return `transaction mode; statements are not prepared, and go on in Postgres when nobody waits for them any more, unless: ${advice}`
 }
 
 /** Leases and sessions are judged by the database's clock, signed links and tokens' ends by ours. */

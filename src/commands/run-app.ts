@@ -30,17 +30,29 @@ export async function runApp(env: NodeJS.ProcessEnv, running: Running): Promise<
   const stopping = onStopSignal()
   const server = await running.database(config)
   try {
+    if (!(await migrated(server.url, stopping))) return
     await runOn(server.url, config, running, Promise.race([stopping, server.exited]))
   } finally {
     await server.stop()
   }
 }
 
+/** @returns false when `stopping` resolved before it was done */
+async function migrated(databaseUrl: string, stopping: Promise<unknown>): Promise<boolean> {
+  const asked = new AbortController()
+  stopping.then(() => asked.abort())
+  try {
+    await migrateDatabase(databaseUrl, asked.signal)
+  } catch (error) {
+    if (!asked.signal.aborted) throw error
+  }
+  return !asked.signal.aborted
+}
+
 /** @param ended resolves when it is time to stop, with an error when something that is needed has gone */
 async function runOn(databaseUrl: string, config: Config, running: Running, ended: Promise<Error | undefined>) {
-  await migrateDatabase(databaseUrl)
   await using cleanup = new AsyncDisposableStack()
-  const database = openDatabase(databaseUrl)
+  const database = openDatabase(databaseUrl, config.databasePoolSize)
   cleanup.defer(() => database.close())
   const store = await openStore(config)
   cleanup.defer(() => store.close())

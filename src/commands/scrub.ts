@@ -1,4 +1,7 @@
 import fastify from 'fastify'
+import type { Config } from '../config.ts'
+import type { Database } from '../db/client.ts'
+import { StowageError } from '../errors.ts'
 import { loggerOptions } from '../http/plugins/logging.ts'
 import { scrub } from '../scrub/scrub.ts'
 import { exitCodeOf, summaryOf } from '../scrub/summary.ts'
@@ -23,8 +26,10 @@ const mostHours = 10 * 365 * 24
 export async function scrubCommand(env: NodeJS.ProcessEnv, options: Options): Promise<void> {
   const scrubOptions = scrubOptionsFrom(options)
   const stopping = new AbortController()
-  onStopSignal().then(() => stopping.abort())
-  await withDatabase(env, async (db, config) => {
+  onStopSignal().then(() =>
+    stopping.abort(new StowageError('database_unavailable', 'It was asked to stop before it began.')),
+  )
+  const run = async (db: Database, config: Config) => {
     await using cleanup = new AsyncDisposableStack()
     const store = cleanup.adopt(await openStore(config), (store) => store.close())
     // The server's own log, without a server.
@@ -35,7 +40,8 @@ export async function scrubCommand(env: NodeJS.ProcessEnv, options: Options): Pr
     log.info({ ...result.findings.counts, bytes: result.findings.bytes, seconds: result.seconds }, 'ended')
     console.error(summaryOf(result))
     process.exitCode = exitCodeOf(result)
-  })
+  }
+  await withDatabase(env, run, stopping.signal)
 }
 
 function scrubOptionsFrom(options: Options): ScrubOptions {

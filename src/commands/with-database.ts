@@ -3,15 +3,19 @@ import { type Database, openDatabase } from '../db/client.ts'
 import { migrateDatabase } from '../db/migrate.ts'
 import { reachDatabase } from './parts.ts'
 
-/** Runs a command against the migrated database; an embedded one that nobody runs is run for as long as it takes. */
+/**
+ * Runs a command against the migrated database; an embedded one that nobody runs is run for as long as it takes.
+ * @param signal ends the wait for others that hold locks, with its reason
+ */
 export async function withDatabase(
   env: NodeJS.ProcessEnv,
   command: (db: Database, config: Config) => Promise<void>,
+  signal?: AbortSignal,
 ): Promise<void> {
   const config = readConfig(env)
   const server = await reachDatabase(config)
   try {
-    await migrateDatabase(server.url)
+    await migrateDatabase(server.url, signal)
     const client = openDatabase(server.url, 1)
     try {
       await command(client.db, config)

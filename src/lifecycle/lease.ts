@@ -5,8 +5,9 @@ import { StowageError } from '../errors.ts'
 
 /** Keeps telling the database that the writer of some attempts lives, until disposed. */
 export class Lease implements Disposable {
+  /** How long the writer may be silent. */
+  readonly seconds: number
   readonly #db: Database
-  readonly #seconds: number
   readonly #attempts: Attempt[] = []
   readonly #lost = new AbortController()
   readonly #timer: NodeJS.Timeout
@@ -15,7 +16,7 @@ export class Lease implements Disposable {
 
   constructor(db: Database, seconds: number) {
     this.#db = db
-    this.#seconds = seconds
+    this.seconds = seconds
     this.#timer = setInterval(() => void this.renew(), (seconds * 1000) / 3)
     this.#timer.unref()
   }
@@ -43,7 +44,7 @@ export class Lease implements Disposable {
     const startedAt = performance.now()
     const held = this.#attempts.length
     try {
-      const renewed = await renewLeases(this.#db, this.#attempts.slice(0, held), this.#seconds)
+      const renewed = await renewLeases(this.#db, this.#attempts.slice(0, held), this.seconds)
       if (renewed < held)
         this.#lost.abort(new StowageError('conflict', 'The attachment was deleted or its upload given up meanwhile.'))
       this.#renewedAt = startedAt
@@ -56,7 +57,7 @@ export class Lease implements Disposable {
 
   /** A database that is away for a moment costs nothing; one that is away, or silent, for a whole lease costs the upload. */
   #giveUpWhenLate(cause?: unknown): void {
-    if (performance.now() - this.#renewedAt <= this.#seconds * 1000) return
+    if (performance.now() - this.#renewedAt <= this.seconds * 1000) return
     const message = 'The database does not answer. Try again in a moment.'
     this.#lost.abort(new StowageError('database_unavailable', message, { cause }))
   }

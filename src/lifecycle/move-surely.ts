@@ -3,33 +3,44 @@ import { findInState } from '../db/attachments.ts'
 import type { Database } from '../db/client.ts'
 import { isDatabaseUnavailable } from '../db/errors.ts'
 import { type Attachment, type Attempt, type MoveOptions, move, type Noted, StateConflict } from '../db/transitions.ts'
+import type { Deps } from '../deps.ts'
+import type { Lease } from './lease.ts'
 
 /** Milliseconds between two tries. */
 const pause = 250
 
 /**
  * Moves attempts whose bytes are stored, and tries again for as long as the lease holds while the database does not answer:
- * an upload of an hour is not to be lost to a database that restarts. A try whose answer was lost may have succeeded, so
- * one that comes too late for what it did itself counts as done.
+ * an upload of an hour is not to be lost to a database that restarts. A database that can still renew leases, but do no
+ * more, is waited for as long as one lease lasts. A try whose answer was lost may have succeeded, so one that comes too late
+ * for what it did itself counts as done.
  * @param lease aborts when the attempts are the writer's no more
- * @throws StateConflict when somebody else was first; the lease's reason
+ * @throws StateConflict when somebody else was first; the lease's reason; what the database said last
  */
 export async function moveSurely(
-  db: Database,
+  { db, log }: Pick<Deps, 'db' | 'log'>,
   attempts: readonly (Attempt & Noted)[],
   options: MoveOptions,
-  lease: AbortSignal,
+  { signal, seconds }: Pick<Lease, 'signal' | 'seconds'>,
 ): Promise<Attachment[]> {
-  for (let isFirst = true; ; isFirst = false) {
+  let end: number | undefined
+  while (true) {
     try {
       return await move(db, attempts, options)
     } catch (error) {
-      if (!isFirst && error instanceof StateConflict) return await asMoved(db, attempts, options, error)
+      if (end !== undefined && error instanceof StateConflict) return await asMoved(db, attempts, options, error)
       if (!isDatabaseUnavailable(error)) throw error
+      if (end === undefined) log.warn({ err: error, attempts: idsOf(attempts), to: options.to }, 'not moved yet')
+      end ??= performance.now() + seconds * 1000
+      if (performance.now() + pause > end) throw error
     }
     await delay(pause)
-    lease.throwIfAborted()
+    signal.throwIfAborted()
   }
+}
+
+function idsOf(attempts: readonly Attempt[]): Attempt[] {
+  return attempts.map(({ id, attempt }) => ({ id, attempt }))
 }
 
 async function asMoved(

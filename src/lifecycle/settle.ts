@@ -1,7 +1,8 @@
-import type { Database } from '../db/client.ts'
 import { type Attachment, type Attempt, move } from '../db/transitions.ts'
+import type { Deps } from '../deps.ts'
 import { StowageError } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
+import type { Lease } from './lease.ts'
 import { moveSurely } from './move-surely.ts'
 
 /** A file in verification, and whether the store holds what was sent. */
@@ -33,18 +34,19 @@ export const otherFileFailed = 'Another file of the same request was not stored 
  * @throws NotStoredAsSent when one is not whole; StateConflict when one was moved or deleted meanwhile
  */
 export async function settle(
-  db: Database,
+  deps: Pick<Deps, 'db' | 'log'>,
   files: readonly Verified[],
   actor: string,
-  lease: AbortSignal,
+  lease: Pick<Lease, 'signal' | 'seconds'>,
 ): Promise<Attachment[]> {
+  const { db } = deps
   const attemptsThat = (areWhole: boolean) =>
     files.filter(({ isWhole }) => isWhole === areWhole).map((file) => file.attempt)
   const broken = attemptsThat(false)
   if (broken.length === 0) {
     failpoint('before-publish')
     const to = 'ReadyForDownloadFromServerToClient'
-    const published = await moveSurely(db, attemptsThat(true), { from, to, reason: asSent, actor }, lease)
+    const published = await moveSurely(deps, attemptsThat(true), { from, to, reason: asSent, actor }, lease)
     failpoint('after-publish')
     return published
   }

@@ -99,12 +99,7 @@ async function receive(
  * From the last byte of the last file to Ready. What the store has confirmed with its answer needs no second look at it, and
  * so the passage through verification is one statement; otherwise there is one move into it and one out of it.
  */
-async function finish(
-  { db, config, store }: Deps,
-  files: Arriving[],
-  { signal }: Lease,
-  actor: string,
-): Promise<Attachment[]> {
+async function finish(deps: Deps, files: Arriving[], lease: Lease, actor: string): Promise<Attachment[]> {
   for (const file of files) verifyDeclared(file)
   const verifying = {
     state: 'ChecksumVerificationOnServerSideInProgress',
@@ -115,17 +110,19 @@ async function finish(
   if (files.every((file) => ingestedOf(file).stored.isConfirmed)) {
     failpoint('before-publish')
     const to = 'ReadyForDownloadFromServerToClient'
-    const published = await moveSurely(db, arrived, { from, via: verifying, to, reason: asSent, actor }, signal)
+    const published = await moveSurely(deps, arrived, { from, via: verifying, to, reason: asSent, actor }, lease)
     failpoint('after-publish')
     return published
   }
   const { state, reason } = verifying
   failpoint('before-verify')
-  const { uploadLeaseSeconds: leaseSeconds } = config
-  await moveSurely(db, arrived, { from, to: state, reason, actor, leaseSeconds }, signal)
+  await moveSurely(deps, arrived, { from, to: state, reason, actor, leaseSeconds: lease.seconds }, lease)
   failpoint('after-verify')
-  const verified = files.map(async (file) => ({ attempt: file.attempt, isWhole: await isStoredAsSent(store, file) }))
-  return await settle(db, await Promise.all(verified), actor, signal)
+  const verified = files.map(async (file) => ({
+    attempt: file.attempt,
+    isWhole: await isStoredAsSent(deps.store, file),
+  }))
+  return await settle(deps, await Promise.all(verified), actor, lease)
 }
 
 /** Lets a worker ask again at once, rather than when the lease has run out. Never throws: then it runs out. */

@@ -29,7 +29,7 @@ export async function verifyAgain(
   const verified = await readAll(deps, files, AbortSignal.any([stopping, lease.signal])).catch((err) => {
     log.warn({ err, requestId: one.requestId }, 'not verified yet')
   })
-  if (verified) await settle(db, verified, actor, lease.signal)
+  if (verified) await settle(deps, verified, actor, lease)
   else if (files.some((file) => file.isOverdue) && !stopping.aborted) await giveUp(db, files, noAnswer)
   else await releaseLeases(db, attemptsOf(files))
 }

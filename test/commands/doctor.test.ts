@@ -13,6 +13,7 @@ t.test('green on a database and a folder, and nothing left in the folder', async
   t.strictSame(ended.stdout.split('\n'), [
     'ok    settings: readable',
     `ok    database: answers at ${new URL(url).host}`,
+    'ok    pooler: none',
     "ok    clock: within 5 s of the database's",
     'ok    migrations: all applied',
     `ok    store: disk folder ${folder}/objects`,

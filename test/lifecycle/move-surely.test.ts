@@ -11,7 +11,7 @@ const from = 'UploadFromClientToServerInProgress'
 const via = { state: 'ChecksumVerificationOnServerSideInProgress', reason: 'a test' } as const
 const why = { reason: 'a test', actor: 'user:1' }
 const published = { from, via, to: 'ReadyForDownloadFromServerToClient', ...why } as const
-const never = new AbortController().signal
+const never = { signal: new AbortController().signal, seconds: 60 }
 
 async function begin({ db }: TestServer, objectKey: string) {
   const file = { fileName: 'a.txt', contentType: 'text/plain', checksumAlgorithm: 'sha256' }
@@ -36,6 +36,7 @@ function losing(db: Database, times: number, when: 'before' | 'after'): Database
 t.test('a move while the database comes and goes', async (t) => {
   const server = await startTestServer(t, { store: 'disk', withWorkers: false })
   const { db } = server
+  const { log } = server.app
   const isReady = async (t: Test, attempts: { id: number }[], moved: { id: number; state: string }[]) => {
     t.same(
       moved.map(({ id }) => id),
@@ -47,19 +48,19 @@ t.test('a move while the database comes and goes', async (t) => {
 
   await t.test('not done, and tried again', async (t) => {
     const attempts = [await begin(server, 'aa/1'), await begin(server, 'aa/2')]
-    await isReady(t, attempts, await moveSurely(losing(db, 3, 'before'), attempts, published, never))
+    await isReady(t, attempts, await moveSurely({ db: losing(db, 3, 'before'), log }, attempts, published, never))
   })
 
   await t.test('done, and its answer lost', async (t) => {
     const attempts = [await begin(server, 'bb/2'), await begin(server, 'bb/1')].reverse()
-    await isReady(t, attempts, await moveSurely(losing(db, 1, 'after'), attempts, published, never))
+    await isReady(t, attempts, await moveSurely({ db: losing(db, 1, 'after'), log }, attempts, published, never))
   })
 
   await t.test('not done, and somebody else was first', async (t) => {
     const [one, other] = [await begin(server, 'cc/1'), await begin(server, 'cc/2')]
     const { id, attempt } = other
     await move(db, [{ id, attempt }], { from, to: 'UploadFromClientToServerFailed', ...why })
-    const lost = moveSurely(losing(db, 1, 'before'), [one, other], published, never)
+    const lost = moveSurely({ db: losing(db, 1, 'before'), log }, [one, other], published, never)
     await t.rejects(lost, { name: 'StateConflict' })
     t.equal((await listTransitions(db, one.id)).length, 2)
   })
@@ -69,13 +70,35 @@ t.test('a move while the database comes and goes', async (t) => {
     const lease = new AbortController()
     const reason = new Error('lost')
     setImmediate(() => lease.abort(reason))
-    await t.rejects(moveSurely(losing(db, Infinity, 'before'), [attempt], published, lease.signal), reason)
+    await t.rejects(
+      moveSurely({ db: losing(db, Infinity, 'before'), log }, [attempt], published, { ...never, signal: lease.signal }),
+      reason,
+    )
   })
+
+  await t.test(
+    'for as long as one lease lasts, though it could be renewed for ever, and one line tells it',
+    async (t) => {
+      const attempt = await begin(server, 'ff/1')
+      const lines: string[] = []
+      const log = { ...server.app.log, warn: (_: unknown, line: string) => lines.push(line) } as typeof server.app.log
+      const startedAt = performance.now()
+      const moving = moveSurely({ db: losing(db, Infinity, 'before'), log }, [attempt], published, {
+        ...never,
+        seconds: 1,
+      })
+      await t.rejects(moving, { cause: { code: 'CONNECTION_LOST' } })
+      const seconds = (performance.now() - startedAt) / 1000
+      t.ok(seconds > 0.5 && seconds < 5, `${seconds} s`)
+      t.strictSame(lines, ['not moved yet'])
+      t.equal((await listTransitions(db, attempt.id)).length, 2, 'nothing has been moved')
+    },
+  )
 
   await t.test('what is wrong otherwise is wrong at once', async (t) => {
     const attempt = await begin(server, 'ee/1')
     const whole = { ...attempt, fileSize: undefined }
-    await t.rejects(moveSurely(db, [whole], published, never), {
+    await t.rejects(moveSurely({ db, log }, [whole], published, never), {
       cause: { constraint_name: 'attachments_ready_whole' },
     })
   })

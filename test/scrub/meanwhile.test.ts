@@ -3,7 +3,7 @@ import t from 'tap'
 import { openDatabase } from '../../src/db/client.ts'
 import { StowageError } from '../../src/errors.ts'
 import type { ObjectStore } from '../../src/store/object-store.ts'
-import { openRelay } from '../http/bearer-api/database-relay.ts'
+import { openDatabaseLine } from '../http/bearer-api/database-relay.ts'
 import { bytesOf } from '../store/bodies.ts'
 import { skipWithoutS3 } from '../support/bucket.ts'
 import { type StoreKind, startTestServer, type TestServer } from '../support/server.ts'
@@ -123,13 +123,11 @@ t.test('a store that goes down breaks the scrub off, and what was found is told'
 t.test('a database that is away for a moment does not end the scrub; one that stays away does', async (t) => {
   const server = await startTestServer(t, { store: 'disk' })
   const file = await upload(server, 'content')
-  const target = new URL(server.databaseUrl)
-  const relay = await openRelay(t, Number(target.port || 5432), target.hostname)
-  target.host = `127.0.0.1:${relay.port}`
-  const client = openDatabase(target.href, 1)
+  const { line, url } = await openDatabaseLine(t, server.databaseUrl)
+  const client = openDatabase(url, 1)
   t.teardown(() => client.close())
   const store = interfering(server, file, async (...args) => {
-    relay.stop()
+    line.refuse()
     return server.store.get(...args)
   })
   const away = await runScrub(server, { store, db: client.db })
@@ -137,10 +135,10 @@ t.test('a database that is away for a moment does not end the scrub; one that st
   t.match(away.summary, /broken off \(the database does not answer\): no object was read/)
   t.equal(away.exitCode, 1)
 
-  relay.mend()
+  line.mend()
   const comesBack = interfering(server, file, async (...args) => {
-    relay.stop()
-    setTimeout(() => relay.mend(), 300)
+    line.refuse()
+    setTimeout(() => line.mend(), 300)
     return server.store.get(...args)
   })
   const { counts } = await runScrub(server, { store: comesBack, db: client.db, pauses: [200, 1000, 2000] })

@@ -1,38 +1,24 @@
-import type { DatabaseClient } from '../../db/client.ts'
-import type { ObjectStore } from '../../store/object-store.ts'
 import type { App } from '../app.ts'
-import { withinLimit } from './within-limit.ts'
+import { type Dependencies, watchReadiness } from './readiness.ts'
 
-export interface Health {
-  database: DatabaseClient
-  store: ObjectStore
+export interface Health extends Dependencies {
   /** True from the moment the server is asked to stop. */
   isDraining(): boolean
 }
 
 /** `GET /livez`: the process answers. `GET /readyz`: it can take work: database and store answer, and it is not stopping. */
-export function healthRoutes(app: App, { database, store, isDraining }: Health): void {
+export function healthRoutes(app: App, { isDraining, ...dependencies }: Health): void {
+  const look = watchReadiness(dependencies, app.log)
   app.get('/livez', { logLevel: 'silent' }, async () => ({ status: 'ok' }))
   app.get('/readyz', { logLevel: 'silent' }, async (_request, reply) => {
-    const [databaseAnswers, storeAnswers] = await Promise.all([
-      answersInTime(() => database.ping()),
-      answersInTime((signal) => store.check(signal)),
-    ])
+    const { database, store } = await look()
     const draining = isDraining()
-    const ready = databaseAnswers && storeAnswers && !draining
-    const checks = { database: word(databaseAnswers), store: word(storeAnswers), draining }
+    const ready = database === undefined && store === undefined && !draining
+    const checks = { database: word(database), store: word(store), draining }
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ok' : 'unavailable', ...checks })
   })
 }
 
-async function answersInTime(check: (signal: AbortSignal) => Promise<void>): Promise<boolean> {
-  const answered = await withinLimit(async (signal) => {
-    await check(signal)
-    return true
-  })
-  return answered ?? false
-}
-
-function word(answers: boolean): string {
-  return answers ? 'ok' : 'unavailable'
+function word(reason: string | undefined): string {
+  return reason === undefined ? 'ok' : 'unavailable'
 }

@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Database } from '../../db/client.ts'
 import { readScrubState, type ScrubState } from '../../db/scrub.ts'
 import type { App } from '../app.ts'
+import { onceASecond } from './once-a-second.ts'
 import { withinLimit } from './within-limit.ts'
 
 export interface Measured {
@@ -15,10 +16,10 @@ export interface Measured {
  * the rest is told all the same.
  */
 export function metricsRoute(app: App, { db, slots }: Measured): void {
-  const askDatabase = oneAtATime(() => readScrubState(db))
+  const askDatabase = onceASecond(() => withinLimit(() => readScrubState(db)).catch(() => undefined))
   app.get('/metrics', { logLevel: 'silent' }, async (_request, reply) => {
     const ours = new Registry()
-    const state = await withinLimit(askDatabase)
+    const state = await askDatabase()
     gauge(ours, 'stowage_database_up', 'Whether the database answers.', state === undefined ? 0 : 1)
     if (state) tellScrub(ours, state)
     if (slots) gauge(ours, 'stowage_uploads_in_progress', 'Upload requests under way.', slots.taken)
@@ -55,15 +56,4 @@ function processMetrics(): Registry {
     collectDefaultMetrics({ register: ofProcess })
   }
   return ofProcess
-}
-
-/** While a question is unanswered it is not asked again: scrapes do not pile up on a database that is silent. */
-function oneAtATime<T>(ask: () => Promise<T>): () => Promise<T> {
-  let asking: Promise<T> | undefined
-  return () => {
-    asking ??= ask().finally(() => {
-      asking = undefined
-    })
-    return asking
-  }
 }
