@@ -26,16 +26,15 @@ export async function moveSurely(
   let end: number | undefined
   while (true) {
     try {
-      return await move(db, attempts, options)
+      return await (end === undefined ? move(db, attempts, options) : moveOrFind(db, attempts, options))
     } catch (error) {
-      if (end !== undefined && error instanceof StateConflict) return await asMoved(db, attempts, options, error)
       if (!isDatabaseUnavailable(error)) throw error
       if (end === undefined) log.warn({ err: error, attempts: idsOf(attempts), to: options.to }, 'not moved yet')
       end ??= performance.now() + seconds * 1000
       if (performance.now() + pause > end) throw error
     }
     await delay(pause)
-    signal.throwIfAborted()
+    if (signal.aborted) return await findUnleased(db, attempts, options, signal.reason)
   }
 }
 
@@ -43,13 +42,41 @@ function idsOf(attempts: readonly Attempt[]): Attempt[] {
   return attempts.map(({ id, attempt }) => ({ id, attempt }))
 }
 
-async function asMoved(
+async function moveOrFind(
+  db: Database,
+  attempts: readonly (Attempt & Noted)[],
+  options: MoveOptions,
+): Promise<Attachment[]> {
+  try {
+    return await move(db, attempts, options)
+  } catch (error) {
+    if (!(error instanceof StateConflict)) throw error
+    return await findMoved(db, attempts, options, error)
+  }
+}
+
+/** What has been moved has no lease that could be renewed. @throws `reason` when it was not, or nobody can say */
+async function findUnleased(
+  db: Database,
+  attempts: readonly Attempt[],
+  options: MoveOptions,
+  reason: unknown,
+): Promise<Attachment[]> {
+  try {
+    return await findMoved(db, attempts, options, reason)
+  } catch {
+    throw reason
+  }
+}
+
+/** @throws `otherwise` when they were not moved */
+async function findMoved(
   db: Database,
   attempts: readonly Attempt[],
   { to }: MoveOptions,
-  conflict: StateConflict,
+  otherwise: unknown,
 ): Promise<Attachment[]> {
   const found = await findInState(db, attempts, to)
-  if (found.length !== attempts.length) throw conflict
+  if (found.length !== attempts.length) throw otherwise
   return found
 }

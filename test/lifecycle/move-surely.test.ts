@@ -56,6 +56,17 @@ t.test('a move while the database comes and goes', async (t) => {
     await isReady(t, attempts, await moveSurely({ db: losing(db, 1, 'after'), log }, attempts, published, never))
   })
 
+  await t.test('done, its answer lost, and the lease, which it has no more, not renewed', async (t) => {
+    const attempts = [await begin(server, 'bb/3')]
+    const lease = new AbortController()
+    const log = { ...server.app.log, warn: () => lease.abort(new Error('lost')) } as typeof server.app.log
+    const moving = moveSurely({ db: losing(db, 1, 'after'), log }, attempts, published, {
+      ...never,
+      signal: lease.signal,
+    })
+    await isReady(t, attempts, await moving)
+  })
+
   await t.test('not done, and somebody else was first', async (t) => {
     const [one, other] = [await begin(server, 'cc/1'), await begin(server, 'cc/2')]
     const { id, attempt } = other
@@ -81,7 +92,8 @@ t.test('a move while the database comes and goes', async (t) => {
     async (t) => {
       const attempt = await begin(server, 'ff/1')
       const lines: string[] = []
-      const log = { ...server.app.log, warn: (_: unknown, line: string) => lines.push(line) } as typeof server.app.log
+      const warn = (_: unknown, line: string) => lines.push(line)
+      const log = { ...server.app.log, warn } as unknown as typeof server.app.log
       const startedAt = performance.now()
       const moving = moveSurely({ db: losing(db, Infinity, 'before'), log }, [attempt], published, {
         ...never,

@@ -1,0 +1,45 @@
+import t from 'tap'
+import { startTestServer } from '../support/server.ts'
+import { beginForm } from '../support/slow-form.ts'
+import { beginPut } from '../support/slow-put.ts'
+import { until } from '../support/until.ts'
+import { startReplica } from './bearer-api/database-relay.ts'
+import { allUnavailable, allWorkAgain, ask, everyKind } from './every-kind.ts'
+
+/** Milliseconds in which a silent database must be told. */
+const tolerated = 20_000
+
+async function uploadsUnderWay({ url }: { url: string }): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text()
+  return Number(/^stowage_uploads_in_progress (\d+)$/m.exec(text)?.[1])
+}
+
+t.test('silent', async (t) => {
+  const server = await startTestServer(t, { store: 'disk', env: { UPLOAD_LEASE_SECONDS: '6' } })
+  const kinds = await everyKind(server)
+  const replica = await startReplica(t, server)
+  await allWorkAgain(t, kinds, replica)
+  const bearer = await server.bearer(2)
+  const cookie = await server.cookie(2)
+  const reserved = await ask(kinds, 'cookie: reserve', replica)
+  const { attachmentId } = (await reserved.json()) as { attachmentId: number }
+  const form = beginForm(replica.url, '/v1/attachments', 'file', bearer)
+  const put = beginPut(replica.url, `/api/v1/attachments/${attachmentId}/z`, 1, cookie)
+  await until('the form is under way', async () => (await server.states()).UploadFromClientToServerInProgress === 1)
+
+  replica.freeze()
+  const cutOff = [form.send(Buffer.from('x')).then(() => form.finish()), put.send('x').then(() => put.answer)]
+  const startedAt = performance.now()
+  const waited = await allUnavailable(t, kinds, replica)
+  t.ok(waited < tolerated, `the longest took ${waited} ms`)
+  for (const answer of await Promise.all(cutOff)) t.match(answer, { status: 503 }, 'an upload under way')
+  t.ok(performance.now() - startedAt < tolerated, 'what was under way is told in time, too')
+  t.equal(await uploadsUnderWay(replica), 0, 'no slot is taken')
+  const late = await allUnavailable(t, kinds, replica)
+  t.ok(late < 6_000, `later it takes as long as connecting: ${late} ms`)
+
+  replica.mend()
+  await allWorkAgain(t, kinds, replica)
+  const noneUnderWay = async () => (await server.states()).UploadFromClientToServerInProgress === undefined
+  await until('what was cut off has failed', noneUnderWay)
+})
