@@ -30,7 +30,7 @@ export function createAttachmentRoute(app: App, deps: Deps): void {
   app.post('/attachments', { schema, config: { watchesOwnBody: true } }, async (request, reply) => {
     const who = request.principal
     requireScope(who, 'write')
-    using transfer = openTransfer(request.raw, deps.config.uploadIdleSeconds)
+    using transfer = openTransfer(request.raw, deps)
     const [uploaded] = await uploadNew(deps, uploadingOf(request, transfer.signal), (receive) =>
       receiveOne(deps, request, receive, transfer.signal),
     )
