@@ -1,3 +1,4 @@
+import { promisify } from 'node:util'
 import cookie from '@fastify/cookie'
 import cors from '@fastify/cors'
 import multipart from '@fastify/multipart'
@@ -23,6 +24,7 @@ import { noteMethods } from './http/plugins/method-not-allowed.ts'
 import { limitPlainBodies } from './http/plugins/plain-bodies.ts'
 import { publicUrlOf } from './http/plugins/public-url.ts'
 import { openRateLimits } from './http/plugins/rate-limits.ts'
+import { Refusals } from './http/plugins/refusals.ts'
 import { sessionApi } from './http/session-api/session-api.ts'
 import { type SlotLimits, Slots } from './lifecycle/slots.ts'
 import { limits, type Patience } from './limits.ts'
@@ -46,9 +48,15 @@ export interface ServerParts {
 export async function buildServer(parts: ServerParts): Promise<App> {
   const { config, database, store, urlSigningKey, isDraining = () => false, withWorkers = true } = parts
   const patience = { ...limits, ...parts.patience }
+  const refusals = new Refusals()
   const app: App = fastify({
     ...connectionOptions,
-    serverFactory: boundedServer({ config, patience, log: () => app.log, onRefusal() {} }),
+    serverFactory: boundedServer({
+      config,
+      patience,
+      log: () => app.log,
+      onRefusal: (reason) => refusals.count(reason),
+    }),
     logger: loggerOptions(config.logLevel),
     logController: new OneLineARequest(),
     trustProxy: config.trustProxy.length > 0 ? config.trustProxy : false,
@@ -83,10 +91,12 @@ export async function buildServer(parts: ServerParts): Promise<App> {
   admit(app, deps)
   limitPlainBodies(app, deps)
 
+  refusals.watch(app)
+  const connections = promisify(app.server.getConnections.bind(app.server))
   const methods = noteMethods(app)
   answerErrors(app, deps)
   healthRoutes(app, { database, store, isDraining })
-  metricsRoute(app, { db: database.db, slots: uploads })
+  metricsRoute(app, { db: database.db, transfers: { uploads, downloads, connections, refusals: refusals.counts } })
   errorDocsRoute(app)
   getFileRoute(app, deps)
   await app.register(sessionApi(deps), { prefix: '/api/v1' })

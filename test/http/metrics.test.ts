@@ -12,11 +12,13 @@ import { isBearerError } from './bearer-api/requests.ts'
 /** Longer than the time limit of the question, and much shorter than a scraper's patience. */
 const scrapeLimit = 5000
 
-/** What a scrape says of Stowage, in the text format: `name{labels}` and value. */
+const noTransfers = { stowage_downloads_in_progress: 0, stowage_uploads_in_progress: 0 }
+
+/** What a scrape says of Stowage, in the text format: `name{labels}` and value; but for the connections, ours among them. */
 async function scrape(url: string): Promise<Record<string, number>> {
   const response = await fetch(`${url}/metrics`)
   if (response.status !== 200) throw new Error(`${response.status} ${await response.text()}`)
-  const samples = (await response.text()).matchAll(/^(stowage_\S+) (\S+)$/gm)
+  const samples = (await response.text()).matchAll(/^(stowage_(?!connections)\S+) (\S+)$/gm)
   return Object.fromEntries(Array.from(samples, ([, name, value]) => [name, Number(value)]))
 }
 
@@ -25,6 +27,7 @@ t.test('before and after scrubs', async (t) => {
   t.same(await scrape(server.url), {
     stowage_database_up: 1,
     stowage_objects_damaged: 0,
+    stowage_downloads_in_progress: 0,
     stowage_uploads_in_progress: 0,
   })
 
@@ -43,6 +46,7 @@ t.test('before and after scrubs', async (t) => {
   t.same(seen, {
     stowage_database_up: 1,
     stowage_objects_damaged: 2,
+    stowage_downloads_in_progress: 0,
     stowage_uploads_in_progress: 0,
     'stowage_scrub_last_objects{result="whole"}': 1,
     'stowage_scrub_last_objects{result="damaged"}': 1,
@@ -110,7 +114,7 @@ t.test('the database is down', async (t) => {
   t.match(await scrape(replica.url), { stowage_database_up: 1, stowage_objects_damaged: 0 })
   const check = async (what: string) => {
     const askedAt = performance.now()
-    t.same(await scrape(replica.url), { stowage_database_up: 0, stowage_uploads_in_progress: 0 }, what)
+    t.same(await scrape(replica.url), { stowage_database_up: 0, ...noTransfers }, what)
     t.ok(performance.now() - askedAt < scrapeLimit, `${what}: within the time limit`)
   }
   replica.stop()
@@ -128,5 +132,5 @@ t.test('the database is down', async (t) => {
 t.test('a database that is not what it should be', async (t) => {
   const server = await startTestServer(t, { store: 'disk', withWorkers: false })
   await server.db.execute(sql`drop table scrubs`)
-  t.same(await scrape(server.url), { stowage_database_up: 0, stowage_uploads_in_progress: 0 })
+  t.same(await scrape(server.url), { stowage_database_up: 0, ...noTransfers })
 })
