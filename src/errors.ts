@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'conflict'
   | 'precondition_failed'
   | 'range_not_satisfiable'
+  | 'expectation_failed'
   | 'rate_limited'
   | 'busy'
   | 'storage_unavailable'
@@ -25,10 +26,13 @@ export type ErrorCode =
 /** A failure that is told to the client: `message` says what happened and what to do next, never how we work inside. */
 export class StowageError extends Error {
   readonly code: ErrorCode
+  /** Seconds after which it may be tried again, when that is known. */
+  readonly retryAfter: number | undefined
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; retryAfter?: number }) {
     super(message, options)
     this.name = 'StowageError'
     this.code = code
+    this.retryAfter = options?.retryAfter
   }
 }

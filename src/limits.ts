@@ -11,6 +11,12 @@ export const limits = {
   plainBodyTime: 30_000,
   /** Milliseconds in which the head of a request must have come. */
   headTime: 20_000,
+  /** Milliseconds in which what still comes after an early answer is thrown away; then the connection is closed. */
+  drainTime: 10_000,
+  /** Bytes that are thrown away so. */
+  drainBytes: 64 * 2 ** 20,
+  /** Requests that wait on one connection while an earlier one is answered. */
+  pipelined: 100,
   /** Members that one request names. */
   roomMembers: 10_000,
 
@@ -64,3 +70,6 @@ export const limits = {
   /** Milliseconds over which the minimum rate of a transfer is measured. */
   rateWindow: 30_000,
 } as const
+
+/** How long clients may keep a server waiting, in milliseconds. Tests are less patient. */
+export type Patience = Readonly<Record<'plainBodyTime' | 'headTime' | 'drainTime' | 'rateWindow', number>>

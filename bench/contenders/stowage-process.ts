@@ -8,6 +8,14 @@ import type { Stage } from '../stage.ts'
 
 const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
+/** The whole load comes from one address, and as one user. */
+const anyRate = {
+  REQUESTS_PER_MINUTE: '0',
+  REQUESTS_PER_MINUTE_PER_ADDRESS: '0',
+  UPLOADS_PER_USER: '100',
+  DOWNLOADS_PER_USER: '400',
+}
+
 /** What a deployment in production sets, on a free port of loopback. */
 export function stowageEnvironment({ s3Environment }: Backends, database: Database, bucket: Bucket): NodeJS.ProcessEnv {
   return {
@@ -19,6 +27,7 @@ export function stowageEnvironment({ s3Environment }: Backends, database: Databa
     URL_SIGNING_KEY: 'only-for-the-bench'.repeat(2),
     DATABASE_URL: database.url,
     S3_BUCKET: bucket.name,
+    ...anyRate,
   }
 }
 

@@ -1,6 +1,7 @@
-import { and, eq, isNull } from 'drizzle-orm'
+import { and, eq, isNull, type SQL, sql } from 'drizzle-orm'
 import { type AttachmentRef, type FoundAttachment, findAttachment } from '../db/attachments.ts'
 import type { Database } from '../db/client.ts'
+import { prepared } from '../db/prepared.ts'
 import { members, messages, rooms } from '../db/schema.ts'
 import { StowageError } from '../errors.ts'
 import type { Principal } from './principal.ts'
@@ -57,20 +58,26 @@ export function messageNotFound(): StowageError {
   return new StowageError('not_found', 'Message not found')
 }
 
-/** The message's integer id, for a member of its room. @throws StowageError `not_found` */
-export async function memberOfMessage(db: Database, ref: Ref, who: Principal): Promise<number> {
-  const [row] = await db
+const messageByItsId = prepared((db) => messageFor(db, eq(messages.id, sql.placeholder('ref'))).prepare('own_message'))
+const messageByPublicId = prepared((db) =>
+  messageFor(db, eq(messages.publicId, sql.placeholder('ref'))).prepare('own_message_by_public_id'),
+)
+
+function messageFor(db: Database, isIt: SQL) {
+  return db
     .select({ id: messages.id })
     .from(messages)
     .innerJoin(rooms, eq(rooms.id, messages.roomId))
-    .innerJoin(members, and(eq(members.roomId, rooms.id), eq(members.userId, who.userId)))
-    .where(
-      and(
-        'id' in ref ? eq(messages.id, ref.id) : eq(messages.publicId, ref.publicId),
-        isNull(messages.deletedAt),
-        isNull(rooms.deletedAt),
-      ),
-    )
+    .innerJoin(members, and(eq(members.roomId, rooms.id), eq(members.userId, sql.placeholder('userId'))))
+    .where(and(isIt, isNull(messages.deletedAt), isNull(rooms.deletedAt)))
+}
+
+/** The message's integer id, for a member of its room. @throws StowageError `not_found` */
+export async function memberOfMessage(db: Database, ref: Ref, { userId }: Principal): Promise<number> {
+  const [row] =
+    'id' in ref
+      ? await messageByItsId(db).execute({ ref: ref.id, userId })
+      : await messageByPublicId(db).execute({ ref: ref.publicId, userId })
   if (!row) throw messageNotFound()
   return row.id
 }

@@ -7,6 +7,7 @@ import type {
   RawServerDefault,
 } from 'fastify'
 import type { Principal } from '../access/principal.ts'
+import type { FoundAttachment } from '../db/attachments.ts'
 
 /** The server as routes see it: schemas in TypeBox give the types. */
 export type App = FastifyInstance<
@@ -21,6 +22,10 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Set by a surface's authentication before any handler runs. */
     principal: Principal
+    /** The message that files come to, where the address names it: looked up before their first byte is read. */
+    messageId: number
+    /** The attachment whose bytes come, likewise. */
+    attachment: FoundAttachment
   }
   interface FastifyInstance {
     /** Resolves when no upload is under way and the failure of each one that was cut off is written down. */

@@ -16,6 +16,7 @@ const statusOf: Readonly<Record<ErrorCode, number>> = {
   invalid: 400,
   unsupported_media_type: 415,
   range_not_satisfiable: 416,
+  expectation_failed: 417,
   checksum_mismatch: 422,
   rate_limited: 429,
   internal: 500,
@@ -24,8 +25,8 @@ const statusOf: Readonly<Record<ErrorCode, number>> = {
   database_unavailable: 503,
 }
 
-/** Seconds after which a client may try again what cannot be done now. */
-const retryAfter = 5
+/** Seconds after which a client may try again what cannot be done now, unless more is known. */
+const usualRetryAfter = 5
 
 /** An error as a client may read it; each surface gives it its own shape. */
 export interface Problem {
@@ -37,9 +38,10 @@ export interface Problem {
 
 /** Maps whatever was thrown, by us, by Fastify or by a library, to what the client is told. Never tells how we work inside. */
 export function toProblem(error: unknown): Problem {
-  const { code, message } = toStowageError(error)
+  const { code, message, retryAfter = usualRetryAfter } = toStowageError(error)
   const status = statusOf[code]
-  return { code, status, message, headers: status === 503 ? { 'retry-after': String(retryAfter) } : {} }
+  const isForLater = status === 503 || status === 429
+  return { code, status, message, headers: isForLater ? { 'retry-after': String(retryAfter) } : {} }
 }
 
 function toStowageError(error: unknown): StowageError {

@@ -46,7 +46,7 @@ export async function upload(
   { actor, signal }: Uploading,
   receiveAll: (receive: Receive) => Promise<void>,
 ): Promise<Attachment[]> {
-  using _slot = deps.takeUploadSlot()
+  using _slot = deps.takeUploadSlot(actor)
   using lease = new Lease(deps.db, deps.config.uploadLeaseSeconds)
   const files: Arriving[] = []
   try {

@@ -125,7 +125,7 @@ async function allSlotsAreFree(t: Test, server: TestServer, place: Place, way: W
 for (const way of [form, declaredForm, bearerForm, rawPut]) {
   t.test(`${hungUp} uploads hung up half-way, each ${way.name}`, { skip: skipWithoutS3 }, async (t) => {
     t.comment(`HUNG_UP_SEED=${seed}`)
-    const env = { MAX_CONCURRENT_UPLOADS: String(slots), UPLOAD_LEASE_SECONDS: '6' }
+    const env = { MAX_CONCURRENT_UPLOADS: String(slots), UPLOADS_PER_USER: String(slots), UPLOAD_LEASE_SECONDS: '6' }
     const traffic = watchStoreTraffic(t, process.env.S3_ENDPOINT ?? '')
     const server = await startTestServer(t, { store: 's3', env })
     const place = { url: server.url, ...(await server.cookie(1)), ...(await server.bearer(1)) }

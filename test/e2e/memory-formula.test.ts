@@ -51,7 +51,9 @@ async function uploadInStep(place: Place, { way, uploads, size }: Load): Promise
 /** A process of its own for this load alone. @returns its peaks before and after */
 async function peaksOf(t: Test, load: Load): Promise<{ before: number; after: number }> {
   const { uploads, way } = load
-  const serving = await startServingOnS3(t, { MAX_CONCURRENT_UPLOADS: String(uploads), UPLOAD_IDLE_SECONDS: '60' })
+  const atOnce = { MAX_CONCURRENT_UPLOADS: String(uploads), UPLOADS_PER_USER: String(uploads) }
+  // A client in step with the others waits for the slowest of them.
+  const serving = await startServingOnS3(t, { ...atOnce, UPLOAD_IDLE_SECONDS: '60', MINIMUM_RATE: '0' })
   const before = await peakOf(serving)
   t.strictSame(new Set(await uploadInStep(serving, load)), new Set([way.success]), 'all were taken')
   return { before, after: await peakOf(serving) }

@@ -12,11 +12,13 @@ import { isBearerError } from './bearer-api/requests.ts'
 /** Longer than the time limit of the question, and much shorter than a scraper's patience. */
 const scrapeLimit = 5000
 
-/** What a scrape says of Stowage, in the text format: `name{labels}` and value. */
+const noTransfers = { stowage_downloads_in_progress: 0, stowage_uploads_in_progress: 0 }
+
+/** What a scrape says of Stowage, in the text format: `name{labels}` and value; but for the connections, ours among them. */
 async function scrape(url: string): Promise<Record<string, number>> {
   const response = await fetch(`${url}/metrics`)
   if (response.status !== 200) throw new Error(`${response.status} ${await response.text()}`)
-  const samples = (await response.text()).matchAll(/^(stowage_\S+) (\S+)$/gm)
+  const samples = (await response.text()).matchAll(/^(stowage_(?!connections)\S+) (\S+)$/gm)
   return Object.fromEntries(Array.from(samples, ([, name, value]) => [name, Number(value)]))
 }
 
@@ -35,6 +37,7 @@ t.test('before and after scrubs', async (t) => {
   t.same(await scrape(server.url), {
     stowage_database_up: 1,
     stowage_objects_damaged: 0,
+    stowage_downloads_in_progress: 0,
     stowage_uploads_in_progress: 0,
   })
 
@@ -54,6 +57,7 @@ t.test('before and after scrubs', async (t) => {
   t.same(seen, {
     stowage_database_up: 1,
     stowage_objects_damaged: 2,
+    stowage_downloads_in_progress: 0,
     stowage_uploads_in_progress: 0,
     'stowage_scrub_last_objects{result="whole"}': 1,
     'stowage_scrub_last_objects{result="damaged"}': 1,
@@ -125,7 +129,7 @@ t.test('the database is down', async (t) => {
       const said = await scrape(replica.url)
       t.ok(performance.now() - askedAt < scrapeLimit, `${what}: within the time limit`)
       if (said.stowage_database_up === 1) return false
-      t.same(said, { stowage_database_up: 0, stowage_uploads_in_progress: 0 }, what)
+      t.same(said, { stowage_database_up: 0, ...noTransfers }, what)
       return true
     })
   }
@@ -144,5 +148,5 @@ t.test('the database is down', async (t) => {
 t.test('a database that is not what it should be', async (t) => {
   const server = await startTestServer(t, { store: 'disk', withWorkers: false })
   await server.db.execute(sql`drop table scrubs`)
-  t.same(await scrape(server.url), { stowage_database_up: 0, stowage_uploads_in_progress: 0 })
+  t.same(await scrape(server.url), { stowage_database_up: 0, ...noTransfers })
 })

@@ -14,6 +14,7 @@ import { type Config, readConfig } from '../../src/config.ts'
 import { type Database, openDatabase } from '../../src/db/client.ts'
 import { migrateDatabase } from '../../src/db/migrate.ts'
 import type { App } from '../../src/http/app.ts'
+import type { Patience } from '../../src/limits.ts'
 import { buildServer } from '../../src/server.ts'
 import type { ObjectStore } from '../../src/store/object-store.ts'
 import { recover } from '../../src/workers/recover.ts'
@@ -31,6 +32,8 @@ export interface TestServerOptions {
   wrapStore?: (store: ObjectStore) => ObjectStore
   /** Whether recovery, purge and retention run by themselves, as they do unless a test runs them itself. */
   withWorkers?: boolean
+  /** How long clients may keep it waiting; by default as long as in production. */
+  patience?: Partial<Patience>
 }
 
 export interface TestServer {
@@ -55,22 +58,25 @@ export interface TestServer {
   unpurged(): Promise<number>
 }
 
+/** Tests come from one address, as few users, and as fast as they can. */
+const anyRate = { REQUESTS_PER_MINUTE: '0', REQUESTS_PER_MINUTE_PER_ADDRESS: '0' }
+
 /**
  * The whole server on a real socket, with a database and a bucket or folder of its own, all gone when the test ends.
  * Room 1 has users 1 (moderator), 2 and 3, and message 1 by user 1; room 9 has user 9 and message 9.
  */
 export async function startTestServer(
   t: Test,
-  { store: kind, env, wrapStore, withWorkers = true }: TestServerOptions,
+  { store: kind, env, wrapStore, withWorkers = true, patience = {} }: TestServerOptions,
 ): Promise<TestServer> {
   const databaseUrl = await createTestDatabase(t)
   await migrateDatabase(databaseUrl)
   const database = openDatabase(databaseUrl)
   const place = kind === 's3' ? await bucketPlace(t) : await folderPlace(t)
-  const config = readConfig({ LOG_LEVEL: 'silent', PORT: '0', DEMO: 'false', ...place.env, ...env })
+  const config = readConfig({ LOG_LEVEL: 'silent', PORT: '0', DEMO: 'false', ...anyRate, ...place.env, ...env })
   const opened = await openStore(config)
   const store = wrapStore ? wrapStore(opened) : opened
-  const app = await buildServer({ config, database, store, urlSigningKey: 'k'.repeat(32), withWorkers })
+  const app = await buildServer({ config, database, store, urlSigningKey: 'k'.repeat(32), withWorkers, patience })
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   t.teardown(async () => {
     app.server.closeAllConnections()

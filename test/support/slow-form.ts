@@ -8,6 +8,8 @@ export interface SlowForm {
   send(bytes: Buffer): Promise<void>
   /** Ends the file and the form, and reads the answer. */
   finish(): ReturnType<typeof readAnswer>
+  /** For a form that is answered before it is finished: up to where the server closes the connection. */
+  answer: ReturnType<typeof readAnswer>
 }
 
 export interface SlowFormOptions {
@@ -47,6 +49,7 @@ export function beginForm(
   return {
     socket,
     send: chunk,
+    answer,
     async finish() {
       await chunk(Buffer.from(`\r\n--${boundary}--\r\n`))
       socket.write('0\r\n\r\n')

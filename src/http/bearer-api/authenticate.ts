@@ -1,11 +1,9 @@
 import type { Deps } from '../../deps.ts'
+import { admitOnly } from '../admission.ts'
 import type { App } from '../app.ts'
 import { bearerPrincipal } from '../bearer-token.ts'
 
 /** Everything in `app` needs a bearer token. */
 export function requireToken(app: App, deps: Deps): void {
-  app.decorateRequest('principal')
-  app.addHook('onRequest', async (request) => {
-    request.principal = await bearerPrincipal(deps, request)
-  })
+  admitOnly(app, deps, (request) => bearerPrincipal(deps, request))
 }

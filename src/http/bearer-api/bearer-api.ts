@@ -1,7 +1,6 @@
 import formBody from '@fastify/formbody'
 import type { Deps } from '../../deps.ts'
 import type { App } from '../app.ts'
-import { limitIdleBodies } from '../plugins/idle-body.ts'
 import { readJsonBodies } from '../plugins/json-body.ts'
 import { noteMethods } from '../plugins/method-not-allowed.ts'
 import { adminRoutes } from './admin/admin.ts'
@@ -19,7 +18,6 @@ export function bearerApi(deps: Deps) {
     const methods = noteMethods(app)
     answerErrors(app, deps)
     readJsonBodies(app)
-    limitIdleBodies(app, deps.config.uploadIdleSeconds)
     app.removeContentTypeParser('text/plain')
     await app.register(formBody)
     await app.register(async (authenticated: App) => {

@@ -30,7 +30,7 @@ export function createAttachmentRoute(app: App, deps: Deps): void {
   app.post('/attachments', { schema, config: { watchesOwnBody: true } }, async (request, reply) => {
     const who = request.principal
     requireScope(who, 'write')
-    using transfer = openTransfer(request.raw, deps.config.uploadIdleSeconds)
+    using transfer = openTransfer(request.raw, deps)
     const [uploaded] = await uploadNew(deps, uploadingOf(request, transfer.signal), (receive) =>
       receiveOne(deps, request, receive, transfer.signal),
     )
@@ -47,51 +47,66 @@ async function receiveOne(
   receive: ReceiveNew,
   signal: AbortSignal,
 ): Promise<void> {
+  const who = request.principal
   const fields: Fields = {}
+  const elsewhere = new AbortController()
+  let place: Promise<Place> | undefined
   let files = 0
   await receiveForm(request, deps.config, {
     fileField,
-    signal,
+    signal: AbortSignal.any([signal, elsewhere.signal]),
     onField({ name, value }) {
       const known = fieldNames.find((field) => field === name)
       if (known && files > 0)
         throw new StowageError('invalid', `The field "${name}" comes after the file. Send it before.`)
       if (known) fields[known] = value
+      if (known !== 'message_id' && known !== 'conversation_id') return
+      place = placeOf(deps, who, fields)
+      // A form for a place that is not theirs ends at once, whatever else of it is to come.
+      place.catch((error) => elsewhere.abort(error))
     },
     async onFile(file) {
       files += 1
       if (files > 1) throw new StowageError('invalid', 'The form holds more than one file. Send one a request.')
-      await receive(await incoming(deps, request.principal, fields, file))
+      const messageId = await messageIn(deps, who, await (place ?? placeOf(deps, who, fields)))
+      await receive(incoming(deps, { messageId, uploaderId: who.userId }, fields, file))
     },
   })
   if (files === 0) throw new StowageError('invalid', `The form holds no file. Send one, named "${fileField}".`)
 }
 
-async function incoming(deps: Deps, who: Principal, fields: Fields, { fileName, contentType, body, atMost }: FormFile) {
-  const { checksum, file_size: size } = fields
+function incoming(
+  deps: Deps,
+  where: { messageId: number; uploaderId: number },
+  { checksum, file_size: size, filename }: Fields,
+  { fileName, contentType, body, atMost }: FormFile,
+) {
   return {
+    ...where,
     declaredChecksum: declaredChecksum('checksum', checksum, deps.config.checksumAlgorithm),
     declaredSize: size === undefined ? undefined : declaredSize('file_size', size),
-    messageId: await messageFor(deps, who, fields),
-    uploaderId: who.userId,
-    fileName: fields.filename ?? fileName,
+    fileName: filename ?? fileName,
     contentType,
     body,
     atMost,
   }
 }
 
-/** The message that is named, or a new one in the conversation that is named, or in the user's own. */
-async function messageFor({ db }: Deps, who: Principal, fields: Fields): Promise<number> {
-  const { conversation_id, message_id } = fields
+/** A message that is there, or a conversation in which one is made. */
+type Place = { messageId: number } | { roomId: number }
+
+/** What the fields name, or the user's own conversation. @throws StowageError `invalid`, `not_found` */
+async function placeOf({ db }: Deps, who: Principal, { conversation_id, message_id }: Fields): Promise<Place> {
   if (message_id !== undefined && conversation_id !== undefined)
     throw new StowageError('invalid', 'message_id and conversation_id exclude each other. Send one of them.')
-  if (message_id !== undefined) return memberOfMessage(db, refFrom(message_id, 'Message'), who)
-  const roomId =
-    conversation_id === undefined
-      ? (await ownConversation(db, who.userId)).id
-      : await memberOfRoom(db, refFrom(conversation_id, 'Conversation'), who)
-  const messageId = await addOwnMessage(db, roomId, who.userId)
+  if (message_id !== undefined) return { messageId: await memberOfMessage(db, refFrom(message_id, 'Message'), who) }
+  if (conversation_id === undefined) return { roomId: (await ownConversation(db, who.userId)).id }
+  return { roomId: await memberOfRoom(db, refFrom(conversation_id, 'Conversation'), who) }
+}
+
+async function messageIn({ db }: Deps, who: Principal, place: Place): Promise<number> {
+  if ('messageId' in place) return place.messageId
+  const messageId = await addOwnMessage(db, place.roomId, who.userId)
   if (messageId === undefined) throw new StowageError('not_found', 'Conversation not found')
   return messageId
 }

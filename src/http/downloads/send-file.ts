@@ -17,7 +17,7 @@ export interface SendOptions {
 /**
  * Answers GET and HEAD with the bytes of an attachment as RFC 9110 says: conditions, then range, then bytes. Every route
  * that serves bytes answers here.
- * @throws StowageError `precondition_failed`, `range_not_satisfiable`, `storage_unavailable`
+ * @throws StowageError `precondition_failed`, `range_not_satisfiable`, `busy`, `rate_limited`, `storage_unavailable`
  */
 export async function sendFile(
   deps: Deps,
@@ -54,6 +54,9 @@ export async function sendFile(
   // HEAD and an empty file need nothing from the store.
   if (request.method === 'HEAD' || attachment.fileSize === 0) return reply.code(status).headers(headers).send()
   const leaving = signalOfLeaving(reply.raw)
+  const slot = deps.takeDownloadSlot(...ownersOf(request, attachment))
+  if (leaving.aborted) slot[Symbol.dispose]()
+  else leaving.addEventListener('abort', () => slot[Symbol.dispose]())
   try {
     const body = await openDownload(deps, attachment, range, leaving)
     await sendBytes(reply, { status, headers, body, size: sizeOf(attachment, range) })
@@ -61,6 +64,11 @@ export async function sendFile(
   } catch (cause) {
     throw leaving.aborted ? new StowageError('invalid', 'The client left before the first byte.', { cause }) : cause
   }
+}
+
+/** Who answers for a download: who asks; by a link, which anybody may hold, the file and who uploaded it. */
+function ownersOf({ principal }: FastifyRequest, { id, uploaderId }: FoundAttachment): string[] {
+  return principal ? [`user:${principal.userId}`] : [`attachment:${id}`, `uploader:${uploaderId}`]
 }
 
 /** Given, since without a reason an AbortError is made, with its stack, at the end of every download. */

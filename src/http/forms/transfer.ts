@@ -1,5 +1,8 @@
 import type { IncomingMessage } from 'node:http'
+import type { Config } from '../../config.ts'
 import { StowageError } from '../../errors.ts'
+import type { Patience } from '../../limits.ts'
+import { RateWindow } from '../connections/rate-window.ts'
 
 /**
  * Emitted on a request whose body cannot go on, although its connection can still carry an answer: the client has closed
@@ -9,12 +12,17 @@ export const brokenOff = 'brokenOff'
 
 /** A request body that is arriving, until disposed. */
 export interface Transfer extends Disposable {
-  /** Aborts when the client hangs up, or sends no byte for the idle time although we are reading. */
+  /** Aborts when the client hangs up, or although we are reading sends no byte for the idle time, or too few. */
   signal: AbortSignal
 }
 
-/** @param idleSeconds longest silence that is taken from the client */
-export function openTransfer(request: IncomingMessage, idleSeconds: number): Transfer {
+/** How slow a client may be. */
+export interface Slowness {
+  config: Pick<Config, 'uploadIdleSeconds' | 'minimumRate'>
+  patience: Pick<Patience, 'rateWindow'>
+}
+
+export function openTransfer(request: IncomingMessage, slowness: Slowness): Transfer {
   const ending = new AbortController()
   // A body may have come whole and yet be lost: what was not read when the connection closed is thrown away.
   const onEnd = () => {
@@ -23,7 +31,7 @@ export function openTransfer(request: IncomingMessage, idleSeconds: number): Tra
   request.once('close', onEnd)
   request.once(brokenOff, onEnd)
   if (request.destroyed) onEnd()
-  const stopWatching = watchSilence(request, idleSeconds, () => ending.abort(idle(idleSeconds)))
+  const stopWatching = watchProgress(request, slowness, (error) => ending.abort(error))
   return {
     signal: ending.signal,
     [Symbol.dispose]() {
@@ -44,23 +52,36 @@ function idle(seconds: number): StowageError {
   return new StowageError('timeout', `No byte arrived for ${seconds} s. Send it again.`)
 }
 
-/** Silence counts only while we read: a client that is held back because the store is slow is not idle. */
-function watchSilence(request: IncomingMessage, seconds: number, onSilence: () => void): () => void {
+function tooSlow(bytesPerSecond: number, window: number): StowageError {
+  const seconds = window / 1000
+  return new StowageError(
+    'timeout',
+    `The bytes came too slowly: fewer than ${bytesPerSecond} a second over ${seconds} s. Send it again.`,
+  )
+}
+
+/** Only the time counts in which we read: a client that is held back because the store is slow is neither idle nor slow. */
+function watchProgress(
+  request: IncomingMessage,
+  { config: { uploadIdleSeconds, minimumRate }, patience: { rateWindow } }: Slowness,
+  onEnd: (error: StowageError) => void,
+): () => void {
+  const window = new RateWindow(minimumRate, rateWindow)
   let seen = request.socket.bytesRead
   let lastByteAt = performance.now()
-  const timer = setInterval(
-    () => {
-      const { bytesRead } = request.socket
-      const isHeldBack = request.readableLength > 0
-      if (bytesRead !== seen || isHeldBack || request.complete) {
-        seen = bytesRead
-        lastByteAt = performance.now()
-      } else if (performance.now() - lastByteAt >= seconds * 1000) {
-        onSilence()
-      }
-    },
-    Math.min(1000, seconds * 250),
-  )
+  let lookedAt = lastByteAt
+  const look = () => {
+    const { bytesRead } = request.socket
+    const now = performance.now()
+    const isHeldBack = request.readableLength > 0
+    if (bytesRead !== seen || isHeldBack || request.complete) lastByteAt = now
+    if (!isHeldBack && !request.complete) window.count(bytesRead - seen, now - lookedAt)
+    seen = bytesRead
+    lookedAt = now
+    if (now - lastByteAt >= uploadIdleSeconds * 1000) onEnd(idle(uploadIdleSeconds))
+    else if (window.isTooSlow) onEnd(tooSlow(minimumRate, rateWindow))
+  }
+  const timer = setInterval(look, Math.min(1000, uploadIdleSeconds * 250, rateWindow / 30))
   timer.unref()
   return () => clearInterval(timer)
 }

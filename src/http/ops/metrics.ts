@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Database } from '../../db/client.ts'
 import { readScrubState, type ScrubState } from '../../db/scrub.ts'
 import type { App } from '../app.ts'
@@ -7,25 +7,48 @@ import { withinLimit } from './within-limit.ts'
 
 export interface Measured {
   db: Database
-  /** Of a process that takes uploads. */
-  slots?: { readonly taken: number }
+  /** Of a process that takes requests. */
+  transfers?: Transfers
+}
+
+export interface Transfers {
+  readonly uploads: { readonly taken: number }
+  readonly downloads: { readonly taken: number }
+  /** Client connections. */
+  connections(): Promise<number>
+  /** How many were turned away for each reason. */
+  readonly refusals: ReadonlyMap<string, number>
 }
 
 /**
  * `GET /metrics`, in Prometheus' text format: this process, and what the scrub has left in the database. Without a database
  * the rest is told all the same.
  */
-export function metricsRoute(app: App, { db, slots }: Measured): void {
+export function metricsRoute(app: App, { db, transfers }: Measured): void {
   const askDatabase = onceASecond(() => withinLimit(() => readScrubState(db)).catch(() => undefined))
   app.get('/metrics', { logLevel: 'silent' }, async (_request, reply) => {
     const ours = new Registry()
     const state = await askDatabase()
     gauge(ours, 'stowage_database_up', 'Whether the database answers.', state === undefined ? 0 : 1)
     if (state) tellScrub(ours, state)
-    if (slots) gauge(ours, 'stowage_uploads_in_progress', 'Upload requests under way.', slots.taken)
+    if (transfers) await tellTransfers(ours, transfers)
     const all = Registry.merge([processMetrics(), ours])
     return reply.type(all.contentType).send(await all.metrics())
   })
+}
+
+async function tellTransfers(registry: Registry, { uploads, downloads, connections, refusals }: Transfers) {
+  gauge(registry, 'stowage_uploads_in_progress', 'Upload requests under way.', uploads.taken)
+  gauge(registry, 'stowage_downloads_in_progress', 'Downloads under way.', downloads.taken)
+  gauge(registry, 'stowage_connections', 'Client connections that are open.', await connections())
+  const help = 'Requests and connections that a limit turned away or ended.'
+  const refused = new Counter({
+    name: 'stowage_refusals_total',
+    help,
+    labelNames: ['reason'],
+    registers: [registry],
+  })
+  for (const [reason, count] of refusals) refused.inc({ reason }, count)
 }
 
 function tellScrub(registry: Registry, { damaged, last }: ScrubState): void {

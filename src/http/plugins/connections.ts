@@ -3,23 +3,21 @@ import type { Socket } from 'node:net'
 import type { ConnectionError, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
 import type { Deps } from '../../deps.ts'
 import { StowageError } from '../../errors.ts'
+import { limits } from '../../limits.ts'
 import type { App } from '../app.ts'
 import { bearerApiError } from '../bearer-api/errors.ts'
 import { brokenOff } from '../forms/transfer.ts'
 import { sessionApiError } from '../session-api/errors.ts'
 import { latestReply } from './early-answer.ts'
 
-/** How connections are kept and ended, and how long an address may be. */
+/** How connections are ended, and how long an address and a body may be; more of connections in `connections/`. */
 export const connectionOptions = {
-  // Longer than the idle time of the load balancers in front (nginx 75 s), or they reuse a connection we are closing: 502.
-  keepAliveTimeout: 80_000,
-  // A large upload takes as long as it takes; silence and slots are limited elsewhere.
-  requestTimeout: 0,
   // Transfers under way are let finish; idle connections are closed at once.
   forceCloseConnections: 'idle',
   return503OnClosing: false,
   // 255 bytes of a file name, percent-encoded, and room to say that a longer one is too long.
   routerOptions: { maxParamLength: 2048 },
+  bodyLimit: limits.plainBody,
   genReqId: () => randomUUID(),
   clientErrorHandler: answerBrokenRequest,
 } satisfies FastifyServerOptions

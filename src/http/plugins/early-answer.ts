@@ -3,9 +3,7 @@ import type { Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FastifyReply } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
-
-const drainMilliseconds = 10_000
-const drainBytes = 64 * 2 ** 20
+import { limits, type Patience } from '../../limits.ts'
 
 /** The latest request that came over a connection. */
 const latest = new WeakMap<Socket, FastifyReply>()
@@ -20,7 +18,7 @@ export function latestReply(socket: Socket): FastifyReply | undefined {
  * client that no more will come, and what it still sends is thrown away, up to a bound in time and bytes.
  */
 export const earlyAnswer = fastifyPlugin(
-  async (app) => {
+  async (app, { drainTime }: Pick<Patience, 'drainTime'>) => {
     const early = new WeakSet<IncomingMessage>()
     app.addHook('onRequest', async ({ socket }, reply) => {
       latest.set(socket, reply)
@@ -34,18 +32,20 @@ export const earlyAnswer = fastifyPlugin(
       // Node's way to close after an answer would reset the connection.
       socket.destroySoon = () => socket.end()
     })
-    app.addHook('onResponse', async ({ raw }) => {
-      if (early.has(raw)) drain(raw)
+    app.addHook('onResponse', async ({ raw, socket }) => {
+      // A download passes by `onSend`, and Node would wait for the rest of its request for ever.
+      const isLeft = !raw.complete && !socket.destroyed
+      if (early.has(raw) || isLeft) drain(raw, drainTime)
     })
   },
   { name: 'early-answer' },
 )
 
-function drain(request: IncomingMessage): void {
+function drain(request: IncomingMessage, drainTime: number): void {
   const { socket } = request
   const hangUp = () => socket.destroy()
-  const latestEnd = performance.now() + drainMilliseconds
-  const mostBytes = socket.bytesRead + drainBytes
+  const latestEnd = performance.now() + drainTime
+  const mostBytes = socket.bytesRead + limits.drainBytes
   const watch = setInterval(() => {
     if (performance.now() > latestEnd || socket.bytesRead > mostBytes) hangUp()
   }, 100)

@@ -1,19 +1,23 @@
 import type { FastifyRequest } from 'fastify'
+import type { Principal } from '../../access/principal.ts'
 import { findSession } from '../../access/sessions.ts'
 import type { Deps } from '../../deps.ts'
 import { StowageError } from '../../errors.ts'
+import { admitOnly } from '../admission.ts'
 import type { App } from '../app.ts'
 
 /** Everything in `app` needs the session cookie, and what changes something must not come from another site. */
 export function requireSession(app: App, deps: Deps): void {
-  app.decorateRequest('principal')
-  app.addHook('onRequest', async (request) => {
-    const session = request.cookies[deps.config.sessionCookie]
-    const principal = session === undefined ? undefined : await findSession(deps.db, session)
-    if (!principal) throw new StowageError('unauthenticated', 'The session is missing, unknown or over. Get a new one.')
-    if (!['GET', 'HEAD'].includes(request.method)) refuseOtherSites(request, deps)
-    request.principal = principal
-  })
+  admitOnly(app, deps, (request) => sessionPrincipal(request, deps))
+}
+
+/** @throws StowageError `unauthenticated`, `forbidden` */
+async function sessionPrincipal(request: FastifyRequest, deps: Deps): Promise<Principal> {
+  const session = request.cookies[deps.config.sessionCookie]
+  const principal = session === undefined ? undefined : await findSession(deps.db, session)
+  if (!principal) throw new StowageError('unauthenticated', 'The session is missing, unknown or over. Get a new one.')
+  if (!['GET', 'HEAD'].includes(request.method)) refuseOtherSites(request, deps)
+  return principal
 }
 
 /**

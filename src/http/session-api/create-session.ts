@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import { createSession, sessionSeconds } from '../../access/sessions.ts'
 import type { Deps } from '../../deps.ts'
+import { onlyFor } from '../admission.ts'
 import type { App } from '../app.ts'
 import { bearerPrincipal } from '../bearer-token.ts'
 import { sessionCookieOptions } from './session-cookie.ts'
@@ -12,8 +13,8 @@ const schema = { response: { 200: Type.Object({ httpStatusCode: Type.Literal(200
  * ends when the token does.
  */
 export function createSessionRoute(app: App, deps: Deps): void {
-  app.post('/session', { schema }, async (request, reply) => {
-    const token = await bearerPrincipal(deps, request)
+  const onRequest = onlyFor(deps, (request) => bearerPrincipal(deps, request))
+  app.post('/session', { schema, onRequest }, async ({ principal: token }, reply) => {
     const latest = new Date(Date.now() + sessionSeconds * 1000)
     const { session, expiresAt } = await createSession(deps.db, {
       userId: token.userId,

@@ -1,6 +1,5 @@
 import type { Deps } from '../../deps.ts'
 import type { App } from '../app.ts'
-import { limitIdleBodies } from '../plugins/idle-body.ts'
 import { readJsonBodies } from '../plugins/json-body.ts'
 import { noteMethods } from '../plugins/method-not-allowed.ts'
 import { requireSession } from './authenticate.ts'
@@ -23,7 +22,6 @@ export function sessionApi(deps: Deps) {
     const methods = noteMethods(app)
     answerErrors(app)
     readJsonBodies(app)
-    limitIdleBodies(app, deps.config.uploadIdleSeconds)
     createSessionRoute(app, deps)
     await app.register(async (authenticated: App) => {
       requireSession(authenticated, deps)

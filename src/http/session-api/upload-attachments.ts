@@ -1,4 +1,6 @@
+import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
+import { memberOfMessage } from '../../access/membership.ts'
 import { requireScope } from '../../access/principal.ts'
 import type { Deps } from '../../deps.ts'
 import { StowageError } from '../../errors.ts'
@@ -21,11 +23,10 @@ const schema = {
  * declare `fileChecksum` and `fileSize`, one each per file in the same order.
  */
 export function uploadAttachmentsRoute(app: App, deps: Deps): void {
-  app.post('/messages/:messageId/attachments', { schema, config: { watchesOwnBody: true } }, async (request) => {
-    const who = request.principal
-    requireScope(who, 'write')
-    const messageId = integerId(request.params.messageId, 'Message')
-    using transfer = openTransfer(request.raw, deps.config.uploadIdleSeconds)
+  const options = { schema, config: { watchesOwnBody: true }, onRequest: findMessage(deps) }
+  app.post('/messages/:messageId/attachments', options, async (request) => {
+    const { principal: who, messageId } = request
+    using transfer = openTransfer(request.raw, deps)
     const { signal } = transfer
 
     const attachments = await uploadNew(deps, uploadingOf(request, signal), async (receive) => {
@@ -43,4 +44,13 @@ export function uploadAttachmentsRoute(app: App, deps: Deps): void {
     })
     return { httpStatusCode: 200 as const, attachmentIds: attachments.map(({ id }) => id) }
   })
+}
+
+/** @throws StowageError `forbidden`, or `not_found` for whoever is not in the message's room */
+function findMessage({ db }: Pick<Deps, 'db'>) {
+  return async (request: FastifyRequest): Promise<void> => {
+    const { messageId } = request.params as { messageId: string }
+    requireScope(request.principal, 'write')
+    request.messageId = await memberOfMessage(db, { id: integerId(messageId, 'Message') }, request.principal)
+  }
 }

@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { uploadableAttachment } from '../../access/membership.ts'
 import { requireScope } from '../../access/principal.ts'
@@ -21,18 +22,26 @@ const schema = {
  * address where they are downloaded.
  */
 export function uploadReservedRoute(app: App, deps: Deps): void {
-  app.put('/attachments/:attachmentId/:fileName', { schema, config: { watchesOwnBody: true } }, async (request) => {
-    const { principal, params, headers, raw } = request
-    requireScope(principal, 'write')
-    const ref = { id: integerId(params.attachmentId, 'Attachment') }
-    const attachment = await uploadableAttachment(deps.db, ref, principal, params.fileName)
+  const options = { schema, config: { watchesOwnBody: true }, onRequest: findAttachment(deps) }
+  app.put('/attachments/:attachmentId/:fileName', options, async (request) => {
+    const { attachment, headers, raw } = request
     const file = {
       size: rawBodyLength(headers),
       contentType: headers['content-type'],
       digests: declaredDigests(headers),
       openBody: () => openRawBody(raw),
     }
-    using transfer = openTransfer(raw, deps.config.uploadIdleSeconds)
+    using transfer = openTransfer(raw, deps)
     return metadataOf(await uploadReserved(deps, uploadingOf(request, transfer.signal), attachment, file))
   })
+}
+
+/** @throws StowageError `forbidden`, or `not_found` for whoever may not know of the attachment */
+function findAttachment({ db }: Pick<Deps, 'db'>) {
+  return async (request: FastifyRequest): Promise<void> => {
+    const { attachmentId, fileName } = request.params as { attachmentId: string; fileName: string }
+    requireScope(request.principal, 'write')
+    const ref = { id: integerId(attachmentId, 'Attachment') }
+    request.attachment = await uploadableAttachment(db, ref, request.principal, fileName)
+  }
 }

@@ -77,6 +77,11 @@ function replicaEnvironment(
     PUBLIC_URL: 'http://chat.example',
     URL_SIGNING_KEY: 'the same on all replicas, of course',
     UPLOAD_LEASE_SECONDS: String(leaseSeconds),
+    // The whole workload comes from one address, as few users, and as fast as it can.
+    REQUESTS_PER_MINUTE: '0',
+    REQUESTS_PER_MINUTE_PER_ADDRESS: '0',
+    UPLOADS_PER_USER: '100',
+    DOWNLOADS_PER_USER: '400',
     LOG_LEVEL: 'warn',
     DEMO: 'false',
     // A start costs a fifth less, and there are hundreds.

@@ -13,7 +13,8 @@ import { surfaces } from './surfaces.ts'
 
 const unavailable = /database does not answer/
 const stopped = /server that took the file stopped/
-const env = { MAX_CONCURRENT_UPLOADS: String(surfaces.length), UPLOAD_LEASE_SECONDS: '3' }
+const atOnce = String(surfaces.length)
+const env = { MAX_CONCURRENT_UPLOADS: atOnce, UPLOADS_PER_USER: atOnce, UPLOAD_LEASE_SECONDS: '3' }
 
 /** A server, on which all that it and the test ask of the database goes through a proxy. */
 async function startBehindProxy(t: Test, store: StoreKind, wrapStore?: (store: ObjectStore) => ObjectStore) {

@@ -32,7 +32,7 @@ for (const [store, size] of [
   for (const { what, remove, later } of deletions) {
     const skip = store === 's3' && skipWithoutS3
     t.test(`${what} is deleted while ${size} bytes arrive, on ${store}`, { skip }, async (t) => {
-      const env = { MAX_CONCURRENT_UPLOADS: '2', UPLOAD_LEASE_SECONDS: '3' }
+      const env = { MAX_CONCURRENT_UPLOADS: '2', UPLOADS_PER_USER: '2', UPLOAD_LEASE_SECONDS: '3' }
       const server = await startTestServer(t, { store, env })
       const begun = surfaces.map(async (surface) => {
         const credentials = await surface.credentials(server, 2)

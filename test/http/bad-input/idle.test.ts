@@ -32,7 +32,11 @@ async function isAnswered(t: Test, server: TestServer, surface: Surface, what: s
 for (const store of ['s3', 'disk'] as const) {
   t.test(`a client that falls silent is told so, on ${store}`, { skip: store === 's3' && skipWithoutS3 }, async (t) => {
     const all = surfaces.flatMap((surface) => silences.map((silence) => ({ surface, ...silence })))
-    const env = { MAX_CONCURRENT_UPLOADS: String(all.length), UPLOAD_IDLE_SECONDS: '1' }
+    const env = {
+      MAX_CONCURRENT_UPLOADS: String(all.length),
+      UPLOADS_PER_USER: String(all.length),
+      UPLOAD_IDLE_SECONDS: '1',
+    }
     const server = await startTestServer(t, { store, env })
     await Promise.all(all.map(({ surface, what, form }) => isAnswered(t, server, surface, what, form(surface))))
     const failed = { state: uploadFailed, failureReason: text }

@@ -26,7 +26,10 @@ for (const store of ['s3', 'disk'] as const) {
     const warn = (warning: Error) => warnings.push(warning)
     process.on('warning', warn)
     t.teardown(() => process.off('warning', warn))
-    const server = await startTestServer(t, { store, env: { MAX_CONCURRENT_UPLOADS: String(atOnce) } })
+    const server = await startTestServer(t, {
+      store,
+      env: { MAX_CONCURRENT_UPLOADS: String(atOnce), UPLOADS_PER_USER: String(atOnce) },
+    })
     const baseline = await heldBy(server)
     for (let done = 0; done < aborted; done += atOnce) {
       const before = await newestId(server)

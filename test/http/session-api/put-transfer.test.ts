@@ -73,7 +73,8 @@ for (const store of ['s3', 'disk'] as const) {
   })
 
   t.test(`a client that falls silent, on ${store}`, { skip }, async (t) => {
-    const server = await startTestServer(t, { store, env: { UPLOAD_IDLE_SECONDS: '1', MAX_CONCURRENT_UPLOADS: '8' } })
+    const env = { UPLOAD_IDLE_SECONDS: '1', MAX_CONCURRENT_UPLOADS: '8', UPLOADS_PER_USER: '8' }
+    const server = await startTestServer(t, { store, env })
     const session = await Session.of(server, 2)
     const types: Record<string, string>[] = [
       {},

@@ -1,11 +1,12 @@
 import { Type } from 'typebox'
 import { putRoom } from '../../../chat/rooms.ts'
 import type { Deps } from '../../../deps.ts'
+import { limits } from '../../../limits.ts'
 import type { App } from '../../app.ts'
 import { RoomAnswer, roomAnswer } from './answers.ts'
 import { backendId, OwnedId } from './ids.ts'
 
-const UserIds = Type.Array(OwnedId, { maxItems: 10_000 })
+const UserIds = Type.Array(OwnedId, { maxItems: limits.roomMembers })
 
 const schema = {
   params: Type.Object({ roomId: Type.String() }),
@@ -15,7 +16,7 @@ const schema = {
 
 /** `PUT /rooms/:roomId`: makes a room known and sets all its members. */
 export function putRoomRoute(app: App, { db }: Deps): void {
-  app.put('/rooms/:roomId', { schema }, async ({ params, body }) => {
+  app.put('/rooms/:roomId', { schema, bodyLimit: limits.roomBody }, async ({ params, body }) => {
     const { memberIds, moderatorIds = [] } = body
     return roomAnswer(await putRoom(db, backendId(params.roomId, 'roomId'), { memberIds, moderatorIds }))
   })

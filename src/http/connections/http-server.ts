@@ -1,0 +1,65 @@
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyBaseLogger, FastifyServerFactory } from 'fastify'
+import type { Config } from '../../config.ts'
+import type { Patience } from '../../limits.ts'
+import { askForBody, noteExpectation } from './expectations.ts'
+import { oneAtATime } from './one-at-a-time.ts'
+import { watchReaders } from './slow-readers.ts'
+import { logAtMostOften } from './sparse-log.ts'
+
+export interface Connections {
+  config: Pick<Config, 'maxConnections' | 'downloadIdleSeconds' | 'minimumRate'>
+  patience: Patience
+  log(): FastifyBaseLogger
+  /** Told of each client that is turned away, and why. */
+  onRefusal(reason: string): void
+}
+
+/** How often the heads that are late are looked for, in milliseconds. */
+const headCheck = 2_000
+
+/** For Fastify: Node's server, with a bound on what one connection, and all of them, may hold. */
+export function boundedServer(connections: Connections): FastifyServerFactory {
+  return (handler) => {
+    const serve: RequestListener = (request, response) => void handler(request, response)
+    const server = createServer(serverOptions(connections.patience))
+    boundConnections(server, connections)
+    const inTurn = watchReaders(server, oneAtATime(serve), connections)
+    server.on('request', inTurn)
+    server.on('checkContinue', askForBody(inTurn))
+    server.on('checkExpectation', noteExpectation(inTurn))
+    server.on('connect', (_request, socket) => refuseTunnel(socket as Socket))
+    return server
+  }
+}
+
+function serverOptions({ headTime }: Patience) {
+  return {
+    // Longer than the idle time of the load balancers in front (nginx 75 s), or they reuse a connection we are closing: 502.
+    keepAliveTimeout: 80_000,
+    // From the first moment of a connection, so that one that sends nothing is closed too.
+    headersTimeout: headTime,
+    connectionsCheckingInterval: Math.min(headCheck, headTime / 4),
+    // A large upload takes as long as it takes; silence, rate and slots are limited elsewhere.
+    requestTimeout: 0,
+  }
+}
+
+function boundConnections(server: Server, { config, log, onRefusal }: Connections): void {
+  const tell = logAtMostOften(10_000)
+  server.maxConnections = config.maxConnections
+  server.on('drop', () => {
+    onRefusal('connections')
+    tell((more) => log().warn({ maxConnections: config.maxConnections, more }, 'connections are refused: too many'))
+  })
+}
+
+/** A tunnel (RFC 9110 section 9.3.6) is opened by no address of ours. */
+function refuseTunnel(socket: Socket): void {
+  socket.on('error', () => {})
+  socket.resume()
+  socket.end('HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
+  // A client that neither reads nor leaves is not waited for.
+  setTimeout(() => socket.destroy(), 1_000).unref()
+}

@@ -1,0 +1,39 @@
+import type { IncomingMessage } from 'node:http'
+import type { Deps } from '../../deps.ts'
+import { StowageError } from '../../errors.ts'
+import type { App } from '../app.ts'
+import { openTransfer } from '../forms/transfer.ts'
+
+/**
+ * Answers when a body that is read as a whole stops coming, comes too slowly, or is not there in time: no limit of Node's own
+ * is set for it, since that would hold for uploads too. Those watch over themselves, as only they can tell a client that is
+ * silent from one that is held back.
+ */
+export function limitPlainBodies(app: App, deps: Pick<Deps, 'config' | 'patience'>): void {
+  const { plainBodyTime } = deps.patience
+  app.addHook('preParsing', async ({ raw, routeOptions }, reply, body) => {
+    if (routeOptions.config.watchesOwnBody || !hasBody(raw) || raw.complete) return body
+    const giveUp = (error: unknown) => {
+      if (!reply.sent) reply.send(error)
+    }
+    const transfer = openTransfer(raw, deps)
+    transfer.signal.addEventListener('abort', () => giveUp(transfer.signal.reason))
+    const late = setTimeout(() => {
+      if (!raw.complete) giveUp(tooLate(plainBodyTime))
+    }, plainBodyTime)
+    reply.raw.once('close', () => {
+      clearTimeout(late)
+      transfer[Symbol.dispose]()
+    })
+    return body
+  })
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  const length = headers['content-length'] ?? '0'
+  return headers['transfer-encoding'] !== undefined || Number(length) > 0
+}
+
+function tooLate(milliseconds: number): StowageError {
+  return new StowageError('timeout', `The body did not arrive within ${milliseconds / 1000} s. Send it again.`)
+}

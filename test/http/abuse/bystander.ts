@@ -1,0 +1,54 @@
+import type { Test } from 'tap'
+import type { TestServer } from '../../support/server.ts'
+import { fieldPart, filePart, formOf } from '../bad-input/forms.ts'
+import { cookieApi } from '../bad-input/surfaces.ts'
+
+/** Longest that somebody else's request may take while a replica is under attack, in milliseconds. */
+const patience = 700
+const file = Buffer.alloc(64 * 1024, 'x')
+
+/** A user of the replica who does nobody harm. */
+export interface Bystander {
+  /** Asserts that whatever they do is answered in time, while something goes on. */
+  isServed(t: Test, what: string): Promise<void>
+}
+
+/** User 3, with a file in room 1. */
+export async function startBystander(server: TestServer): Promise<Bystander> {
+  const headers = await server.cookie(3)
+  const upload = () => {
+    const form = formOf(fieldPart('fileSize', String(file.length)), filePart(cookieApi, file, 'mine.bin'))
+    return fetch(server.url + cookieApi.path, {
+      method: 'POST',
+      headers: { ...headers, ...form.headers },
+      body: new Uint8Array(form.body),
+    })
+  }
+  const { attachmentIds } = (await (await upload()).json()) as { attachmentIds: number[] }
+  const address = `${server.url}/api/v1/attachments/${attachmentIds[0]}`
+  const requests: [what: string, send: () => Promise<Response>][] = [
+    ['/livez', () => fetch(`${server.url}/livez`)],
+    ['metadata', () => fetch(address, { headers })],
+    ['an upload of 64 KiB', upload],
+    ['a download of 64 KiB', () => fetch(`${address}/mine.bin`, { headers })],
+  ]
+  return {
+    async isServed(t, what) {
+      for (const [request, send] of requests) {
+        const took = [await timed(t, send), await timed(t, send), await timed(t, send)]
+        // What else runs on the machine delays one of them now and then.
+        const [, middle = 0] = took.sort((a, b) => a - b)
+        t.ok(middle < patience, `${what}: ${request} took ${middle.toFixed()} ms`)
+      }
+    },
+  }
+}
+
+/** Milliseconds up to the last byte of an answer, which must be one of success. */
+async function timed(t: Test, send: () => Promise<Response>): Promise<number> {
+  const askedAt = performance.now()
+  const response = await send()
+  await response.arrayBuffer()
+  t.equal(response.status, 200)
+  return performance.now() - askedAt
+}

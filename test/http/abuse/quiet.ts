@@ -1,0 +1,39 @@
+import { promisify } from 'node:util'
+import type { Test } from 'tap'
+import type { TestServer } from '../../support/server.ts'
+import { until } from '../../support/until.ts'
+
+/** Sends a byte on each connection again and again, for as long as it lasts or until the test ends. */
+export function drip(t: Test, sockets: { write(bytes: string): unknown; destroyed: boolean }[], every: number): void {
+  const timer = setInterval(() => {
+    for (const socket of sockets) if (!socket.destroyed) socket.write('x')
+  }, every)
+  t.teardown(() => clearInterval(timer))
+}
+
+/** Connections that are open to the server. */
+export function connectionsOf({ app }: TestServer): Promise<number> {
+  return promisify(app.server.getConnections.bind(app.server))()
+}
+
+/** What a replica says of itself, by metric. */
+export async function metric({ url }: TestServer, name: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`, { headers: { connection: 'close' } })).text()
+  const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `))
+  return Number(line?.slice(name.length) ?? 0)
+}
+
+/** Asserts that an attack has left nothing: no slot, no connection, no upload that goes on, no byte of what has failed. */
+export async function isQuiet(t: Test, server: TestServer): Promise<void> {
+  const uploading = 'UploadFromClientToServerInProgress'
+  for (const kind of ['uploads', 'downloads'])
+    await until(`no ${kind}`, async () => (await metric(server, `stowage_${kind}_in_progress`)) === 0)
+  await until('no upload goes on', async () => !(await server.states())[uploading])
+  await until('the store holds what is Ready, and nothing else', async () => {
+    const [{ objects, uploads }, states] = [await server.remains(), await server.states()]
+    return uploads.length === 0 && objects.length === (states.ReadyForDownloadFromServerToClient ?? 0)
+  })
+  // One is kept alive by the client that asks.
+  await until('no connection', async () => (await connectionsOf(server)) <= 1)
+  t.pass('no slot, no upload, no byte and no connection is left')
+}

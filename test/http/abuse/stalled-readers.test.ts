@@ -1,0 +1,137 @@
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { skipWithoutS3 } from '../../support/bucket.ts'
+import { openRequest } from '../../support/multipart.ts'
+import { startTestServer, type TestServer } from '../../support/server.ts'
+import { until } from '../../support/until.ts'
+import { type Address, upload } from '../downloads/downloads.ts'
+import { type ReadLog, watchReads } from '../downloads/watched-store.ts'
+import { startBystander } from './bystander.ts'
+import { isQuiet, metric } from './quiet.ts'
+
+const mebibyte = 2 ** 20
+const readers = 530
+const downloads = 'stowage_downloads_in_progress'
+
+const large = () => new File([Buffer.alloc(16 * mebibyte, 'x')], 'large.bin')
+
+/** Asks for a file and reads nothing of it. */
+function stall({ url, headers }: Address): Socket {
+  const { origin, pathname, search } = new URL(url)
+  const socket = openRequest(origin, 'GET', pathname + search, headers)
+  socket.pause()
+  socket.on('error', () => {})
+  return socket
+}
+
+/** Reads what is there at a rate. @returns what has come when the connection ends, or all the bytes have */
+async function readSlowly(socket: Socket, bytesPerSecond: number, size: number): Promise<number> {
+  const share = bytesPerSecond / 10
+  let received = 0
+  let hasEnded = false
+  socket.once('end', () => {
+    hasEnded = true
+  })
+  socket.once('close', () => {
+    hasEnded = true
+  })
+  while (!hasEnded && received < size) {
+    // The time is the subject here.
+    await delay(100)
+    const bytes = socket.read(Math.min(share, socket.readableLength)) as Buffer | null
+    received += bytes?.length ?? 0
+  }
+  return received
+}
+
+async function startWith(t: Test, store: 'disk' | 's3', env: Record<string, string>, log?: ReadLog) {
+  const wrap = log && { wrapStore: watchReads(log) }
+  const server = await startTestServer(t, { store, env, ...wrap, patience: { rateWindow: 4000 } })
+  const { addresses } = await upload(server, large())
+  return { server, session: addresses[0], link: addresses[1] }
+}
+
+async function refused(server: TestServer): Promise<number> {
+  return metric(server, 'stowage_refusals_total{reason="rate_limited"}')
+}
+
+for (const store of ['disk', 's3'] as const)
+  t.test(`${readers} readers that do not read, on ${store}`, { skip: store === 's3' && skipWithoutS3 }, async (t) => {
+    const log: ReadLog = { opened: 0, closed: 0, pulled: 0 }
+    const { server, session, link } = await startWith(t, store, { DOWNLOAD_IDLE_SECONDS: '6' }, log)
+    const bystander = await startBystander(server)
+    const sockets = Array.from({ length: readers }, () => stall(link))
+    await until('the link has all that a link gets', async () => (await metric(server, downloads)) === 100)
+    await until('the others are refused', async () => (await refused(server)) === readers - 100)
+    await bystander.isServed(t, 'while they do not read')
+    // The uploader has downloads of their own, besides those by their links.
+    t.equal((await fetch(session.url, { headers: session.headers })).status, 200)
+
+    await until('the readers are ended', async () => (await metric(server, downloads)) === 0, 15)
+    t.equal(log.opened - log.closed, 0, 'and every read of the store')
+    for (const socket of sockets) socket.destroy()
+    await isQuiet(t, server)
+  })
+
+t.test('one user has a quarter of the downloads, by many files too', async (t) => {
+  const { server, session, link } = await startWith(t, 'disk', { MAX_CONCURRENT_DOWNLOADS: '8' })
+  const bystander = await startBystander(server)
+  const other = await upload(server, large())
+  const another = await upload(server, large())
+  const byLink = [link, other.addresses[1], another.addresses[1]].map(stall)
+  const bySession = [session, other.addresses[0], another.addresses[0]].map(stall)
+  await until('two by links and two by session', async () => (await metric(server, downloads)) === 4)
+  await until('one of each is refused', async () => (await refused(server)) === 2)
+  await bystander.isServed(t, 'while one user has all that one user gets')
+  for (const socket of [...byLink, ...bySession]) socket.destroy()
+  await isQuiet(t, server)
+})
+
+t.test('when all slots are taken', async (t) => {
+  const { server, session } = await startWith(t, 'disk', { MAX_CONCURRENT_DOWNLOADS: '1' })
+  const socket = stall(session)
+  await until('it has the slot', async () => (await metric(server, downloads)) === 1)
+  const other = await fetch(session.url, { headers: await server.cookie(3) })
+  t.equal(other.status, 503)
+  t.match(other.headers.get('retry-after'), /^\d+$/)
+  t.match(await other.json(), { errorText: /Too many downloads at once/ })
+  t.equal(
+    (await fetch(session.url, { headers: await server.cookie(3), method: 'HEAD' })).status,
+    200,
+    'HEAD needs none',
+  )
+  socket.destroy()
+  await isQuiet(t, server)
+})
+
+t.test('a reader below the minimum rate is ended, one above it gets every byte', async (t) => {
+  const env = { MINIMUM_RATE: String(256 * 1024), DOWNLOAD_IDLE_SECONDS: '60' }
+  const { server, session } = await startWith(t, 'disk', env)
+  const slow = stall(session)
+  const begunAt = performance.now()
+  const received = await readSlowly(slow, 20_000, 16 * mebibyte)
+  const took = performance.now() - begunAt
+  t.ok(received < 16 * mebibyte && took < 20_000, `ended after ${took.toFixed()} ms and ${received} bytes`)
+  const fast = stall(session)
+  t.ok((await readSlowly(fast, 2 * mebibyte, 16 * mebibyte)) >= 16 * mebibyte)
+  slow.destroy()
+  fast.destroy()
+  await isQuiet(t, server)
+})
+
+t.test('answers that are no files must be read too', async (t) => {
+  const { server } = await startWith(t, 'disk', { DOWNLOAD_IDLE_SECONDS: '1' })
+  const { hostname, port } = new URL(server.url)
+  const { connect } = await import('node:net')
+  const socket = connect(Number(port), hostname)
+  socket.pause()
+  socket.on('error', () => {})
+  // Refusals with a long quote of what was sent come as fast as they are asked for.
+  const ask = `GET /docs/errors HTTP/1.1\r\nHost: test\r\n\r\n`
+  const timer = setInterval(() => socket.write(ask.repeat(50)), 5)
+  t.teardown(() => clearInterval(timer))
+  await once(socket, 'close')
+  t.pass('the connection was closed')
+})
