@@ -1,3 +1,5 @@
+import { limits } from './limits.ts'
+
 /**
  * What can go wrong, in the domain's own words. Every surface maps a code to its status and shape exactly once
  * (`http/problems.ts`), so the domain knows nothing of HTTP.
@@ -22,13 +24,30 @@ export type ErrorCode =
   | 'database_unavailable'
   | 'internal'
 
+export interface StowageErrorOptions {
+  cause?: unknown
+  /**
+   * What is kept of it where others read it, as the `failureReason` of an attachment. To be given where the message
+   * quotes what a client sent; else the message is kept.
+   */
+  reason?: string
+}
+
 /** A failure that is told to the client: `message` says what happened and what to do next, never how we work inside. */
 export class StowageError extends Error {
   readonly code: ErrorCode
+  /** In our own words alone. */
+  readonly reason: string
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
-    super(message, options)
+  constructor(code: ErrorCode, message: string, { cause, reason = message }: StowageErrorOptions = {}) {
+    super(message, cause === undefined ? undefined : { cause })
     this.name = 'StowageError'
     this.code = code
+    this.reason = reason
   }
+}
+
+/** What a client sent, as an error to that client alone may quote it: in quotes and cut to a length. */
+export function quoted(text: string): string {
+  return JSON.stringify(text.length > limits.quote ? `${text.slice(0, limits.quote)}…` : text)
 }

@@ -19,6 +19,7 @@ import { earlyAnswer } from './http/plugins/early-answer.ts'
 import { loggerOptions, OneLineARequest } from './http/plugins/logging.ts'
 import { noteMethods } from './http/plugins/method-not-allowed.ts'
 import { publicUrlOf } from './http/plugins/public-url.ts'
+import { validationOptions } from './http/plugins/validation.ts'
 import { sessionApi } from './http/session-api/session-api.ts'
 import { UploadSlots } from './lifecycle/upload-slots.ts'
 import type { ObjectStore } from './store/object-store.ts'
@@ -43,7 +44,7 @@ export async function buildServer(parts: ServerParts): Promise<App> {
     logger: loggerOptions(config.logLevel),
     logController: new OneLineARequest(),
     trustProxy: config.trustProxy.length > 0 ? config.trustProxy : false,
-    ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+    ...validationOptions,
     frameworkErrors: (error, request, reply) => answerBadUrl(deps, error, request, reply),
   }).withTypeProvider<TypeBoxTypeProvider>()
 

@@ -4,6 +4,7 @@ import type { App } from '../app.ts'
 import { limitIdleBodies } from '../plugins/idle-body.ts'
 import { readJsonBodies } from '../plugins/json-body.ts'
 import { noteMethods } from '../plugins/method-not-allowed.ts'
+import { parseUrlEncoded } from '../plugins/url-encoded-body.ts'
 import { adminRoutes } from './admin/admin.ts'
 import { requireToken } from './authenticate.ts'
 import { createAttachmentRoute } from './create-attachment.ts'
@@ -21,7 +22,7 @@ export function bearerApi(deps: Deps) {
     readJsonBodies(app)
     limitIdleBodies(app, deps.config.uploadIdleSeconds)
     app.removeContentTypeParser('text/plain')
-    await app.register(formBody)
+    await app.register(formBody, { parser: parseUrlEncoded })
     await app.register(async (authenticated: App) => {
       requireToken(authenticated, deps)
       createAttachmentRoute(authenticated, deps)

@@ -51,6 +51,7 @@ async function receiveOne(
   let files = 0
   await receiveForm(request, deps.config, {
     fileField,
+    fields: fieldNames,
     signal,
     onField({ name, value }) {
       const known = fieldNames.find((field) => field === name)

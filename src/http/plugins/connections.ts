@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { ConnectionError, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
 import type { Deps } from '../../deps.ts'
 import { StowageError } from '../../errors.ts'
+import { limits } from '../../limits.ts'
 import type { App } from '../app.ts'
 import { bearerApiError } from '../bearer-api/errors.ts'
 import { brokenOff } from '../forms/transfer.ts'
@@ -18,8 +19,7 @@ export const connectionOptions = {
   // Transfers under way are let finish; idle connections are closed at once.
   forceCloseConnections: 'idle',
   return503OnClosing: false,
-  // 255 bytes of a file name, percent-encoded, and room to say that a longer one is too long.
-  routerOptions: { maxParamLength: 2048 },
+  routerOptions: { maxParamLength: limits.pathPart },
   genReqId: () => randomUUID(),
   clientErrorHandler: answerBrokenRequest,
 } satisfies FastifyServerOptions
