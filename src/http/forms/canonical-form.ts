@@ -1,5 +1,5 @@
 import { Transform, type TransformCallback } from 'node:stream'
-import { StowageError } from '../../errors.ts'
+import { quoted, StowageError } from '../../errors.ts'
 import { limits } from '../../limits.ts'
 import { unreadable } from './disposition.ts'
 import { GatheredHead } from './gathered-head.ts'
@@ -175,7 +175,9 @@ export class CanonicalForm extends Transform {
     this.#count.field += length
     this.#count.fields += length
     if (this.#count.field > limits.formField)
-      throw new StowageError('too_large', `The field "${name}" is longer than ${limits.formField} bytes.`)
+      throw new StowageError('too_large', `The field ${quoted(name)} is longer than ${limits.formField} bytes.`, {
+        reason: `A field is longer than ${limits.formField} bytes.`,
+      })
     if (this.#count.fields > limits.formFields)
       throw new StowageError('too_large', `The fields are longer than ${limits.formFields} bytes together. Send fewer.`)
   }
