@@ -1,10 +1,8 @@
-import { globSync, readFileSync } from 'node:fs'
-import { stripTypeScriptTypes } from 'node:module'
-import { join } from 'node:path'
-import { type Node, parse } from 'acorn'
+import type { Node } from 'acorn'
 import { full } from 'acorn-walk'
 import { checkSync } from 'recheck'
 import t from 'tap'
+import { type Source, sources } from './support/sources.ts'
 
 interface Found {
   place: string
@@ -12,14 +10,10 @@ interface Found {
   flags: string
 }
 
-const root = join(import.meta.dirname, '..', 'src')
-
 /** What a file of ours holds: its regular expressions, and where it makes one of text. */
-function read(path: string): { literals: Found[]; made: string[] } {
+function read({ path, tree }: Source): { literals: Found[]; made: string[] } {
   const literals: Found[] = []
   const made: string[] = []
-  const code = stripTypeScriptTypes(readFileSync(join(root, path), 'utf8'))
-  const tree = parse(code, { ecmaVersion: 'latest', sourceType: 'module', locations: true })
   full(tree, (node: Node) => {
     const place = `${path}:${node.loc?.start.line}`
     const { regex, callee } = node as Node & {
@@ -40,7 +34,7 @@ function isLinear({ source, flags }: Pick<Found, 'source' | 'flags'>): boolean {
 
 t.test('every regular expression takes linear time', async (t) => {
   process.env.RECHECK_BACKEND = 'pure'
-  const files = globSync('**/*.ts', { cwd: root }).map(read)
+  const files = sources('**/*.ts').map(read)
   const literals = files.flatMap((file) => file.literals)
   t.ok(literals.length > 50, `${literals.length} were found`)
   for (const literal of literals) t.ok(isLinear(literal), `${literal.place} /${literal.source}/${literal.flags}`)
