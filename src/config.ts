@@ -64,7 +64,9 @@ function parsedValue(setting: Setting<unknown>, env: NodeJS.ProcessEnv, problems
 
 /** Whoever puts credentials into a URL that takes none does not want to read them in a log. */
 function withoutUser(text: string): string {
-  return text.replace(/\/\/.*@/, '//…@')
+  const start = text.indexOf('//')
+  const end = text.lastIndexOf('@')
+  return start === -1 || end < start ? text : `${text.slice(0, start)}//…${text.slice(end)}`
 }
 
 /**

@@ -1,3 +1,5 @@
+import { limits } from './limits.ts'
+
 /**
  * What can go wrong, in the domain's own words. Every surface maps a code to its status and shape exactly once
  * (`http/problems.ts`), so the domain knows nothing of HTTP.
@@ -23,16 +25,35 @@ export type ErrorCode =
   | 'database_unavailable'
   | 'internal'
 
+export interface StowageErrorOptions {
+  cause?: unknown
+  /**
+   * What is kept of it where others read it, as the `failureReason` of an attachment. To be given where the message
+   * quotes what a client sent; else the message is kept.
+   */
+  reason?: string
+  /** Seconds after which it may be tried again, when that is known. */
+  retryAfter?: number
+}
+
 /** A failure that is told to the client: `message` says what happened and what to do next, never how we work inside. */
 export class StowageError extends Error {
   readonly code: ErrorCode
   /** Seconds after which it may be tried again, when that is known. */
   readonly retryAfter: number | undefined
+  /** In our own words alone. */
+  readonly reason: string
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; retryAfter?: number }) {
-    super(message, options)
+  constructor(code: ErrorCode, message: string, { cause, reason = message, retryAfter }: StowageErrorOptions = {}) {
+    super(message, cause === undefined ? undefined : { cause })
     this.name = 'StowageError'
     this.code = code
-    this.retryAfter = options?.retryAfter
+    this.retryAfter = retryAfter
+    this.reason = reason
   }
+}
+
+/** What a client sent, as an error to that client alone may quote it: in quotes and cut to a length. */
+export function quoted(text: string): string {
+  return JSON.stringify(text.length > limits.quote ? `${text.slice(0, limits.quote)}…` : text)
 }

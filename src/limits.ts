@@ -20,6 +20,10 @@ export const limits = {
   /** Members that one request names. */
   roomMembers: 10_000,
 
+  /** Characters of an address, which is in the head of a request: Node takes no longer one. */
+  address: 16 * 1024,
+  /** Characters of a part of an address: 255 bytes of a file name, percent-encoded, and room to say that one is too long. */
+  pathPart: 2048,
   /** Bytes of a file name in UTF-8. */
   fileName: 255,
   /** Characters of a file name as a client sends it, before it is looked at: 255 bytes in any of its encodings. */

@@ -25,6 +25,7 @@ import { limitPlainBodies } from './http/plugins/plain-bodies.ts'
 import { publicUrlOf } from './http/plugins/public-url.ts'
 import { openRateLimits } from './http/plugins/rate-limits.ts'
 import { Refusals } from './http/plugins/refusals.ts'
+import { validationOptions } from './http/plugins/validation.ts'
 import { sessionApi } from './http/session-api/session-api.ts'
 import { type SlotLimits, Slots } from './lifecycle/slots.ts'
 import { limits, type Patience } from './limits.ts'
@@ -60,7 +61,7 @@ export async function buildServer(parts: ServerParts): Promise<App> {
     logger: loggerOptions(config.logLevel),
     logController: new OneLineARequest(),
     trustProxy: config.trustProxy.length > 0 ? config.trustProxy : false,
-    ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+    ...validationOptions,
     frameworkErrors: (error, request, reply) => answerBadUrl(deps, error, request, reply),
   }).withTypeProvider<TypeBoxTypeProvider>()
 

@@ -65,7 +65,7 @@ const httpUrl: Parse<string> = (value) => {
   const url = URL.parse(value)
   if (!url || !/^https?:$/.test(url.protocol) || `${url.origin}${url.pathname}` !== url.href)
     throw new Error('must be an http:// or https:// URL without user, query or fragment')
-  return url.href.replace(/\/+$/, '')
+  return url.href.replace(/^(.*[^/])\/*$/, '$1')
 }
 
 const origin: Parse<string> = (value) => {

@@ -4,6 +4,7 @@ import type { Database } from '../db/client.ts'
 import { prepared } from '../db/prepared.ts'
 import { members, messages, rooms } from '../db/schema.ts'
 import { StowageError } from '../errors.ts'
+import { isNamed } from '../lifecycle/file-name.ts'
 import type { Principal } from './principal.ts'
 
 /** A room or message by its integer id (cookie API) or its string id (bearer API). */
@@ -46,7 +47,7 @@ export async function uploadableAttachment(
   const attachment = await readableAttachment(db, ref, who)
   if (attachment.uploaderId !== who.userId)
     throw new StowageError('forbidden', 'Only the uploader may send the bytes of this attachment.')
-  if (attachment.fileName !== fileName.normalize('NFC')) throw attachmentNotFound()
+  if (!isNamed(attachment.fileName, fileName)) throw attachmentNotFound()
   return attachment
 }
 

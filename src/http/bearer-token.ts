@@ -3,10 +3,14 @@ import type { Principal } from '../access/principal.ts'
 import { findToken } from '../access/tokens.ts'
 import type { Deps } from '../deps.ts'
 import { StowageError } from '../errors.ts'
+import { limits } from '../limits.ts'
+
+const bearer = /^Bearer +([\w.~+/-]+=*) *$/i
 
 /** Whose token the `Authorization` header carries (RFC 6750 section 2.1). @throws StowageError `unauthenticated` */
 export async function bearerPrincipal({ db }: Pick<Deps, 'db'>, { headers }: FastifyRequest): Promise<Principal> {
-  const token = /^Bearer +([\w.~+/-]+=*) *$/i.exec(headers.authorization ?? '')?.[1]
+  const { authorization = '' } = headers
+  const token = authorization.length > limits.text ? undefined : bearer.exec(authorization)?.[1]
   const principal = token === undefined ? undefined : await findToken(db, token)
   if (!principal)
     throw new StowageError(

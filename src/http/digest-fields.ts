@@ -1,13 +1,15 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { StowageError } from '../errors.ts'
 import type { Digest } from '../lifecycle/arriving.ts'
+import { limits } from '../limits.ts'
 
 const fields = ['Repr-Digest', 'Content-Digest'] as const
 
-// A member of a structured dictionary (RFC 9651 section 3.2): a key, an item or true, and parameters that mean nothing here.
-const key = '[a-z*][a-z0-9_.*-]*'
-const item = '(?::[A-Za-z0-9+/=]*:|"(?:[^"\\\\]|\\\\.)*"|[^\\s:",;=()]+)'
-const member = new RegExp(`(${key})(?:=(${item}))?(?:;[ ]*${key}(?:=${item})?)*(?:[ \\t]*,[ \\t]*(?!$)|$)`, 'y')
+// A structured dictionary (RFC 9651 section 3.2): a key, an item or true, and parameters that mean nothing here.
+const key = /[a-z*][a-z0-9_.*-]*/y
+const item = /=(?:(:[A-Za-z0-9+/=]*:|"(?:[^"\\]|\\.)*"|[^\s:",;=()]+))/y
+const parameter = /;[ ]*[a-z*][a-z0-9_.*-]*/y
+const separator = /[ \t]*,[ \t]*/y
 
 /**
  * The sha-256 that `Repr-Digest` or `Content-Digest` (RFC 9530) declares of a body without Content-Encoding, for which
@@ -34,12 +36,22 @@ function sha256Of(field: string, value: string | string[] | undefined): string |
 
 /** Every key with the item it stands for, as written; the last one counts of those that come twice. */
 function membersOf(field: string, text: string): Map<string, string> {
+  if (text.length > limits.text) throw malformed(field)
   const members = new Map<string, string>()
-  for (let end = 0; end < text.length; end = member.lastIndex) {
-    member.lastIndex = end
-    const found = member.exec(text)
-    if (found === null) throw malformed(field)
-    members.set(String(found[1]), found[2] ?? '')
+  let end = 0
+  const take = (what: RegExp) => {
+    what.lastIndex = end
+    const found = what.exec(text)
+    if (found) end = what.lastIndex
+    return found
+  }
+  while (end < text.length) {
+    const name = take(key)?.[0]
+    if (name === undefined) throw malformed(field)
+    members.set(name, take(item)?.[1] ?? '')
+    while (take(parameter)) take(item)
+    // Another member must follow a comma, and nothing else may follow a member.
+    if (take(separator) ? end === text.length : end < text.length) throw malformed(field)
   }
   return members
 }

@@ -24,7 +24,7 @@ export async function failUpload(
   error: unknown,
   actor: string,
 ): Promise<void> {
-  const reason = error instanceof StowageError ? error.message : 'The server failed while the file arrived.'
+  const reason = error instanceof StowageError ? error.reason : 'The server failed while the file arrived.'
   for (const file of files) {
     try {
       if (error instanceof ChecksumMismatch && file.ingested && !isAsDeclared(file))

@@ -6,6 +6,7 @@ import type { Attachment } from '../db/transitions.ts'
 import type { Deps } from '../deps.ts'
 import { StowageError } from '../errors.ts'
 import type { ByteRange } from '../store/object-store.ts'
+import { isNamed } from './file-name.ts'
 import { readyState } from './states.ts'
 
 /** A Ready attachment: its size and digest are known. */
@@ -21,7 +22,7 @@ export function requireReady<A extends Attachment>(attachment: A): ReadyAttachme
 
 /** @throws StowageError `not_found` unless the attachment goes by this name and is Ready */
 export function downloadable<A extends Attachment>(attachment: A, fileName: string): ReadyAttachment<A> {
-  if (attachment.fileName !== fileName.normalize('NFC')) throw attachmentNotFound()
+  if (!isNamed(attachment.fileName, fileName)) throw attachmentNotFound()
   return requireReady(attachment)
 }
 

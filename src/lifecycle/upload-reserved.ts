@@ -7,6 +7,7 @@ import { beginReserved } from './begin.ts'
 import { contentTypeFrom, unknownType } from './content-type.ts'
 import { tooLarge } from './ingest.ts'
 import { type Uploading, upload } from './upload.ts'
+import { isSentAgain, receiveAgain } from './upload-again.ts'
 
 /** The bytes of an attachment that was announced before, and what comes with them. */
 export interface ReservedFile {
@@ -20,7 +21,8 @@ export interface ReservedFile {
 }
 
 /**
- * Uploads the bytes of an attachment that awaits them: a reservation, or one whose attempts failed.
+ * Uploads the bytes of an attachment that awaits them: a reservation, or one whose attempts failed. The bytes that are
+ * already there, with their digest, are taken as if they had not been.
  * @param attachment one that the caller uploads
  * @returns the attachment, Ready
  * @throws StowageError `too_large`, `invalid` when size or digest are not as reserved, `conflict` when the bytes are there
@@ -34,6 +36,10 @@ export async function uploadReserved(
 ): Promise<Attachment> {
   if (file.size > deps.config.maxFileSize) throw tooLarge(deps.config.maxFileSize)
   requireAsReserved(attachment, file)
+  if (isSentAgain(attachment, file)) {
+    await receiveAgain(attachment, file, uploading.signal)
+    return attachment
+  }
   const [uploaded] = await upload(deps, uploading, (receive) =>
     receive({
       async begin() {

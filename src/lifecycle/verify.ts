@@ -8,6 +8,7 @@ export class ChecksumMismatch extends StowageError {
     super(
       'checksum_mismatch',
       `The ${algorithm} of the bytes received is ${computed}, not ${declared} as declared. Send the file again.`,
+      { reason: `The ${algorithm} of the bytes received is not the same as declared. Send the file again.` },
     )
     this.name = 'ChecksumMismatch'
   }

@@ -13,6 +13,9 @@ t.test('names that are kept exactly', async (t) => {
     '.hidden',
     '...',
     'thumbnail',
+    ' a ',
+    '\u200b.',
+    '\u0301',
     'a'.repeat(255),
     'é'.repeat(127),
   ]
@@ -20,6 +23,7 @@ t.test('names that are kept exactly', async (t) => {
 })
 
 t.test('names are brought into normal form C', async (t) => {
+  t.equal(fileNameFrom('\u1112\u1161\u11ab'.repeat(85)), '한'.repeat(85), 'and may be longer before')
   t.equal(fileNameFrom('e\u0301.txt'), '\u00e9.txt')
 })
 
@@ -35,8 +39,14 @@ t.test('names that are refused, saying why', async (t) => {
     ['.', /folder/],
     ['..', /folder/],
     ['\ud800', /Unicode/],
-    ['a'.repeat(256), /255 bytes/],
-    ['é'.repeat(128), /255 bytes/],
+    ['a'.repeat(256), /255 bytes: it has 256/],
+    ['é'.repeat(128), /255 bytes: it has 256/],
+    ['a'.repeat(1025), /255 bytes: it has 1025/],
+    ['e\u0301'.repeat(600), /255 bytes: it has 1800/],
+    [' ', /nothing that can be seen/],
+    ['\u00a0\u2003\u3000', /nothing that can be seen/],
+    ['\u200b\u200d\u2060\ufeff', /nothing that can be seen/],
+    ['\u202e\u00ad\u3164\u2800\ufe0f', /nothing that can be seen/],
   ]
   for (const [name, why] of refused) t.throws(() => fileNameFrom(name), { code: 'invalid', message: why }, String(name))
   t.throws(() => fileNameFrom('/'), StowageError)

@@ -3,6 +3,7 @@ import type { Deps } from '../../deps.ts'
 import type { App } from '../app.ts'
 import { readJsonBodies } from '../plugins/json-body.ts'
 import { noteMethods } from '../plugins/method-not-allowed.ts'
+import { parseUrlEncoded } from '../plugins/url-encoded-body.ts'
 import { adminRoutes } from './admin/admin.ts'
 import { requireToken } from './authenticate.ts'
 import { createAttachmentRoute } from './create-attachment.ts'
@@ -19,7 +20,7 @@ export function bearerApi(deps: Deps) {
     answerErrors(app, deps)
     readJsonBodies(app)
     app.removeContentTypeParser('text/plain')
-    await app.register(formBody)
+    await app.register(formBody, { parser: parseUrlEncoded })
     await app.register(async (authenticated: App) => {
       requireToken(authenticated, deps)
       createAttachmentRoute(authenticated, deps)

@@ -54,6 +54,7 @@ async function receiveOne(
   let files = 0
   await receiveForm(request, deps.config, {
     fileField,
+    fields: fieldNames,
     signal: AbortSignal.any([signal, elsewhere.signal]),
     onField({ name, value }) {
       const known = fieldNames.find((field) => field === name)

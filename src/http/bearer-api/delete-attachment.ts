@@ -5,8 +5,9 @@ import type { Deps } from '../../deps.ts'
 import { remove } from '../../lifecycle/remove.ts'
 import type { App } from '../app.ts'
 import { publicId } from '../ids.ts'
+import { PathPart } from '../schema-types.ts'
 
-const schema = { params: Type.Object({ id: Type.String() }) }
+const schema = { params: Type.Object({ id: PathPart }) }
 
 /** `DELETE /attachments/:id`: gone for everybody when this answers. */
 export function deleteAttachmentRoute(app: App, deps: Deps): void {

@@ -5,9 +5,10 @@ import type { Deps } from '../../deps.ts'
 import { requireReady } from '../../lifecycle/serve.ts'
 import type { App } from '../app.ts'
 import { publicId } from '../ids.ts'
+import { PathPart } from '../schema-types.ts'
 import { AttachmentObject, attachmentObject } from './attachment-object.ts'
 
-const schema = { params: Type.Object({ id: Type.String() }), response: { 200: AttachmentObject } }
+const schema = { params: Type.Object({ id: PathPart }), response: { 200: AttachmentObject } }
 
 /** `GET /attachments/:id` */
 export function getAttachmentRoute(app: App, deps: Deps): void {

@@ -7,6 +7,7 @@ import type { Deps } from '../../deps.ts'
 import { StowageError } from '../../errors.ts'
 import { requireReady } from '../../lifecycle/serve.ts'
 import type { App } from '../app.ts'
+import { QueryText } from '../schema-types.ts'
 import { AttachmentObject, attachmentObject } from './attachment-object.ts'
 import { refFrom } from './refs.ts'
 
@@ -14,10 +15,10 @@ const longestPage = 100
 
 const schema = {
   querystring: Type.Object({
-    conversation_id: Type.Optional(Type.String()),
-    limit: Type.String({ default: '10' }),
-    starting_after: Type.Optional(Type.String()),
-    ending_before: Type.Optional(Type.String()),
+    conversation_id: Type.Optional(QueryText),
+    limit: Type.Optional(QueryText),
+    starting_after: Type.Optional(QueryText),
+    ending_before: Type.Optional(QueryText),
   }),
   response: { 200: Type.Object({ has_more: Type.Boolean(), data: Type.Array(AttachmentObject) }) },
 }
@@ -27,7 +28,7 @@ export function listAttachmentsRoute(app: App, deps: Deps): void {
   const { db } = deps
   app.get('/attachments', { schema }, async ({ query, principal }) => {
     requireScope(principal, 'read')
-    const limit = pageLength(query.limit)
+    const limit = pageLength(query.limit ?? '10')
     const { conversation_id, starting_after, ending_before } = query
     if (starting_after !== undefined && ending_before !== undefined)
       throw new StowageError('invalid', 'starting_after and ending_before exclude each other. Send one of them.')

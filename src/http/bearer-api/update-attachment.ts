@@ -6,13 +6,14 @@ import { rename } from '../../lifecycle/rename.ts'
 import { requireReady } from '../../lifecycle/serve.ts'
 import type { App } from '../app.ts'
 import { publicId } from '../ids.ts'
+import { PathPart, SentFileName } from '../schema-types.ts'
 import { AttachmentObject, attachmentObject } from './attachment-object.ts'
 import { takeMissingBodyAsEmpty } from './missing-body.ts'
 
 const schema = {
-  params: Type.Object({ id: Type.String() }),
+  params: Type.Object({ id: PathPart }),
   // Seed 001 lists filename as an optional attribute: without it nothing changes.
-  body: Type.Object({ filename: Type.Optional(Type.String()) }),
+  body: Type.Object({ filename: Type.Optional(SentFileName) }),
   response: { 200: AttachmentObject },
 }
 

@@ -4,14 +4,16 @@ import { isSignatureOf } from '../../access/signed-urls.ts'
 import { findAttachmentForLink } from '../../db/attachments.ts'
 import type { Deps } from '../../deps.ts'
 import { StowageError } from '../../errors.ts'
+import { normalFormOf } from '../../lifecycle/file-name.ts'
 import { downloadable } from '../../lifecycle/serve.ts'
 import type { App } from '../app.ts'
 import { sendFile } from '../downloads/send-file.ts'
 import { publicId } from '../ids.ts'
+import { PathPart, QueryText } from '../schema-types.ts'
 
 const schema = {
-  params: Type.Object({ id: Type.String(), fileName: Type.String() }),
-  querystring: Type.Object({ expires: Type.String({ default: '' }), signature: Type.String({ default: '' }) }),
+  params: Type.Object({ id: PathPart, fileName: PathPart }),
+  querystring: Type.Object({ expires: Type.Optional(QueryText), signature: Type.Optional(QueryText) }),
 }
 
 /** `GET` and `HEAD /files/:id/:fileName`: the bytes, for whoever holds a `file_url` that has not expired. */
@@ -33,9 +35,14 @@ export function getFileRoute(app: App, deps: Deps): void {
 /** Checked before anything is looked up, so that a bad link tells nothing of what exists. */
 function requireSignature(
   { urlSigningKey }: Deps,
-  { id, fileName, expires, signature }: { id: string; fileName: string; expires: string; signature: string },
+  {
+    id,
+    fileName,
+    expires = '',
+    signature = '',
+  }: { id: string; fileName: string; expires?: string; signature?: string },
 ): void {
-  const file = { publicId: id, fileName: fileName.normalize('NFC'), expires: Number(expires) }
+  const file = { publicId: id, fileName: normalFormOf(fileName) ?? '', expires: Number(expires) }
   if (!/^\d{1,12}$/.test(expires) || !isSignatureOf(urlSigningKey, file, signature))
     throw new StowageError(
       'forbidden',

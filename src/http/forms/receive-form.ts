@@ -1,17 +1,14 @@
 import type { Readable } from 'node:stream'
 import { MIMEType } from 'node:util'
-import type { Multipart, MultipartFile, MultipartValue } from '@fastify/multipart'
+import type { MultipartFile, MultipartValue } from '@fastify/multipart'
 import type { FastifyError, FastifyRequest } from 'fastify'
 import type { Config } from '../../config.ts'
-import { StowageError } from '../../errors.ts'
+import { quoted, StowageError } from '../../errors.ts'
+import { limits } from '../../limits.ts'
 import { untilAborted } from '../../until-aborted.ts'
-import { PartGuard } from './part-guard.ts'
-import { hungUp } from './transfer.ts'
-
-/** RFC 2046 section 5.1.1. */
-const longestBoundary = 70
-const mostFields = 100
-const longestField = 64 * 1024
+import { CanonicalForm } from './canonical-form.ts'
+import { fieldText } from './field-text.ts'
+import type { PartHead } from './part-head.ts'
 
 export interface FormField {
   name: string
@@ -32,6 +29,8 @@ export interface FormFile {
 export interface FormHandlers {
   /** The only name a file may come under. */
   fileField: string
+  /** The only names a field may come under. */
+  fields: readonly string[]
   signal: AbortSignal
   onField(field: FormField): void
   /** Has taken the body to its end when it resolves. */
@@ -44,25 +43,44 @@ export interface FormHandlers {
  */
 export async function receiveForm(request: FastifyRequest, config: Config, handlers: FormHandlers): Promise<void> {
   const refused = new AbortController()
-  const guard = new PartGuard(boundaryOf(request), (error) => refused.abort(error))
-  const watch = (chunk: Buffer) => guard.push(chunk)
+  const count = new PartCount(config)
+  const form = new CanonicalForm({
+    boundary: boundaryOf(request),
+    onHead: (head) => count.sent(head),
+    refuse(error) {
+      refused.abort(error)
+      // The parser gives up the file at hand, of which no more will come.
+      form.destroy()
+    },
+  })
   const signal = AbortSignal.any([handlers.signal, refused.signal])
-  const handedOut = { fields: 0, files: 0 }
-  const length = request.headers['content-length']
-  const formLength = length === undefined ? undefined : Number(length)
-  request.raw.on('data', watch)
+  request.raw.pipe(form)
   try {
-    for await (const part of untilAborted(partsOf(request, config), signal)) {
-      const number = countPart(part, handedOut, config)
-      if (part.type === 'file') await takeFile(part, { isTyped: guard.isTyped(number), atMost: formLength }, handlers)
-      else handlers.onField(fieldFrom(part as MultipartValue<unknown>, handlers.fileField))
+    for await (const part of untilAborted(partsOf(request, form, config), signal)) {
+      const head = form.takeHead()
+      if (head?.isFile !== (part.type === 'file')) throw broken()
+      if (part.type === 'file') await takeFile(part, head, formLengthOf(request), count, handlers)
+      else handlers.onField(fieldFrom(part as MultipartValue<string>, head, handlers))
     }
+    if (!form.isWhole || form.takeHead() !== undefined) throw broken()
   } catch (error) {
-    throw toFormError(error)
+    throw refused.signal.aborted ? refused.signal.reason : parserDisagrees(error) ? broken(error) : error
   } finally {
-    request.raw.off('data', watch)
+    request.raw.unpipe(form)
+    form.destroy()
   }
-  if (!guard.isWhole(handedOut.fields + handedOut.files)) throw broken()
+}
+
+/** Its own complaints, for which a form in canonical shape gives no cause. Some carry no code, only these words. */
+function parserDisagrees(error: unknown): boolean {
+  const { code, message } = error as Partial<FastifyError>
+  return code?.startsWith('FST_') || /multipart|terminated early|Malformed part/i.test(message ?? '')
+}
+
+/** Bytes of the whole form, when it says so. */
+function formLengthOf({ headers }: FastifyRequest): number | undefined {
+  const length = headers['content-length']
+  return length === undefined ? undefined : Number(length)
 }
 
 function boundaryOf({ headers }: FastifyRequest): string {
@@ -71,105 +89,107 @@ function boundaryOf({ headers }: FastifyRequest): string {
     throw new StowageError('unsupported_media_type', 'Send the file as multipart/form-data.')
   const boundary = type.params.get('boundary')
   if (!boundary) throw new StowageError('invalid', 'The Content-Type names no boundary. Let your HTTP client set it.')
-  if (boundary.length > longestBoundary)
+  if (boundary.length > limits.boundary)
     throw new StowageError(
       'invalid',
-      `The boundary is longer than ${longestBoundary} characters (RFC 2046). Shorten it.`,
+      `The boundary is longer than ${limits.boundary} characters (RFC 2046). Shorten it.`,
     )
+  if (!/^[ !#-[\]-~]*$/.test(boundary))
+    throw new StowageError('invalid', 'The boundary holds a character that none may hold (RFC 2046). Use letters.')
   return boundary
 }
 
 function mimeType(header: string | undefined): MIMEType | undefined {
+  if (header === undefined || header.length > limits.text) return undefined
   try {
-    return header === undefined ? undefined : new MIMEType(header)
+    return new MIMEType(header)
   } catch {
     return undefined
   }
 }
 
-function partsOf(request: FastifyRequest, { maxFileSize, maxFilesPerRequest }: Config) {
-  return request.parts({
-    // A name with a path is refused, not shortened to something the client did not send.
-    preservePath: true,
+/** The parser, before the form as it is written anew instead of the request. */
+function partsOf(request: FastifyRequest, form: CanonicalForm, { maxFileSize, maxFilesPerRequest }: Config) {
+  const headers = { 'content-type': `multipart/form-data; boundary="${boundaryOf(request)}"` }
+  const view: FastifyRequest = Object.create(request, { raw: { value: Object.assign(form, { headers }) } })
+  return view.parts({
     limits: {
       // One more than is taken: the parser cuts a body to the limit and ends it, and tells of a part too many after others
       // that came behind it. So the limits proper are the ingest's and ours.
       fileSize: maxFileSize + 1,
       files: maxFilesPerRequest + 1,
-      fields: mostFields + 1,
-      fieldSize: longestField,
+      fieldSize: limits.formField + 1,
+      fields: mostFields(maxFilesPerRequest) + 1,
+      parts: mostFields(maxFilesPerRequest) + maxFilesPerRequest + 2,
     },
   })
 }
 
-/** @returns which part of the form it is, counted from 1 */
-function countPart(
-  { type }: Multipart,
-  counted: { fields: number; files: number },
-  { maxFilesPerRequest }: Config,
-): number {
-  if (type === 'file') counted.files += 1
-  else counted.fields += 1
-  if (counted.files > maxFilesPerRequest)
-    throw new StowageError('too_large', `More than ${maxFilesPerRequest} files. Send them in several requests.`)
-  if (counted.fields > mostFields)
-    throw new StowageError('too_large', `More than ${mostFields} fields. Send only the documented ones.`)
-  return counted.files + counted.fields
+/** Two declarations for each file, and what is said of all of them. */
+function mostFields(maxFilesPerRequest: number): number {
+  return 2 * maxFilesPerRequest + 10
+}
+
+/** Holds a form to its number of parts. */
+class PartCount {
+  readonly #most: { files: number; fields: number }
+  #files = 0
+  #fields = 0
+
+  constructor({ maxFilesPerRequest }: Config) {
+    this.#most = { files: maxFilesPerRequest, fields: mostFields(maxFilesPerRequest) }
+  }
+
+  /** A part has come; what is not a file, or none that was chosen, counts as a field. */
+  sent({ isFile, fileName }: PartHead): void {
+    if (!isFile || fileName === '') this.#fields += 1
+    if (this.#fields > this.#most.fields)
+      throw new StowageError('too_large', `More than ${this.#most.fields} fields. Send only the documented ones.`)
+  }
+
+  /** A file is its turn. */
+  taken(): void {
+    this.#files += 1
+    if (this.#files > this.#most.files)
+      throw new StowageError('too_large', `More than ${this.#most.files} files. Send them in several requests.`)
+  }
 }
 
 async function takeFile(
-  part: MultipartFile,
-  { isTyped, atMost }: { isTyped: boolean; atMost: number | undefined },
+  { file }: MultipartFile,
+  { name, fileName, contentType }: PartHead,
+  atMost: number | undefined,
+  count: PartCount,
   { fileField, onFile }: FormHandlers,
 ): Promise<void> {
-  const { fieldname, filename, mimetype, file } = part
   try {
-    if (fieldname !== fileField)
-      throw new StowageError(
-        'invalid',
-        `A file came under the name ${JSON.stringify(fieldname)}. Name the field "${fileField}".`,
-      )
-    const contentType = isTyped ? mimetype : undefined
-    await onFile({ name: fieldname, fileName: unescapeName(filename), contentType, body: file, atMost })
+    count.taken()
+    if (name !== fileField)
+      throw new StowageError('invalid', `A file came under the name ${quoted(name)}. Name the field "${fileField}".`, {
+        reason: `A file came under another name than "${fileField}".`,
+      })
+    await onFile({ name, fileName, contentType, body: file, atMost })
   } finally {
     // A part that is not read to its end would hold the parser, and with it the request, for ever.
     if (!file.readableEnded) file.destroy()
   }
 }
 
-/**
- * Browsers and curl write `"`, CR and LF in a file name as %22, %0D and %0A, and escape nothing else.
- * HTML Standard, "multipart/form-data encoding algorithm".
- */
-function unescapeName(name: string | undefined): string | undefined {
-  return name?.replace(/%(22|0D|0A)/gi, (escaped) => decodeURIComponent(escaped))
-}
-
-function fieldFrom({ fieldname, value, valueTruncated }: MultipartValue<unknown>, fileField: string): FormField {
-  if (fieldname === fileField)
+function fieldFrom({ value }: MultipartValue<string>, head: PartHead, handlers: FormHandlers): FormField {
+  const { name } = head
+  const { fileField, fields } = handlers
+  if (name === fileField)
     throw new StowageError(
       'invalid',
       `The field "${fileField}" holds text, not a file. With curl, put an @ before the path: -F ${fileField}=@photo.png`,
     )
-  if (valueTruncated)
-    throw new StowageError('too_large', `The field ${JSON.stringify(fieldname)} is longer than ${longestField} bytes.`)
-  return { name: fieldname, value: typeof value === 'string' ? value : JSON.stringify(value) }
-}
-
-/** The parser's errors, in words that say what to do. */
-function toFormError(error: unknown): unknown {
-  if (error instanceof StowageError) return error
-  const { code, message } = error as FastifyError
-  switch (code) {
-    case 'FST_PROTO_VIOLATION':
-      return new StowageError('invalid', 'A field has a name that is not allowed. Send only the documented ones.')
-    case 'FST_INVALID_JSON_FIELD_ERROR':
-      return new StowageError('invalid', 'A field of type application/json holds no valid JSON. Send it as text.')
-    case 'FST_MP_PREMATURE_CLOSE':
-      return hungUp(error)
-  }
-  // The parser's own complaints carry no code, only these words.
-  return /multipart|terminated early|Malformed part/i.test(message) ? broken(error) : error
+  if (!fields.includes(name))
+    throw new StowageError(
+      'invalid',
+      `A field has a name that is not allowed: ${quoted(name)}. Send only ${fields.join(', ')}.`,
+      { reason: 'A field has a name that is not allowed.' },
+    )
+  return { name, value: fieldText(head, value) }
 }
 
 function broken(cause?: unknown): StowageError {

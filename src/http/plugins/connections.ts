@@ -15,8 +15,7 @@ export const connectionOptions = {
   // Transfers under way are let finish; idle connections are closed at once.
   forceCloseConnections: 'idle',
   return503OnClosing: false,
-  // 255 bytes of a file name, percent-encoded, and room to say that a longer one is too long.
-  routerOptions: { maxParamLength: 2048 },
+  routerOptions: { maxParamLength: limits.pathPart },
   bodyLimit: limits.plainBody,
   genReqId: () => randomUUID(),
   clientErrorHandler: answerBrokenRequest,

@@ -8,14 +8,15 @@ import { clientSideStates } from '../../lifecycle/states.ts'
 import type { App } from '../app.ts'
 import { declaredChecksum } from '../forms/declared.ts'
 import { integerId } from '../ids.ts'
+import { PathPart, SentFileName, text } from '../schema-types.ts'
 import { Metadata, metadataOf } from './metadata.ts'
 
 const schema = {
-  params: Type.Object({ attachmentId: Type.String() }),
+  params: Type.Object({ attachmentId: PathPart }),
   body: Type.Object({
     attachmentState: Type.Optional(Type.Enum([...clientSideStates])),
-    fileChecksum: Type.Optional(Type.String({ description: 'Hex, in the algorithm of the attachment' })),
-    fileName: Type.Optional(Type.String()),
+    fileChecksum: Type.Optional(text({ description: 'Hex, in the algorithm of the attachment' })),
+    fileName: Type.Optional(SentFileName),
   }),
   response: { 200: Metadata },
 }

@@ -5,9 +5,10 @@ import type { Deps } from '../../deps.ts'
 import { remove } from '../../lifecycle/remove.ts'
 import type { App } from '../app.ts'
 import { integerId } from '../ids.ts'
+import { PathPart } from '../schema-types.ts'
 
 const schema = {
-  params: Type.Object({ attachmentId: Type.String() }),
+  params: Type.Object({ attachmentId: PathPart }),
   response: { 200: Type.Object({ httpStatusCode: Type.Literal(200) }) },
 }
 

@@ -7,9 +7,10 @@ import { downloadable } from '../../lifecycle/serve.ts'
 import type { App } from '../app.ts'
 import { sendFile } from '../downloads/send-file.ts'
 import { integerId } from '../ids.ts'
+import { PathPart } from '../schema-types.ts'
 
 const schema = {
-  params: Type.Object({ attachmentId: Type.String(), fileName: Type.String() }),
+  params: Type.Object({ attachmentId: PathPart, fileName: PathPart }),
   querystring: Type.Object({ variant: Type.Optional(Type.Literal('thumbnail')) }),
 }
 

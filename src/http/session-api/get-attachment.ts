@@ -5,10 +5,11 @@ import { listTransitions } from '../../db/attachments.ts'
 import type { Deps } from '../../deps.ts'
 import type { App } from '../app.ts'
 import { integerId } from '../ids.ts'
+import { PathPart } from '../schema-types.ts'
 import { Metadata, metadataOf, transitionOf } from './metadata.ts'
 
 const schema = {
-  params: Type.Object({ attachmentId: Type.String() }),
+  params: Type.Object({ attachmentId: PathPart }),
   querystring: Type.Object({ include: Type.Optional(Type.Literal('transitions')) }),
   response: { 200: Metadata },
 }

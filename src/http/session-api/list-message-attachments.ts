@@ -5,10 +5,11 @@ import { listOfMessage } from '../../db/attachments.ts'
 import type { Deps } from '../../deps.ts'
 import type { App } from '../app.ts'
 import { integerId } from '../ids.ts'
+import { PathPart } from '../schema-types.ts'
 import { Metadata, metadataOf } from './metadata.ts'
 
 const schema = {
-  params: Type.Object({ messageId: Type.String() }),
+  params: Type.Object({ messageId: PathPart }),
   response: { 200: Type.Object({ httpStatusCode: Type.Literal(200), attachments: Type.Array(Metadata) }) },
 }
 

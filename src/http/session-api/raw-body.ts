@@ -1,12 +1,30 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { PassThrough, type Readable } from 'node:stream'
 import { StowageError } from '../../errors.ts'
+import { typeTooLong } from '../../lifecycle/content-type.ts'
+import { limits } from '../../limits.ts'
 import type { App } from '../app.ts'
 
 /** Leaves the bodies of the routes of `app` to be streamed, whatever their Content-Type. */
 export function takeRawBodies(app: App): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _body, done) => done(null))
+}
+
+/**
+ * What the client claims the body to be.
+ * @throws StowageError `unsupported_media_type` for a form, of which the file would be a part; `invalid` for a claim that
+ *   is too long to be one
+ */
+export function rawContentType(headers: IncomingHttpHeaders): string | undefined {
+  const type = headers['content-type']
+  if (type !== undefined && type.length > limits.contentType) throw typeTooLong(type.length)
+  if (type !== undefined && /^multipart\/form-data\b/i.test(type))
+    throw new StowageError(
+      'unsupported_media_type',
+      'Send the file as it is here. A form goes to POST /api/v1/messages/:messageId/attachments.',
+    )
+  return type
 }
 
 /**

@@ -6,15 +6,16 @@ import { reserve } from '../../lifecycle/reserve.ts'
 import type { App } from '../app.ts'
 import { declaredChecksum } from '../forms/declared.ts'
 import { integerId } from '../ids.ts'
+import { ClaimedType, SentFileName, text } from '../schema-types.ts'
 import { Metadata, metadataOf } from './metadata.ts'
 
 const schema = {
   body: Type.Object({
     messageId: Type.Integer(),
-    fileName: Type.String(),
+    fileName: SentFileName,
     fileSize: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'Bytes' }),
-    contentType: Type.Optional(Type.String()),
-    fileChecksum: Type.Optional(Type.String({ description: 'Hex, in the configured algorithm' })),
+    contentType: Type.Optional(ClaimedType),
+    fileChecksum: Type.Optional(text({ description: 'Hex, in the configured algorithm' })),
   }),
   response: { 201: Metadata },
 }

@@ -9,12 +9,13 @@ import type { App } from '../app.ts'
 import { receiveForm } from '../forms/receive-form.ts'
 import { openTransfer } from '../forms/transfer.ts'
 import { integerId } from '../ids.ts'
+import { PathPart } from '../schema-types.ts'
 import { uploadingOf } from '../uploading.ts'
 import { Declarations } from './declarations.ts'
 
 const fileField = 'files'
 const schema = {
-  params: Type.Object({ messageId: Type.String() }),
+  params: Type.Object({ messageId: PathPart }),
   response: { 200: Type.Object({ httpStatusCode: Type.Literal(200), attachmentIds: Type.Array(Type.Integer()) }) },
 }
 
@@ -33,6 +34,7 @@ export function uploadAttachmentsRoute(app: App, deps: Deps): void {
       const declarations = new Declarations(deps.config.checksumAlgorithm)
       await receiveForm(request, deps.config, {
         fileField,
+        fields: ['fileChecksum', 'fileSize'],
         signal,
         onField: (field) => declarations.add(field),
         onFile: ({ fileName, contentType, body, atMost }) =>

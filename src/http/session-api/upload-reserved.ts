@@ -8,12 +8,13 @@ import type { App } from '../app.ts'
 import { declaredDigests } from '../digest-fields.ts'
 import { openTransfer } from '../forms/transfer.ts'
 import { integerId } from '../ids.ts'
+import { PathPart } from '../schema-types.ts'
 import { uploadingOf } from '../uploading.ts'
 import { Metadata, metadataOf } from './metadata.ts'
-import { openRawBody, rawBodyLength } from './raw-body.ts'
+import { openRawBody, rawBodyLength, rawContentType } from './raw-body.ts'
 
 const schema = {
-  params: Type.Object({ attachmentId: Type.String(), fileName: Type.String() }),
+  params: Type.Object({ attachmentId: PathPart, fileName: PathPart }),
   response: { 200: Metadata },
 }
 
@@ -27,7 +28,7 @@ export function uploadReservedRoute(app: App, deps: Deps): void {
     const { attachment, headers, raw } = request
     const file = {
       size: rawBodyLength(headers),
-      contentType: headers['content-type'],
+      contentType: rawContentType(headers),
       digests: declaredDigests(headers),
       openBody: () => openRawBody(raw),
     }

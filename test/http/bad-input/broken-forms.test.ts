@@ -73,13 +73,11 @@ const atOnce: Broken[] = [
       what: `a field named ${name}`,
       request: (surface: Surface) => formOf(fieldPart(name), filePart(surface)),
       text: notAllowed,
-      // The parser tells only at the end of the form.
-      leaves: failedFor(notAllowed),
     },
     {
       what: `a file named ${name}`,
       request: (surface: Surface) => formOf(filePart({ ...surface, fileField: name })),
-      text: notAllowed,
+      text: new RegExp(`under the name "${name}"`),
     },
   ]),
 ]
@@ -109,9 +107,19 @@ const secondParts: (Pick<Refusal, 'what' | 'text' | 'leaves'> & { part(surface: 
     text: unreadable,
     leaves: [],
   },
-  { what: 'under another name', part: (s) => filePart({ ...s, fileField: 'upload' }), text: /"upload"|more than one/ },
+  {
+    what: 'under another name',
+    part: (s) => filePart({ ...s, fileField: 'upload' }),
+    text: /"upload"/,
+    leaves: failedFor(/^A file came under another name than "files?"\.$/),
+  },
   { what: 'that is text', part: (s) => fieldPart(s.fileField), text: /holds text/ },
-  { what: 'named __proto__', part: () => fieldPart('__proto__'), text: notAllowed },
+  {
+    what: 'named __proto__',
+    part: () => fieldPart('__proto__'),
+    text: /not allowed: "__proto__"/,
+    leaves: failedFor(/^A field has a name that is not allowed\.$/),
+  },
 ]
 
 function endsWith(surface: Surface, rest: (boundary: string) => string) {

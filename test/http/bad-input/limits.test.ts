@@ -31,26 +31,26 @@ const refusals: Omit<Refusal, 'status'>[] = [
     leaves: [{ state: uploadFailed, failureReason: /larger than 1048576 bytes/ }],
   },
   {
-    what: '101 fields',
+    what: '51 fields where 20 files may come',
     request: (surface) =>
-      formOf(...many(101, (index) => `f${index}`).map((name) => fieldPart(name)), filePart(surface)),
-    text: /More than 100 fields/,
+      formOf(...Array.from({ length: 51 }, () => fieldPart(surface.sizeField, '7')), filePart(surface)),
+    text: /More than 50 fields/,
   },
   {
     what: '5,000 fields',
     request: (surface) =>
       formOf(...many(5000, (index) => `f${index}`).map((name) => fieldPart(name)), filePart(surface)),
-    text: /More than 100 fields/,
+    text: /More than 50 fields/,
   },
   {
     what: 'a field of 1 MiB',
-    request: (surface) => formOf(fieldPart('note', Buffer.alloc(mostBytes)), filePart(surface)),
-    text: /"note" is longer than 65536 bytes/,
+    request: (surface) => formOf(fieldPart(surface.sizeField, Buffer.alloc(mostBytes)), filePart(surface)),
+    text: /"file_?[sS]ize" is longer than 1024 bytes/,
   },
   {
     what: 'a field of one byte more than allowed',
-    request: (surface) => formOf(fieldPart('note', Buffer.alloc(64 * 1024 + 1)), filePart(surface)),
-    text: /"note" is longer than 65536 bytes/,
+    request: (surface) => formOf(fieldPart(surface.sizeField, Buffer.alloc(1025)), filePart(surface)),
+    text: /"file_?[sS]ize" is longer than 1024 bytes/,
   },
   {
     what: 'a part with 33 headers',
@@ -75,6 +75,29 @@ const refusals: Omit<Refusal, 'status'>[] = [
     what: 'a part with a header of 1 MiB',
     request: (surface) => withExtraHeaders(surface, [`X-Long: ${'a'.repeat(mostBytes)}`]),
     text: /more than 32 headers, or 16384 bytes/,
+  },
+  {
+    what: 'a header of more than 2 KiB',
+    request: (surface) => withExtraHeaders(surface, [`X-Long: ${'a'.repeat(2041)}`]),
+    text: /has 2049 bytes, more than the 2048/,
+  },
+  {
+    what: 'a file name of 10,000 bytes',
+    request: (surface) => formOf(filePart(surface, 'content', 'a'.repeat(10_000))),
+    text: /has 10\d+ bytes, more than the 2048.* a file name may have 255/,
+  },
+  {
+    what: 'an unknown field of 1 MiB',
+    request: (surface) => formOf(fieldPart('note', Buffer.alloc(mostBytes)), filePart(surface)),
+    text: /is longer than 1024 bytes/,
+  },
+  {
+    what: 'a preamble of 1 MiB',
+    request: (surface) => {
+      const { headers, body } = formOf(filePart(surface))
+      return { headers, body: Buffer.concat([Buffer.alloc(mostBytes), Buffer.from('\r\n'), body]) }
+    },
+    text: /16384 bytes of the form are in none of its parts/,
   },
   {
     what: 'a file name of 1 MiB',

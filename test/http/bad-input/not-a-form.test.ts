@@ -1,4 +1,4 @@
-import { multipartBody } from '../../support/multipart.ts'
+import { fieldHeaders, multipartBody } from '../../support/multipart.ts'
 import { fieldPart, filePart, formOf, typeOf } from './forms.ts'
 import { type Refusal, testRefusals } from './refusals.ts'
 import type { Surface } from './surfaces.ts'
@@ -26,6 +26,10 @@ const notMultipart: Case[] = [
   {
     what: 'another kind of multipart',
     request: (surface) => ({ headers: { 'content-type': 'multipart/mixed; boundary=b' }, body: aForm(surface) }),
+  },
+  {
+    what: 'a Content-Type of 15,000 characters',
+    request: (surface) => ({ headers: typeOf(`B${' '.repeat(15_000)}x`), body: aForm(surface) }),
   },
   {
     what: 'a Content-Type that is none',
@@ -57,7 +61,45 @@ const malformed: (Case & { text: RegExp })[] = [
   },
   { what: 'an empty body', request: () => ({ headers: typeOf('b'), body: none }), text: /broken or ends before/ },
   { what: 'an empty form', request: () => ({ headers: typeOf('b'), body: multipartBody('b', []) }), text: /no file/ },
-  { what: 'only a field', request: () => formOf(fieldPart('note')), text: /no file/ },
+  { what: 'only a field', request: (surface) => formOf(fieldPart(surface.sizeField, '7')), text: /no file/ },
+  { what: 'only an input that nobody filled', request: (s) => formOf(filePart(s, '', '')), text: /no file/ },
+  {
+    what: 'a field that nobody knows',
+    request: (s) => formOf(fieldPart('note'), filePart(s)),
+    text: /not allowed: "note"/,
+  },
+  {
+    what: 'a field that nobody knows, with a long name',
+    request: (surface) => formOf(fieldPart('n'.repeat(1000)), filePart(surface)),
+    text: /not allowed: "n{64}…"/,
+  },
+  {
+    what: 'a field in JSON',
+    request: (surface) =>
+      formOf(
+        { headers: `${fieldHeaders(surface.sizeField)}\r\nContent-Type: application/json`, body: '['.repeat(1000) },
+        filePart(surface),
+      ),
+    text: /type other than text/,
+  },
+  {
+    what: 'a field that is not UTF-8',
+    request: (surface) => formOf(fieldPart(surface.sizeField, Buffer.from([0x61, 0xe9])), filePart(surface)),
+    text: /is not valid UTF-8/,
+  },
+  {
+    what: 'a file in base64',
+    request: (surface) => {
+      const { headers, body } = filePart(surface)
+      return formOf({ headers: `${headers}\r\nContent-Transfer-Encoding: base64`, body })
+    },
+    text: /Content-Transfer-Encoding/,
+  },
+  {
+    what: 'a boundary with a quote in it',
+    request: (surface) => ({ headers: typeOf('"a\\"b"'), body: multipartBody('a"b', [filePart(surface)]) }),
+    text: /character that none may hold/,
+  },
   {
     what: 'a file under another name',
     request: (surface) => formOf({ ...filePart({ ...surface, fileField: 'upload' }) }),

@@ -17,6 +17,8 @@ export interface Surface {
   path: string
   /** The form field of a file. */
   fileField: string
+  /** The form field that declares the size of a file. */
+  sizeField: string
   /** The status of an upload that went well. */
   created: number
   credentials(server: TestServer, userId: number): Promise<Headers>
@@ -38,6 +40,7 @@ export const cookieApi: Surface = {
   name: 'cookie API',
   path: '/api/v1/messages/1/attachments',
   fileField: 'files',
+  sizeField: 'fileSize',
   created: 200,
   credentials: async (server, userId) => server.cookie(userId),
   isError(t, answer, status, text) {
@@ -51,6 +54,7 @@ export const bearerApi: Surface = {
   name: 'bearer API',
   path: '/v1/attachments',
   fileField: 'file',
+  sizeField: 'file_size',
   created: 201,
   credentials: async (server, userId) => server.bearer(userId),
   isError(t, answer, status, text) {

@@ -63,6 +63,21 @@ t.test('another name', async (t) => {
     }
     await isBearerError(t, await putForm('filename=a&filename=b'), 400, 'invalid_request_error', 'two names')
     await isBearerError(t, await putForm('filename='), 400, 'invalid_request_error', 'an empty name')
+    for (const name of ['%97.txt', '%E6%97', '%', '%zz', 'a&filename%=b'])
+      await isBearerError(t, await putForm(`filename=${name}`), 400, 'invalid_request_error', name)
+    const inLatin1 = (type: string, body: string) =>
+      fetch(server.url + path, {
+        method: 'PUT',
+        headers: { ...headers, 'content-type': type },
+        body: Buffer.from(body, 'latin1'),
+      })
+    const form = await inLatin1('application/x-www-form-urlencoded', 'filename=caf\xe9.pdf')
+    await isBearerError(t, form, 400, 'invalid_request_error', 'bytes that are not UTF-8 in a form')
+    const json = await inLatin1('application/json', '{"filename":"caf\xe9.pdf"}')
+    await isBearerError(t, json, 400, 'invalid_request_error', 'bytes that are not UTF-8 in JSON')
+    const long = await send(server, 'PUT', path, headers, { filename: 'x'.repeat(2000) })
+    const { message } = await isBearerError(t, long, 400, 'invalid_request_error', 'a long name')
+    t.match(message, /filename has 2000 characters; at most 1024/)
     t.match(await readJson(await send(server, 'GET', path, headers)), { filename: '"quoted" 😀.pdf' })
   })
 

@@ -11,7 +11,7 @@ const Scope = Type.Enum([...allScopes])
 const schema = {
   body: Type.Object({
     userId: OwnedId,
-    scopes: Type.Optional(Type.Array(Scope, { minItems: 1, uniqueItems: true })),
+    scopes: Type.Optional(Type.Array(Scope, { minItems: 1, maxItems: allScopes.length, uniqueItems: true })),
     expiresInSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 10 * 365 * 86_400 })),
   }),
   response: {

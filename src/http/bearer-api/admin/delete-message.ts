@@ -3,8 +3,9 @@ import { deleteMessage } from '../../../chat/messages.ts'
 import type { Deps } from '../../../deps.ts'
 import type { App } from '../../app.ts'
 import { integerId } from '../../ids.ts'
+import { PathPart } from '../../schema-types.ts'
 
-const schema = { params: Type.Object({ messageId: Type.String() }) }
+const schema = { params: Type.Object({ messageId: PathPart }) }
 
 /** `DELETE /messages/:messageId`: its attachments go with it. */
 export function deleteMessageRoute(app: App, { db, purgeSoon }: Deps): void {

@@ -3,8 +3,9 @@ import { deleteRoom } from '../../../chat/rooms.ts'
 import type { Deps } from '../../../deps.ts'
 import type { App } from '../../app.ts'
 import { integerId } from '../../ids.ts'
+import { PathPart } from '../../schema-types.ts'
 
-const schema = { params: Type.Object({ roomId: Type.String() }) }
+const schema = { params: Type.Object({ roomId: PathPart }) }
 
 /** `DELETE /rooms/:roomId`: its attachments go with it. */
 export function deleteRoomRoute(app: App, { db, purgeSoon }: Deps): void {

@@ -4,8 +4,9 @@ import type { Deps } from '../../../deps.ts'
 import { StowageError } from '../../../errors.ts'
 import type { App } from '../../app.ts'
 import { integerId } from '../../ids.ts'
+import { PathPart } from '../../schema-types.ts'
 
-const schema = { params: Type.Object({ id: Type.String() }) }
+const schema = { params: Type.Object({ id: PathPart }) }
 
 /** `DELETE /tokens/:id`: revokes a token, and the sessions it was exchanged for. */
 export function deleteTokenRoute(app: App, { db }: Deps): void {

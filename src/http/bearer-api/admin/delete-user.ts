@@ -3,8 +3,9 @@ import { deleteUser } from '../../../chat/users.ts'
 import type { Deps } from '../../../deps.ts'
 import type { App } from '../../app.ts'
 import { integerId } from '../../ids.ts'
+import { PathPart } from '../../schema-types.ts'
 
-const schema = { params: Type.Object({ userId: Type.String() }) }
+const schema = { params: Type.Object({ userId: PathPart }) }
 
 /** `DELETE /users/:userId`: the user's credentials, uploads and own conversation go with them. */
 export function deleteUserRoute(app: App, { db, purgeSoon }: Deps): void {

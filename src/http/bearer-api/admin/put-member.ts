@@ -2,12 +2,13 @@ import { Type } from 'typebox'
 import { putMember } from '../../../chat/rooms.ts'
 import type { Deps } from '../../../deps.ts'
 import type { App } from '../../app.ts'
+import { PathPart } from '../../schema-types.ts'
 import { takeMissingBodyAsEmpty } from '../missing-body.ts'
 import { RoomAnswer, roomAnswer } from './answers.ts'
 import { backendId } from './ids.ts'
 
 const schema = {
-  params: Type.Object({ roomId: Type.String(), userId: Type.String() }),
+  params: Type.Object({ roomId: PathPart, userId: PathPart }),
   body: Type.Object({ moderator: Type.Boolean({ default: false }) }),
   response: { 200: Type.Object({ ...RoomAnswer.properties, userId: Type.Integer(), moderator: Type.Boolean() }) },
 }

@@ -2,11 +2,12 @@ import { Type } from 'typebox'
 import { putMessage } from '../../../chat/messages.ts'
 import type { Deps } from '../../../deps.ts'
 import type { App } from '../../app.ts'
+import { PathPart } from '../../schema-types.ts'
 import { MessageAnswer } from './answers.ts'
 import { backendId, OwnedId } from './ids.ts'
 
 const schema = {
-  params: Type.Object({ messageId: Type.String() }),
+  params: Type.Object({ messageId: PathPart }),
   body: Type.Object({ roomId: OwnedId, authorId: OwnedId }),
   response: { 200: MessageAnswer },
 }

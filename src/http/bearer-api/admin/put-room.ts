@@ -3,13 +3,14 @@ import { putRoom } from '../../../chat/rooms.ts'
 import type { Deps } from '../../../deps.ts'
 import { limits } from '../../../limits.ts'
 import type { App } from '../../app.ts'
+import { PathPart } from '../../schema-types.ts'
 import { RoomAnswer, roomAnswer } from './answers.ts'
 import { backendId, OwnedId } from './ids.ts'
 
 const UserIds = Type.Array(OwnedId, { maxItems: limits.roomMembers })
 
 const schema = {
-  params: Type.Object({ roomId: Type.String() }),
+  params: Type.Object({ roomId: PathPart }),
   body: Type.Object({ memberIds: UserIds, moderatorIds: Type.Optional(UserIds) }),
   response: { 200: RoomAnswer },
 }

@@ -2,11 +2,12 @@ import { Type } from 'typebox'
 import { ownConversation, putUsers } from '../../../chat/users.ts'
 import type { Deps } from '../../../deps.ts'
 import type { App } from '../../app.ts'
+import { PathPart } from '../../schema-types.ts'
 import { RoomAnswer, roomAnswer } from './answers.ts'
 import { backendId } from './ids.ts'
 
 const schema = {
-  params: Type.Object({ userId: Type.String() }),
+  params: Type.Object({ userId: PathPart }),
   response: { 200: Type.Object({ userId: Type.Integer(), ...RoomAnswer.properties }) },
 }
 

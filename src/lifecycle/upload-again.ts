@@ -1,0 +1,33 @@
+import { createHash } from 'node:crypto'
+import type { Attachment } from '../db/transitions.ts'
+import { StowageError } from '../errors.ts'
+import { untilAborted } from '../until-aborted.ts'
+import { readyState } from './states.ts'
+import type { ReservedFile } from './upload-reserved.ts'
+import { ChecksumMismatch } from './verify.ts'
+
+/** Whether a client that declares what it sends sends the bytes that are already there, as after an answer that was lost. */
+export function isSentAgain(attachment: Attachment, { size, digests }: ReservedFile): boolean {
+  const { state, fileSize, fileChecksum, fileChecksumAlgorithm } = attachment
+  const declared = digests.find(({ algorithm }) => algorithm === fileChecksumAlgorithm)
+  const mayBeSame = declared === undefined ? digests.length > 0 : declared.hex === fileChecksum
+  return state === readyState && fileSize === size && mayBeSame
+}
+
+/**
+ * Reads what `isSentAgain` says of to its end and compares it with what is there. The attachment stays as it is.
+ * @throws StowageError `checksum_mismatch` for other bytes than declared, `conflict` for other bytes than are there;
+ *   `signal`'s reason
+ */
+export async function receiveAgain(attachment: Attachment, file: ReservedFile, signal: AbortSignal): Promise<void> {
+  const { fileChecksum, fileChecksumAlgorithm } = attachment
+  const algorithms = new Set([fileChecksumAlgorithm, ...file.digests.map(({ algorithm }) => algorithm)])
+  const hashes = new Map([...algorithms].map((algorithm) => [algorithm, createHash(algorithm)]))
+  for await (const chunk of untilAborted<Buffer>(file.openBody(), signal))
+    for (const hash of hashes.values()) hash.update(chunk)
+  const computed = new Map([...hashes].map(([algorithm, hash]) => [algorithm, hash.digest('hex')]))
+  for (const { algorithm, hex } of file.digests)
+    if (computed.get(algorithm) !== hex) throw new ChecksumMismatch(algorithm, hex, computed.get(algorithm))
+  if (computed.get(fileChecksumAlgorithm) !== fileChecksum)
+    throw new StowageError('conflict', 'Other bytes of this attachment are there. Read it again.')
+}
