@@ -1,6 +1,6 @@
-import { Type } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { attachmentNotFound } from '../../access/membership.ts'
-import { isSignatureOf } from '../../access/signed-urls.ts'
+import { isSignatureOf, type SignedFile } from '../../access/signed-urls.ts'
 import { findAttachmentForLink } from '../../db/attachments.ts'
 import type { Deps } from '../../deps.ts'
 import { StowageError } from '../../errors.ts'
@@ -11,7 +11,11 @@ import { publicId } from '../ids.ts'
 
 const schema = {
   params: Type.Object({ id: Type.String(), fileName: Type.String() }),
-  querystring: Type.Object({ expires: Type.String({ default: '' }), signature: Type.String({ default: '' }) }),
+  querystring: Type.Object({
+    expires: Type.String({ default: '' }),
+    version: Type.String({ default: '0' }),
+    signature: Type.String({ default: '' }),
+  }),
 }
 
 /** `GET` and `HEAD /files/:id/:fileName`: the bytes, for whoever holds a `file_url` that has not expired. */
@@ -22,25 +26,41 @@ export function getFileRoute(app: App, deps: Deps): void {
     schema,
     async handler(request, reply) {
       const { id, fileName } = request.params
-      requireSignature(deps, { id, fileName, ...request.query })
-      const attachment = await findAttachmentForLink(deps.db, publicId(id, 'Attachment'))
-      if (!attachment) throw attachmentNotFound()
+      const link = requireSignature(deps, { id, fileName, ...request.query })
+      const found = await findAttachmentForLink(deps.db, publicId(id, 'Attachment'))
+      if (!found) throw attachmentNotFound()
+      const { attachment, now } = found
+      requireNotOver(link, now)
+      if (attachment.linkVersion !== link.linkVersion) throw attachmentNotFound()
       return sendFile(deps, request, reply, downloadable(attachment, fileName), { embeddable: 'cross-origin' })
     },
   })
 }
 
-/** Checked before anything is looked up, so that a bad link tells nothing of what exists. */
+/** Checked before anything is looked up, so that a bad link tells nothing of what exists. @throws StowageError `forbidden` */
 function requireSignature(
-  { urlSigningKey }: Deps,
-  { id, fileName, expires, signature }: { id: string; fileName: string; expires: string; signature: string },
-): void {
-  const file = { publicId: id, fileName: fileName.normalize('NFC'), expires: Number(expires) }
-  if (!/^\d{1,12}$/.test(expires) || !isSignatureOf(urlSigningKey, file, signature))
+  { urlSigningKey, config }: Deps,
+  {
+    id,
+    fileName,
+    expires,
+    version,
+    signature,
+  }: Record<'id' | 'fileName' | keyof Static<typeof schema.querystring>, string>,
+): Required<SignedFile> {
+  const linkVersion = Number(version)
+  const file = { publicId: id, fileName: fileName.normalize('NFC'), expires: Number(expires), linkVersion }
+  const isNumbers = /^\d{1,12}$/.test(expires) && /^\d{1,10}$/.test(version)
+  if (!isNumbers || !isSignatureOf([urlSigningKey, ...config.urlSigningKeys], file, signature))
     throw new StowageError(
       'forbidden',
       'This link was changed or cut short. Ask for the attachment again to get a new one.',
     )
-  if (file.expires * 1000 < Date.now())
+  return file
+}
+
+/** @param now milliseconds since 1970, by the database's clock: the replica that made the link read the same. */
+function requireNotOver({ expires }: SignedFile, now: number): void {
+  if (expires * 1000 < now)
     throw new StowageError('forbidden', 'This link has expired. Ask for the attachment again to get a new one.')
 }

@@ -3,12 +3,13 @@ import { findSession } from '../../access/sessions.ts'
 import type { Deps } from '../../deps.ts'
 import { StowageError } from '../../errors.ts'
 import type { App } from '../app.ts'
+import { sessionIn } from './session-cookie.ts'
 
 /** Everything in `app` needs the session cookie, and what changes something must not come from another site. */
 export function requireSession(app: App, deps: Deps): void {
   app.decorateRequest('principal')
   app.addHook('onRequest', async (request) => {
-    const session = request.cookies[deps.config.sessionCookie]
+    const session = sessionIn(request, deps.config)
     const principal = session === undefined ? undefined : await findSession(deps.db, session)
     if (!principal) throw new StowageError('unauthenticated', 'The session is missing, unknown or over. Get a new one.')
     if (!['GET', 'HEAD'].includes(request.method)) refuseOtherSites(request, deps)
