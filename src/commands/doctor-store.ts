@@ -94,7 +94,7 @@ async function within<T>(probe: (signal: AbortSignal) => Promise<T>): Promise<T>
 /** In the store's own words, and what helps where its code says so. */
 function explain(error: Error): string {
   const { name, message } = storesOwn(error)
-  const told = name === 'Error' ? message : `${name}: ${message}`
+  const told = name === 'Error' ? message : message === 'UnknownError' ? name : `${name}: ${message}`
   const advice = adviceFor(error)
   return advice === undefined ? told : `${told.replace(/\.$/, '')}. ${advice}`
 }
