@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { exampleProblems } from './example-secrets.ts'
 import { type Setting, settings } from './settings.ts'
 
 type Settings = typeof settings
@@ -12,6 +13,7 @@ type ValueOf<S> = S extends { fallback: string; parse(text: string): infer T }
 export type Config = Readonly<{ [Name in keyof Settings]: ValueOf<Settings[Name]> }> & {
   /** `NODE_ENV` is `production`: nothing falls back to the embedded default. */
   readonly production: boolean
+  readonly sessionCookie: string
 }
 
 /** Settings that are missing or wrong; the message has one line for each, beginning with its name. */
@@ -34,7 +36,14 @@ const requiredInProduction = ['databaseUrl', 's3Bucket', 'publicUrl', 'urlSignin
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const problems: string[] = []
   const values = Object.entries(settings).map(([key, setting]) => [key, parsedValue(setting, env, problems)])
-  const config: Config = Object.freeze({ ...Object.fromEntries(values), production: env.NODE_ENV === 'production' })
+  const parsed = Object.fromEntries(values)
+  const isSecure = parsed.publicUrl?.startsWith('https:') === true
+  const config: Config = Object.freeze({
+    ...parsed,
+    // A cookie that begins with `__Host-` must be `Secure`, and browsers take none of another host (RFC 6265bis section 4.1.3.2).
+    sessionCookie: parsed.sessionCookie ?? (isSecure ? '__Host-session' : 'session'),
+    production: env.NODE_ENV === 'production',
+  })
 
   if (config.production) {
     for (const key of requiredInProduction) {
@@ -42,6 +51,15 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
         problems.push(`${settings[key].name} is required when NODE_ENV is production`)
     }
   }
+  problems.push(...exampleProblems(config))
+  if (config.production && config.demo === true)
+    problems.push(
+      'DEMO prints credentials: in production leave it unset, or set it to even-in-production if you mean it',
+    )
+  if (config.sessionSameSite === 'none' && !isSecure)
+    problems.push(
+      'SESSION_SAMESITE none needs https: browsers drop such a cookie elsewhere. Set PUBLIC_URL to an https:// URL',
+    )
   if ((config.awsAccessKeyId === undefined) !== (config.awsSecretAccessKey === undefined))
     problems.push('AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong together: set both or neither')
   else if (config.awsSessionToken !== undefined && config.awsAccessKeyId === undefined)

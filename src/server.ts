@@ -16,7 +16,8 @@ import { getFileRoute } from './http/files/get-file.ts'
 import { errorDocsRoute } from './http/ops/error-docs.ts'
 import { healthRoutes } from './http/ops/health.ts'
 import { metricsRoute } from './http/ops/metrics.ts'
-import { answerBadUrl, closeWhenDraining, connectionOptions } from './http/plugins/connections.ts'
+import { setAnswerHeaders } from './http/plugins/answer-headers.ts'
+import { answerBadUrl, brokenRequestHandler, closeWhenDraining, connectionOptions } from './http/plugins/connections.ts'
 import { corsOptions } from './http/plugins/cors.ts'
 import { earlyAnswer } from './http/plugins/early-answer.ts'
 import { loggerOptions, OneLineARequest } from './http/plugins/logging.ts'
@@ -58,6 +59,7 @@ export async function buildServer(parts: ServerParts): Promise<App> {
       log: () => app.log,
       onRefusal: (reason) => refusals.count(reason),
     }),
+    clientErrorHandler: brokenRequestHandler(config),
     logger: loggerOptions(config.logLevel),
     logController: new OneLineARequest(),
     trustProxy: config.trustProxy.length > 0 ? config.trustProxy : false,
@@ -84,6 +86,7 @@ export async function buildServer(parts: ServerParts): Promise<App> {
   app.addHook('onClose', () => workers?.stop())
   app.decorate('uploadsEnded', () => uploads.allFree())
 
+  setAnswerHeaders(app)
   closeWhenDraining(app, isDraining)
   await app.register(earlyAnswer, patience)
   await app.register(cors, corsOptions(config))

@@ -61,6 +61,12 @@ export const byteSize: Parse<number> = (value) => {
 
 const flag: Parse<boolean> = (value) => oneOf('true', 'false')(value) === 'true'
 
+/** `true` is not enough in production: it prints credentials into the log. */
+const demo: Parse<boolean | 'even-in-production'> = (value) => {
+  const choice = oneOf('true', 'false', 'even-in-production')(value)
+  return choice === 'even-in-production' ? choice : choice === 'true'
+}
+
 const httpUrl: Parse<string> = (value) => {
   const url = URL.parse(value)
   if (!url || !/^https?:$/.test(url.protocol) || `${url.origin}${url.pathname}` !== url.href)
@@ -68,11 +74,19 @@ const httpUrl: Parse<string> = (value) => {
   return url.href.replace(/^(.*[^/])\/*$/, '$1')
 }
 
+/**
+ * Also origins of apps, such as capacitor://localhost or chrome-extension://…, of which `URL` says that they are opaque while
+ * browsers send them all the same (RFC 6454 section 6.2).
+ */
 const origin: Parse<string> = (value) => {
   const url = URL.parse(value)
-  if (!url || !/^https?:$/.test(url.protocol) || `${url.origin}/` !== url.href)
-    throw new Error('must hold origins such as https://chat.example, without a path')
-  return url.origin
+  const serialized = url && `${url.protocol}//${url.host}`
+  const isOrigin = url && url.host !== '' && url.href.replace(/\/$/, '') === serialized
+  if (!isOrigin || /[*%]/.test(url.host) || /^(file|blob|data|ws|wss|ftp):$/.test(url.protocol))
+    throw new Error(
+      'must hold origins such as https://chat.example or capacitor://localhost, without a path, each by its full name: no *',
+    )
+  return serialized
 }
 
 const databaseUrl: Parse<string> = (value) => {
@@ -186,7 +200,11 @@ export const settings = {
     ),
     secret: true,
   },
-  sessionCookie: setting('SESSION_COOKIE', cookieName, 'session', 'Name of the session cookie.'),
+  sessionCookie: optional(
+    'SESSION_COOKIE',
+    cookieName,
+    'Name of the session cookie. Default: `__Host-session` where `PUBLIC_URL` is https, which no other host can plant; else `session`.',
+  ),
   sessionSameSite: setting(
     'SESSION_SAMESITE',
     oneOf('lax', 'none'),
@@ -301,7 +319,12 @@ export const settings = {
     'sha256',
     '`fileChecksum` of new attachments; md5 for clients that expect 32 digits.',
   ),
-  fileUrlSeconds: setting('FILE_URL_SECONDS', whole(1, 7 * 86_400), '3600', 'How long a `file_url` works.'),
+  fileUrlSeconds: setting(
+    'FILE_URL_SECONDS',
+    whole(1, 7 * 86_400),
+    '3600',
+    'How long a `file_url` works, and up to a quarter longer: its end is rounded up, so that the same one is given for a while.',
+  ),
   shutdownGraceSeconds: setting(
     'SHUTDOWN_GRACE_SECONDS',
     whole(0, 86_400),
@@ -321,7 +344,7 @@ export const settings = {
   ),
   demo: optional(
     'DEMO',
-    flag,
-    'At start, make user 1, room 1 and message 1 and print a cookie, a token and curl lines. Default: true with the embedded Postgres.',
+    demo,
+    'At start, make user 1, room 1 and message 1 and print a cookie, a token, good for a day, and curl lines. Default: true with the embedded Postgres. In production `true` is refused; who means it says `even-in-production`.',
   ),
 }

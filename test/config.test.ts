@@ -89,9 +89,17 @@ const good: [Name, string, Config[Name]][] = [
   ['s3ConditionalWrites', 'false', false],
   ['dataDir', '/var/lib/stowage', '/var/lib/stowage'],
   ['urlSigningKey', 'k'.repeat(32), 'k'.repeat(32)],
+  ['urlSigningKeys', `${'k'.repeat(32)}, ${'l'.repeat(40)}`, ['k'.repeat(32), 'l'.repeat(40)]],
   ['sessionCookie', '__Host-session', '__Host-session'],
+  ['sessionSameSite', 'lax', 'lax'],
   ['corsOrigins', 'https://chat.example', ['https://chat.example']],
   ['corsOrigins', ' https://a.example/ ,http://b.example:81, ', ['https://a.example', 'http://b.example:81']],
+  ['corsOrigins', 'https://chat.example/, HTTPS://Chat.Example:443', ['https://chat.example', 'https://chat.example']],
+  [
+    'corsOrigins',
+    'capacitor://localhost,tauri://localhost, ionic://localhost,chrome-extension://abcdefghijklmnop',
+    ['capacitor://localhost', 'tauri://localhost', 'ionic://localhost', 'chrome-extension://abcdefghijklmnop'],
+  ],
   ['trustProxy', '10.0.0.0/8, 192.0.2.7, ::1, fd00::/8', ['10.0.0.0/8', '192.0.2.7', '::1', 'fd00::/8']],
   ['maxFileSize', '1', 1],
   ['maxFileSize', '1048576', 1_048_576],
@@ -111,6 +119,7 @@ const good: [Name, string, Config[Name]][] = [
   ['logLevel', 'silent', 'silent'],
   ['demo', 'true', true],
   ['demo', 'false', false],
+  ['demo', 'even-in-production', 'even-in-production'],
 ]
 
 t.test('what is taken', async (t) => {
@@ -137,11 +146,25 @@ const bad: [Name, string[], RegExp][] = [
   ['s3Checksums', ['sha256', 'crc32c'], /one of crc32, off/],
   ['s3ConditionalWrites', ['maybe', '2'], /one of true, false/],
   ['urlSigningKey', ['k'.repeat(31)], /at least 32 characters/],
+  ['urlSigningKeys', ['k'.repeat(31), `${'k'.repeat(32)},short`], /at least 32 characters/],
+  ['sessionSameSite', ['strict', 'None'], /one of lax, none/],
   ['sessionCookie', ['my session', 'a=b', 'a;b', 'käse'], /a cookie name/],
   [
     'corsOrigins',
     ['*', 'null', 'chat.example', 'https://chat.example/app', 'https://a.example, https://b.example?c', 'file:///a'],
     /origins such as/,
+  ],
+  [
+    'corsOrigins',
+    [
+      'https://*.example',
+      'capacitor://*',
+      'capacitor://',
+      'capacitor:localhost',
+      'capacitor://localhost/app',
+      'https://a@b.c',
+    ],
+    /each by its full name: no \*/,
   ],
   [
     'trustProxy',
@@ -159,7 +182,7 @@ const bad: [Name, string[], RegExp][] = [
   ['shutdownGraceSeconds', ['-1', '86401'], /from 0 to 86400/],
   ['shutdownWaitSeconds', ['-1', '3601'], /from 0 to 3600/],
   ['logLevel', ['verbose'], /one of fatal, error/],
-  ['demo', ['1'], /one of true, false/],
+  ['demo', ['1', 'yes'], /one of true, false, even-in-production/],
 ]
 
 t.test('what is refused, with the name of the setting and what it must be', async (t) => {
@@ -229,6 +252,49 @@ t.test('production falls back to nothing', async (t) => {
   t.match(problemsOf({ ...complete, S3_BUCKET: '' }), [/^S3_BUCKET is required/])
   t.match(problemsOf({ ...complete, PUBLIC_URL: 'files' }), [/^PUBLIC_URL must/], 'one that is wrong is told once')
   t.equal(readConfig({ NODE_ENV: 'test' }).production, false)
+})
+
+const production = {
+  NODE_ENV: 'production',
+  DATABASE_URL: 'postgres://stowage:hunter2@db/stowage',
+  S3_BUCKET: 'attachments',
+  PUBLIC_URL: 'https://files.example',
+  URL_SIGNING_KEY: 'k'.repeat(32),
+}
+
+t.test('secrets of the examples are refused', async (t) => {
+  const example = 'at-least-32-characters-of-randomness'
+  for (const name of ['URL_SIGNING_KEY', 'URL_SIGNING_KEYS'])
+    t.match(problemsOf({ [name]: example }), [new RegExp(`^${name} holds a secret of the examples.*openssl rand`)])
+  const inProduction = {
+    DATABASE_URL: 'postgres://stowage:secret@postgres.example:5432/stowage',
+    AWS_SECRET_ACCESS_KEY: 'stowage-secret',
+  }
+  const env = { AWS_ACCESS_KEY_ID: 'stowage', ...inProduction }
+  t.strictSame(problemsOf(env), [], 'on a laptop they are what the examples are for')
+  for (const [name, value] of Object.entries(inProduction)) {
+    const problems = problemsOf({ ...production, AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b', [name]: value })
+    t.match(problems, [new RegExp(`^${name} holds a secret of the examples`)])
+  }
+})
+
+t.test('the cookie is one that no other host can plant, where browsers allow it', async (t) => {
+  t.equal(readConfig({ PUBLIC_URL: 'https://files.example' }).sessionCookie, '__Host-session')
+  t.equal(readConfig({ PUBLIC_URL: 'http://files.example' }).sessionCookie, 'session')
+  t.equal(readConfig({ PUBLIC_URL: 'https://files.example', SESSION_COOKIE: 'sid' }).sessionCookie, 'sid')
+})
+
+t.test('a cookie for other sites needs https', async (t) => {
+  const env = { SESSION_SAMESITE: 'none' }
+  t.equal(readConfig({ ...env, PUBLIC_URL: 'https://files.example' }).sessionSameSite, 'none')
+  for (const PUBLIC_URL of ['', 'http://files.example'])
+    t.match(problemsOf({ ...env, PUBLIC_URL }), [/^SESSION_SAMESITE none needs https.*PUBLIC_URL/])
+})
+
+t.test('the demo prints credentials, and in production only for who says so', async (t) => {
+  t.match(problemsOf({ ...production, DEMO: 'true' }), [/^DEMO .*even-in-production/])
+  t.equal(readConfig({ ...production, DEMO: 'even-in-production' }).demo, 'even-in-production')
+  t.equal(readConfig({ ...production, DEMO: 'false' }).demo, false)
 })
 
 t.test('AWS keys come as a pair, or as three', async (t) => {

@@ -1,5 +1,5 @@
 import { and, eq, isNull, type SQL, sql } from 'drizzle-orm'
-import { type AttachmentRef, type FoundAttachment, findAttachment } from '../db/attachments.ts'
+import { type AttachmentRef, type FoundAttachment, findAttachment, type Standing } from '../db/attachments.ts'
 import type { Database } from '../db/client.ts'
 import { prepared } from '../db/prepared.ts'
 import { members, messages, rooms } from '../db/schema.ts'
@@ -10,27 +10,33 @@ import type { Principal } from './principal.ts'
 /** A room or message by its integer id (cookie API) or its string id (bearer API). */
 export type Ref = { id: number } | { publicId: string }
 
+/** An attachment as somebody sees it, and what they are in its room. */
+export interface SeenAttachment extends FoundAttachment {
+  standing: Standing
+}
+
 /**
  * The attachment, for a member of its room. To anybody else it does not exist.
  * @throws StowageError `not_found`
  */
-export async function readableAttachment(db: Database, ref: AttachmentRef, who: Principal): Promise<FoundAttachment> {
+export async function readableAttachment(db: Database, ref: AttachmentRef, who: Principal): Promise<SeenAttachment> {
   const found = await findAttachment(db, ref, who.userId)
   if (!found || found.standing === null) throw attachmentNotFound()
-  return found.attachment
+  return { ...found.attachment, standing: found.standing }
 }
 
 /**
- * The attachment, for those who may change or delete it: its uploader, the room's moderators and admin tokens.
+ * The attachment, for those who may change or delete it: its uploader, as long as they are in its room, the room's moderators
+ * and admin tokens.
  * @throws StowageError `forbidden` for other members of the room, `not_found` for anybody else
  */
-export async function changeableAttachment(db: Database, ref: AttachmentRef, who: Principal): Promise<FoundAttachment> {
+export async function changeableAttachment(db: Database, ref: AttachmentRef, who: Principal): Promise<SeenAttachment> {
   const found = await findAttachment(db, ref, who.userId)
   if (!found) throw attachmentNotFound()
   const { attachment, standing } = found
-  const may = attachment.uploaderId === who.userId || standing === 'moderator' || who.scopes.includes('admin')
-  if (may) return attachment
-  if (standing === null) throw attachmentNotFound()
+  const isAdmin = who.scopes.includes('admin')
+  if (standing === null && !isAdmin) throw attachmentNotFound()
+  if (isAdmin || attachment.uploaderId === who.userId || standing === 'moderator') return { ...attachment, standing }
   throw new StowageError('forbidden', 'Only the uploader or a moderator of the room may do this. Ask one of them.')
 }
 
@@ -43,7 +49,7 @@ export async function uploadableAttachment(
   ref: AttachmentRef,
   who: Principal,
   fileName: string,
-): Promise<FoundAttachment> {
+): Promise<SeenAttachment> {
   const attachment = await readableAttachment(db, ref, who)
   if (attachment.uploaderId !== who.userId)
     throw new StowageError('forbidden', 'Only the uploader may send the bytes of this attachment.')

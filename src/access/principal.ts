@@ -1,3 +1,4 @@
+import type { Clock } from '../db/clock.ts'
 import { StowageError } from '../errors.ts'
 
 export const allScopes = ['read', 'write', 'admin'] as const
@@ -11,6 +12,8 @@ export interface Principal {
   credentialId: number
   /** The end of that credential. */
   expiresAt: Date | null
+  /** The database's clock, as it was read with the credential. */
+  now: Clock
 }
 
 /** How the history names them. */

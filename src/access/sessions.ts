@@ -1,5 +1,6 @@
 import { and, eq, gt, isNull, or, sql } from 'drizzle-orm'
 import type { Database } from '../db/client.ts'
+import { clockFrom, databaseTime } from '../db/clock.ts'
 import { prepared } from '../db/prepared.ts'
 import { sessions, tokens, users } from '../db/schema.ts'
 import type { Principal, Scope } from './principal.ts'
@@ -13,20 +14,27 @@ export interface NewSession {
   scopes: readonly Scope[]
   /** The token it was exchanged for, which takes it along when it ends. */
   tokenId?: number
+  /** In {@link sessionSeconds} unless given. */
   expiresAt?: Date
 }
 
 /** Mints a cookie session for a user that is known. The secret is returned this once and kept nowhere. */
 export async function createSession(
   db: Database,
-  { userId, scopes, tokenId, expiresAt = new Date(Date.now() + sessionSeconds * 1000) }: NewSession,
+  { userId, scopes, tokenId, expiresAt }: NewSession,
 ): Promise<{ id: number; session: string; expiresAt: Date }> {
   const session = newSecret()
   const [row] = await db
     .insert(sessions)
-    .values({ sessionHash: hashSecret(session), userId, tokenId, scopes: [...scopes], expiresAt })
-    .returning({ id: sessions.id })
-  return { id: (row as { id: number }).id, session, expiresAt }
+    .values({
+      sessionHash: hashSecret(session),
+      userId,
+      tokenId,
+      scopes: [...scopes],
+      expiresAt: expiresAt ?? sql`now() + make_interval(secs => ${sessionSeconds})`,
+    })
+    .returning({ id: sessions.id, expiresAt: sessions.expiresAt })
+  return { ...(row as { id: number; expiresAt: Date }), session }
 }
 
 const liveSession = prepared((db) =>
@@ -36,6 +44,7 @@ const liveSession = prepared((db) =>
       userId: sessions.userId,
       scopes: sessions.scopes,
       expiresAt: sessions.expiresAt,
+      now: databaseTime,
     })
     .from(sessions)
     .innerJoin(users, eq(users.id, sessions.userId))
@@ -56,7 +65,7 @@ const liveSession = prepared((db) =>
 /** Whose session this is; `undefined` when it is unknown, expired or revoked, its token ended, or its user deleted. */
 export async function findSession(db: Database, session: string): Promise<Principal | undefined> {
   const [row] = await liveSession(db).execute({ hash: hashSecret(session) })
-  return row && { ...row, scopes: row.scopes as Scope[] }
+  return row && { ...row, scopes: row.scopes as Scope[], now: clockFrom(row.now) }
 }
 
 /** Ends a session. @returns false when there is none to end */

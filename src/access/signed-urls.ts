@@ -1,29 +1,50 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
+import { encodePathSegment } from '../percent-encoding.ts'
 
 export interface SignedFile {
   publicId: string
   fileName: string
   /** Unix seconds. */
   expires: number
+  /** How often the attachment had been renamed; 0 unless given. */
+  linkVersion?: number | undefined
 }
 
 /**
  * The address of a file that works without headers until it expires, ending in the file's name before the query:
- * `/files/:id/:filename?expires=…&signature=…`. Minted for each answer, never stored.
+ * `/files/:id/:filename?expires=…&signature=…`, with `&version=…` once it has been renamed. Minted for each answer, never stored.
  */
 export function signedFilePath(key: string, file: SignedFile): string {
-  const path = `/files/${file.publicId}/${encodeURIComponent(file.fileName)}`
-  return `${path}?expires=${file.expires}&signature=${signature(key, file)}`
+  const { expires, linkVersion = 0 } = file
+  const version = linkVersion === 0 ? '' : `&version=${linkVersion}`
+  return `${filePath(file)}?expires=${expires}${version}&signature=${signature(key, file)}`
 }
 
-/** Whether the signature was made for just this id, name and expiry. Whether it has expired is another question. */
-export function isSignatureOf(key: string, file: SignedFile, given: string): boolean {
-  const expected = Buffer.from(signature(key, file))
+/** The same address without what opens it, for whoever may know of the file and not read it. */
+export function filePath({ publicId, fileName }: Pick<SignedFile, 'publicId' | 'fileName'>): string {
+  return `/files/${publicId}/${encodePathSegment(fileName)}`
+}
+
+/** Whether the signature was made, with one of the keys, for just these fields. Whether it has expired is another question. */
+export function isSignatureOf(keys: readonly string[], file: SignedFile, given: string): boolean {
   const actual = Buffer.from(given)
-  return actual.length === expected.length && timingSafeEqual(actual, expected)
+  return keys.some((key) => {
+    const expected = Buffer.from(signature(key, file))
+    return actual.length === expected.length && timingSafeEqual(actual, expected)
+  })
 }
 
-/** HMAC-SHA-256 over id, expiry and name, in base64url. The name comes last and so cannot run into another field. */
-function signature(key: string, { publicId, fileName, expires }: SignedFile): string {
-  return createHmac('sha256', key).update(`${publicId}\n${expires}\n${fileName}`).digest('base64url')
+/**
+ * When a link that is made now ends, in Unix seconds: `seconds` from now, rounded up to a window of a quarter of that. So the
+ * same link is given for a while, and what a browser keeps of it is found again.
+ * @param now milliseconds since 1970, by the database's clock
+ */
+export function endOfLink(now: number, seconds: number): number {
+  const window = Math.max(1, Math.floor(seconds / 4))
+  return Math.ceil((Math.floor(now / 1000) + seconds) / window) * window
+}
+
+/** HMAC-SHA-256, in base64url. The name comes last, behind numbers, and so cannot run into another field. */
+function signature(key: string, { publicId, fileName, expires, linkVersion = 0 }: SignedFile): string {
+  return createHmac('sha256', key).update(`${publicId}\n${expires}\n${linkVersion}\n${fileName}`).digest('base64url')
 }

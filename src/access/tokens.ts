@@ -1,5 +1,6 @@
 import { and, eq, gt, isNull, or, sql } from 'drizzle-orm'
 import type { Database } from '../db/client.ts'
+import { clockFrom, databaseTime } from '../db/clock.ts'
 import { prepared } from '../db/prepared.ts'
 import { tokens, users } from '../db/schema.ts'
 import type { Principal, Scope } from './principal.ts'
@@ -27,7 +28,13 @@ export async function createToken(
 
 const liveToken = prepared((db) =>
   db
-    .select({ credentialId: tokens.id, userId: tokens.userId, scopes: tokens.scopes, expiresAt: tokens.expiresAt })
+    .select({
+      credentialId: tokens.id,
+      userId: tokens.userId,
+      scopes: tokens.scopes,
+      expiresAt: tokens.expiresAt,
+      now: databaseTime,
+    })
     .from(tokens)
     .innerJoin(users, eq(users.id, tokens.userId))
     .where(
@@ -44,7 +51,7 @@ const liveToken = prepared((db) =>
 /** Whose token this is; `undefined` when it is unknown, expired or revoked, or its user deleted. */
 export async function findToken(db: Database, token: string): Promise<Principal | undefined> {
   const [row] = await liveToken(db).execute({ hash: hashSecret(token) })
-  return row && { ...row, scopes: row.scopes as Scope[] }
+  return row && { ...row, scopes: row.scopes as Scope[], now: clockFrom(row.now) }
 }
 
 /** Ends a token, and with it the sessions it was exchanged for. @returns false when there is none to end */

@@ -1,6 +1,5 @@
-import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
+import { readOrCreateKey } from '../access/key-file.ts'
 import type { Config } from '../config.ts'
 import { openDatabase } from '../db/client.ts'
 import {
@@ -97,13 +96,5 @@ export function s3Options(config: Config): S3StoreOptions | undefined {
 
 /** `URL_SIGNING_KEY`, or else a key that is made once and kept under `DATA_DIR`, so that links outlive a restart. */
 export async function urlSigningKeyOf(config: Config): Promise<string> {
-  if (config.urlSigningKey !== undefined) return config.urlSigningKey
-  await mkdir(config.dataDir, { recursive: true })
-  const path = join(config.dataDir, 'url-signing-key')
-  try {
-    await writeFile(path, randomBytes(32).toString('hex'), { mode: 0o600, flag: 'wx' })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-  }
-  return readFile(path, 'utf8')
+  return config.urlSigningKey ?? (await readOrCreateKey(resolve(config.dataDir)))
 }

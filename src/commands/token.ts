@@ -1,6 +1,7 @@
 import { allScopes, type Scope } from '../access/principal.ts'
 import { createToken, revokeToken } from '../access/tokens.ts'
 import { putUsers } from '../chat/users.ts'
+import { readClock } from '../db/clock.ts'
 import { StowageError } from '../errors.ts'
 import { type Options, UsageError, userOption, wholeOption } from './usage.ts'
 import { withDatabase } from './with-database.ts'
@@ -11,12 +12,11 @@ const longestSeconds = 10 * 365 * 86_400
 export async function createTokenCommand(env: NodeJS.ProcessEnv, options: Options): Promise<void> {
   const userId = userOption(options)
   const scopes = scopesFrom(options.scope ?? 'read,write')
-  const expiresAt =
-    options['expires-in'] === undefined
-      ? null
-      : new Date(Date.now() + wholeOption('expires-in', options, longestSeconds) * 1000)
+  const seconds = options['expires-in'] === undefined ? undefined : wholeOption('expires-in', options, longestSeconds)
   await withDatabase(env, async (db) => {
     await putUsers(db, [userId])
+    const now = await readClock(db)
+    const expiresAt = seconds === undefined ? null : new Date(now() + seconds * 1000)
     const { token } = await createToken(db, { userId, scopes, expiresAt })
     console.log(token)
   })

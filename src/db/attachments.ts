@@ -3,6 +3,7 @@ import { alias } from 'drizzle-orm/pg-core'
 import { failpoint } from '../failpoints.ts'
 import { type AttachmentState, readyState } from '../lifecycle/states.ts'
 import { type Database, rowsOf } from './client.ts'
+import { databaseTime } from './clock.ts'
 import { prepared } from './prepared.ts'
 import { quoted } from './quoted.ts'
 import { attachments, members, messages, objects, rooms, transitions } from './schema.ts'
@@ -36,7 +37,7 @@ const idOf = { id: attachments.id, publicId: attachments.publicId }
 
 function selectOne(db: Database, by: keyof typeof idOf) {
   return db
-    .select({ ...record, objectKey: objects.key, moderator: members.moderator })
+    .select({ ...record, objectKey: objects.key, moderator: members.moderator, now: databaseTime })
     .from(attachments)
     .innerJoin(messages, eq(messages.id, attachments.messageId))
     .innerJoin(rooms, eq(rooms.id, attachments.roomId))
@@ -51,24 +52,27 @@ function selectOne(db: Database, by: keyof typeof idOf) {
 const oneById = prepared((db) => selectOne(db, 'id').prepare('attachment_by_id'))
 const oneByPublicId = prepared((db) => selectOne(db, 'publicId').prepare('attachment_by_public_id'))
 
-/** An attachment that is not deleted, and what `userId` is in its room. */
+/** An attachment that is not deleted, what `userId` is in its room, and when: milliseconds since 1970 by the database's clock. */
 export async function findAttachment(
   db: Database,
   ref: AttachmentRef,
   userId: number,
-): Promise<{ attachment: FoundAttachment; standing: Standing } | undefined> {
+): Promise<{ attachment: FoundAttachment; standing: Standing; now: number } | undefined> {
   const [row] =
     'id' in ref
       ? await oneById(db).execute({ ref: ref.id, userId })
       : await oneByPublicId(db).execute({ ref: ref.publicId, userId })
   if (row === undefined) return undefined
   const standing = row.moderator === null ? null : row.moderator ? 'moderator' : 'member'
-  return { attachment: { ...toRecord(row), objectKey: row.objectKey }, standing }
+  return { attachment: { ...toRecord(row), objectKey: row.objectKey }, standing, now: row.now }
 }
 
 /** An attachment that is not deleted, whoever asks: for signed URLs, which carry their own permission. */
-export async function findAttachmentForLink(db: Database, publicId: string): Promise<FoundAttachment | undefined> {
-  return (await findAttachment(db, { publicId }, nobody))?.attachment
+export async function findAttachmentForLink(
+  db: Database,
+  publicId: string,
+): Promise<{ attachment: FoundAttachment; now: number } | undefined> {
+  return findAttachment(db, { publicId }, nobody)
 }
 
 /** The id of no user. */
@@ -179,11 +183,11 @@ export async function findInState(
   return rowsOf(attachments, rows)
 }
 
-/** Gives an attachment another name. @returns `undefined` when it was deleted meanwhile */
+/** Gives an attachment another name, for which no link was ever made. @returns `undefined` when it was deleted meanwhile */
 export async function renameAttachment(db: Database, id: number, fileName: string): Promise<Attachment | undefined> {
   const [row] = await db
     .update(attachments)
-    .set({ fileName, modifiedAt: sql`now()` })
+    .set({ fileName, linkVersion: sql`${attachments.linkVersion} + 1`, modifiedAt: sql`now()` })
     .where(and(eq(attachments.id, id), isNull(attachments.deletedAt)))
     .returning()
   return row

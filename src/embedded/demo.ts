@@ -1,26 +1,30 @@
 import { fileURLToPath } from 'node:url'
-import { allScopes } from '../access/principal.ts'
 import { createSession } from '../access/sessions.ts'
 import { createToken } from '../access/tokens.ts'
 import { putMessage } from '../chat/messages.ts'
 import { putRoom } from '../chat/rooms.ts'
 import type { Config } from '../config.ts'
 import type { Database } from '../db/client.ts'
+import { readClock } from '../db/clock.ts'
 import type { App } from '../http/app.ts'
 import { publicUrlOf } from '../http/plugins/public-url.ts'
 
 /** A file that is there wherever Stowage runs. */
 const sample = fileURLToPath(new URL('../../README.md', import.meta.url))
 
+const day = 86_400_000
+
 /**
- * Makes user 1, room 1 and message 1, unless they are there, with a new session and a new token, and writes the commands
+ * Makes user 1, room 1 and message 1, unless they are there, with a new session and a new token, both good for a day, and writes the commands
  * that try both APIs, to be pasted into a shell as they are.
  */
 export async function demoText(app: App, db: Database, config: Config): Promise<string> {
   await putRoom(db, 1, { memberIds: [1], moderatorIds: [] })
   await putMessage(db, 1, { roomId: 1, authorId: 1 })
-  const { session } = await createSession(db, { userId: 1, scopes: ['read', 'write'] })
-  const { token } = await createToken(db, { userId: 1, scopes: allScopes, expiresAt: null })
+  const now = await readClock(db)
+  const credential = { userId: 1, scopes: ['read', 'write'], expiresAt: new Date(now() + day) } as const
+  const { session } = await createSession(db, credential)
+  const { token } = await createToken(db, credential)
   const url = publicUrlOf(app, config)()
   const sent = quoted(sample)
   const upload = (field: string) => quoted(`${field}=@"${sample}"`)

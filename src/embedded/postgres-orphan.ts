@@ -1,5 +1,7 @@
+import { readlinkSync } from 'node:fs'
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { inheritedName } from './postgres-paths.ts'
 import { commandLine, identifyProcess, waitForEnd } from './postgres-process.ts'
 
 /** How long a fast shutdown may take, in milliseconds: it writes a checkpoint. */
@@ -13,7 +15,17 @@ export async function readPostmasterPid(cluster: string): Promise<number | undef
 
 /** Whether `pid` is the Postgres of exactly this cluster, and not another process that got its number. */
 export function isPostgresOf(cluster: string, pid: number): boolean {
-  return commandLine(pid).includes(` -D ${cluster} `)
+  const line = commandLine(pid)
+  return line.includes(` -D ${cluster} `) || (line.includes(` -D ${inheritedName(0)} `) && folderOf(pid) === cluster)
+}
+
+/** Where a process works: Postgres in its cluster, by whatever name it was told of it. */
+function folderOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`)
+  } catch {
+    return undefined
+  }
 }
 
 /**

@@ -12,7 +12,8 @@ import { takeLock } from './postgres-lock.ts'
 import { openPostgresLog } from './postgres-log.ts'
 import { stopOrphan } from './postgres-orphan.ts'
 import { identifyProcess } from './postgres-process.ts'
-import { postgresUser, requireReachable } from './postgres-user.ts'
+import { findPrograms } from './postgres-programs.ts'
+import { postgresUser } from './postgres-user.ts'
 
 /** What the supervisor tells Stowage: progress, then the URL, or the reason why it ends. */
 export type SupervisorMessage = { log: string } | { ready: string } | { failed: string }
@@ -25,11 +26,8 @@ const abandoned = new Promise<void>((resolve) => {
   if (!process.connected) resolve()
 })
 
-// The library stops Postgres at the first signal. Here only the channel decides, because Stowage may be draining.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  process.removeAllListeners(signal)
-  process.on(signal, () => {})
-}
+// Only the channel decides, because Stowage may be draining.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {})
 
 process.on('uncaughtException', fail)
 await supervise().catch(fail)
@@ -50,9 +48,9 @@ async function supervise(): Promise<void> {
 
 async function run(): Promise<void> {
   const user = postgresUser()
-  if (user) requireReachable(user, directory)
+  const programs = await findPrograms({ user, log })
   const postgresLog = openPostgresLog(join(directory, 'postgres.log'))
-  const cluster = await startCluster({ directory, user, postgresLog, log })
+  const cluster = await startCluster({ directory, programs, user, postgresLog, log })
   const connection = join(directory, 'postgres.json')
   try {
     await publish(connection, cluster)

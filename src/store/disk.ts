@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, open, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, open, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { addAbortSignal, type Readable } from 'node:stream'
 import { StowageError } from '../errors.ts'
-import { removeFile, sizeOfFile, storeFile } from './disk/file.ts'
+import { fileMode, folderMode, removeFile, sizeOfFile, storeFile } from './disk/file.ts'
 import { listFiles } from './disk/list.ts'
 import { readFileRange } from './disk/read.ts'
 import type { ByteRange, ObjectStore } from './object-store.ts'
@@ -15,7 +15,7 @@ import { noSuchObject, notAnswered } from './unavailable.ts'
  */
 export async function openDiskStore(directory: string): Promise<ObjectStore> {
   const root = resolve(directory, 'objects')
-  await mkdir(root, { recursive: true }).catch((error) => refuseFolder(root, error))
+  await makeRoot(root).catch((error) => refuseFolder(root, error))
   const pathOf = (key: string) => {
     const name = key.slice(key.lastIndexOf('/') + 1)
     return join(root, name.slice(0, 2), key.replaceAll('/', '-'))
@@ -33,6 +33,17 @@ export async function openDiskStore(directory: string): Promise<ObjectStore> {
     check: () => probe(root),
     async close() {},
   }
+}
+
+/**
+ * Nobody else on the machine may look in, whatever umask this process has. Closing the root closes also what was stored with
+ * wider modes; a root of somebody else's keeps those that its owner gave it.
+ */
+async function makeRoot(root: string): Promise<void> {
+  await mkdir(root, { recursive: true, mode: folderMode })
+  await chmod(root, folderMode).catch((error) => {
+    if (error.code !== 'EPERM') throw error
+  })
 }
 
 async function openFile(path: string, range: ByteRange | undefined, signal: AbortSignal): Promise<Readable> {
@@ -55,7 +66,7 @@ async function openFile(path: string, range: ByteRange | undefined, signal: Abor
 async function probe(root: string): Promise<void> {
   const path = join(root, `check-${randomUUID()}`)
   try {
-    await writeFile(path, 'Stowage', { flag: 'wx' })
+    await writeFile(path, 'Stowage', { flag: 'wx', mode: fileMode })
     await rm(path)
   } catch (error) {
     refuseFolder(root, error)

@@ -43,6 +43,8 @@ t.test('images and files', async (t) => {
   const minioCompose = parse(await readFile(join(repository, 'minio.compose.yml'), 'utf8'))
   t.equal(minio.image, minioCompose.services.minio.image)
   t.equal(bucket.image, minioCompose.services.bucket.image)
+  for (const image of [minio.image, bucket.image])
+    t.match(image, /^quay\.io\/minio\/\w+:RELEASE\./, 'Docker Hub has none')
   t.match([nginx.image, postgres.image], [/:\d+\.\d+/, /:18$/])
   const { context, dockerfile } = stowage.build
   await t.resolves(access(join(repository, 'deploy', context, dockerfile)))

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import type { Test } from 'tap'
 import { parse, parseAllDocuments } from 'yaml'
+import { type ConfigError, readConfig } from '../../src/config.ts'
 import { settings } from '../../src/settings.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: whatever a file of deploy/ says
@@ -31,6 +32,16 @@ export function checkSettings(t: Test, environment: Record<string, unknown>): vo
   for (const [name, value] of Object.entries(environment)) {
     t.ok(known.has(name), `${name} is a setting`)
     if (!String(value).includes('${')) t.doesNotThrow(() => known.get(name)?.parse(String(value)), `${name}=${value}`)
+  }
+}
+
+/** What keeps these settings from starting, a line each. */
+export function problemsOf(env: NodeJS.ProcessEnv): string[] {
+  try {
+    readConfig(env)
+    return []
+  } catch (error) {
+    return (error as ConfigError).problems
   }
 }
 

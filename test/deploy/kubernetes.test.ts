@@ -7,6 +7,7 @@ import {
   mostMemory,
   parseEnv,
   parseYamls,
+  problemsOf,
   readDeploy,
   readYaml,
   skipWithoutTool,
@@ -23,6 +24,16 @@ const scrubPod = scrub.spec.jobTemplate.spec.template.spec
 t.test('settings there are, and all that production asks for', async (t) => {
   checkSettings(t, { ...settings, ...secret })
   t.hasProps({ ...settings, ...secret }, ['DATABASE_URL', 'S3_BUCKET', 'PUBLIC_URL', 'URL_SIGNING_KEY'])
+})
+
+t.test('its secrets are refused as long as they are those of the example', async (t) => {
+  const problems = problemsOf({ ...settings, ...secret, NODE_ENV: 'production' })
+  for (const name of ['DATABASE_URL', 'URL_SIGNING_KEY', 'AWS_SECRET_ACCESS_KEY'])
+    t.ok(
+      problems.some((problem) => problem.startsWith(`${name} holds a secret of the examples`)),
+      name,
+    )
+  t.equal(problems.length, 3)
 })
 
 t.test('numbers that belong together', async (t) => {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { makeFolder, runCommand } from '../commands/stowage.ts'
 import { skipWithout } from '../e2e/clients/needed.ts'
+import { uploadFile } from '../e2e/serving.ts'
 import { skipWithoutS3 } from '../support/bucket.ts'
 import { nginxArgs, nginxMain, nginxSite, startNginx } from '../support/servers/nginx.ts'
 import { until } from '../support/until.ts'
@@ -37,6 +38,23 @@ t.test('in front of two replicas', { skip: skip || skipWithoutS3 }, async (t) =>
   const log = (name: string) => readFile(join(behind.directory, name), 'utf8')
   clientsNoticeNothing(t, behind)
   restartsUnnoticed(t, behind)
+
+  t.test('files come as Stowage sends them, whatever nginx.conf sets for all sites', async (t) => {
+    t.match(await readFile(join(behind.directory, 'nginx.conf'), 'utf8'), /gzip on;/)
+    const { url, cookie } = behind.place
+    const text = 'a line that compresses well\n'.repeat(5000)
+    const id = await uploadFile(behind.place, cookie, 'lines.txt', Buffer.from(text))
+    const address = `${url}/api/v1/attachments/${id}/lines.txt`
+    const get = (headers: Record<string, string>) =>
+      fetch(address, { headers: { cookie, 'accept-encoding': 'gzip', ...headers } })
+    const { headers } = await get({})
+    t.equal(headers.get('content-encoding'), null)
+    t.equal(headers.get('content-length'), String(text.length))
+    t.equal(headers.get('accept-ranges'), 'bytes')
+    t.match(headers.get('etag'), /^"/, 'strong')
+    const part = await get({ range: 'bytes=5-9', 'if-range': headers.get('etag') ?? '' })
+    t.match([part.status, await part.text()], [206, text.slice(5, 10)])
+  })
 
   t.test('of all that nothing was on its disk', async (t) => {
     t.notMatch(await log('error.log'), /buffered to a temporary file/)

@@ -1,11 +1,14 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { appendFile, chmod, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { appendFile, chmod, cp, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
 import { connectOrStartEmbeddedPostgres, startEmbeddedPostgres } from '../../src/embedded/postgres.ts'
 import { identifyProcess, isRunning, type ProcessIdentity } from '../../src/embedded/postgres-process.ts'
+import { findPrograms } from '../../src/embedded/postgres-programs.ts'
+import { postgresUser, type SystemUser } from '../../src/embedded/postgres-user.ts'
 import { until } from '../support/until.ts'
 import { readPostgresPid, readSupervisorPid, startHolder } from './holder.ts'
 
@@ -238,10 +241,64 @@ t.test('says why it does not start', async (t) => {
   await t.rejects(startEmbeddedPostgres({ directory }), { message: /postgres\.password is missing/ })
 })
 
-t.test('under root, a directory that Postgres cannot enter is named', { skip: !isRoot }, async (t) => {
-  const closed = await mkdtemp(join(tmpdir(), 'stowage-embedded-'))
-  t.teardown(() => rm(closed, { recursive: true }))
-  await t.rejects(startEmbeddedPostgres({ directory: join(closed, 'data') }), {
-    message: new RegExp(`cannot enter ${closed},.*DATA_DIR.*chmod o\\+x ${closed}`),
-  })
+t.test(
+  'under root, in a folder that Postgres cannot enter',
+  { skip: !isRoot || !existsSync('/proc/self/fd') },
+  async (t) => {
+    const closed = await mkdtemp(join(tmpdir(), 'stowage-embedded-'))
+    t.teardown(() => rm(closed, { recursive: true, force: true, maxRetries: 20 }))
+    const directory = join(closed, 'data')
+
+    await t.test('it starts, and keeps state between starts', async (t) => {
+      const first = await start(t, directory)
+      await query(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer')
+      t.match(await query(first.url, 'SELECT pg_reload_conf() AS done'), [{ done: true }])
+      await first.stop()
+      const second = await start(t, directory)
+      t.match(await query(second.url, 'SELECT answer FROM kept'), [{ answer: 42 }])
+      const guest = await connectOrStartEmbeddedPostgres({ directory })
+      t.equal(guest.url, second.url, 'a second terminal finds it')
+      await second.stop()
+      t.equal((await stat(closed)).mode & 0o777, 0o700, 'and the folder is as closed as before')
+    })
+
+    await t.test('an orphan is stopped, and only that of this folder', async (t) => {
+      const other = await mkdtemp(join(tmpdir(), 'stowage-embedded-'))
+      t.teardown(() => rm(other, { recursive: true, force: true, maxRetries: 20 }))
+      const bystander = await start(t, join(other, 'data'))
+      const holder = startHolder(t, directory)
+      await holder.nextLine()
+      const orphan = identify(await readPostgresPid(directory))
+      process.kill(holder.process.pid, 'SIGSTOP')
+      process.kill(await readSupervisorPid(directory), 'SIGKILL')
+      await holder.kill()
+      t.ok(isRunning(orphan), 'Postgres goes on alone')
+      const second = await start(t, directory)
+      t.notOk(isRunning(orphan))
+      t.match(await query(second.url, 'SELECT answer FROM kept'), [{ answer: 42 }])
+      t.match(await query(bystander.url, 'SELECT 1 AS one'), [{ one: 1 }])
+    })
+  },
+)
+
+t.test('programs that another user cannot get at are copied, once', { skip: !isRoot }, async (t) => {
+  const parent = await mkdtemp(join(tmpdir(), 'stowage-embedded-'))
+  await chmod(parent, 0o711)
+  t.teardown(() => rm(parent, { recursive: true, force: true }))
+  const [cache, closed] = [join(parent, 'cache'), join(parent, 'closed')]
+  const user = postgresUser() as SystemUser
+  const said: string[] = []
+  const options = { user, cache, log: (message: string) => void said.push(message) }
+  const reachable = await findPrograms(options)
+  t.strictSame([existsSync(cache), said], [false, []], 'what can be reached is run where it is')
+
+  await mkdir(closed, { mode: 0o700 })
+  await cp(join(reachable.postgres, '..', '..'), join(closed, 'native'), { recursive: true, verbatimSymlinks: true })
+  const inClosed = { ...options, folder: join(closed, 'native') }
+  const found = await Promise.all([findPrograms(inClosed), findPrograms(inClosed)])
+  t.strictSame(found[0], found[1], 'also when two start at once')
+  t.match(await readdir(cache), [/^postgres-18/])
+  const { status, stdout } = spawnSync(found[0].postgres, ['--version'], { ...user, cwd: '/', encoding: 'utf8' })
+  t.match({ status, stdout }, { status: 0, stdout: /PostgreSQL/ })
+  t.match(said, [/copying Postgres to/])
 })

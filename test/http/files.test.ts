@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { signedFilePath } from '../../src/access/signed-urls.ts'
-import { startTestServer } from '../support/server.ts'
+import { isSignatureOf, signedFilePath } from '../../src/access/signed-urls.ts'
+import { startTestServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/until.ts'
 import { attach, isBearerError, readJson, send } from './bearer-api/requests.ts'
 
@@ -122,4 +122,115 @@ t.test('a name in normal form D finds the file', async (t) => {
   const decomposed = file_url.replace(encodeURIComponent('é'), encodeURIComponent('é'.normalize('NFD')))
   t.not(decomposed, file_url)
   t.equal((await fetch(decomposed)).status, 200)
+})
+
+t.test('a name that comes back revives no link', async (t) => {
+  const server = await startTestServer(t, { store: 'disk' })
+  const headers = await server.bearer(2)
+  const { id, file_url: first } = await attach(server, headers, new File(['x'], 'plan.txt'))
+  const rename = async (filename: string) =>
+    (await readJson(await send(server, 'PUT', `/v1/attachments/${id}`, headers, { filename }))).file_url
+  const second = await rename('other.txt')
+  const third = await rename('plan.txt')
+  for (const [what, dead] of Object.entries({ first, second }))
+    await isBearerError(t, await fetch(dead), 404, 'not_found_error', what)
+  t.equal(await (await fetch(third)).text(), 'x')
+  const again = await readJson(await send(server, 'GET', `/v1/attachments/${id}`, headers))
+  t.equal(again.file_url, third, 'the same link is given for a while')
+  const forged = first.replace('&signature', '&version=2&signature')
+  await isBearerError(t, await fetch(forged), 403, 'permission_error', 'a version that was not signed')
+
+  const { attachmentId } = await ownAttachment(server, id)
+  const patched = await fetch(`${server.url}/api/v1/attachments/${attachmentId}`, {
+    method: 'PATCH',
+    headers: { ...(await server.cookie(2)), 'content-type': 'application/json' },
+    body: JSON.stringify({ fileName: 'plan.txt' }),
+  })
+  t.equal(patched.status, 200)
+  await isBearerError(t, await fetch(third), 404, 'not_found_error', 'renamed through the other API')
+})
+
+async function ownAttachment({ db }: TestServer, publicId: string): Promise<{ attachmentId: number }> {
+  const [row] = await db.execute<{ id: string }>(sql`select id from attachments where public_id = ${publicId}`)
+  return { attachmentId: Number(row?.id) }
+}
+
+t.test('who may not read gets no link that opens', async (t) => {
+  const server = await startTestServer(t, { store: 'disk' })
+  const conversation = { conversation_id: '1' }
+  const writer = await server.bearer(2, ['write'])
+  const created = await attach(server, writer, new File(['x'], 'a (1).txt'), conversation)
+  t.equal(created.file_url, `${server.url.replace('127.0.0.1', 'localhost')}/files/${created.id}/a%20%281%29.txt`)
+  await isBearerError(t, await fetch(created.file_url), 403, 'permission_error', 'a token that only writes')
+  const rename = (headers: Record<string, string>, filename: string) =>
+    send(server, 'PUT', `/v1/attachments/${created.id}`, headers, { filename })
+  const renamed = await readJson(await rename(writer, 'b.txt'))
+  t.notMatch(renamed.file_url, 'signature')
+
+  const outsideAdmin = await readJson(await rename(await server.bearer(77, ['read', 'write', 'admin']), 'c.txt'))
+  t.notMatch(outsideAdmin.file_url, 'signature', 'an admin who is not in the room may rename, and not read')
+
+  const uploader = await server.bearer(2)
+  t.match((await readJson(await rename(uploader, 'd.txt'))).file_url, 'signature')
+  await server.db.execute(sql`delete from members where user_id = 2 and room_id = 1`)
+  const path = `/v1/attachments/${created.id}`
+  for (const [method, body] of [['GET'], ['PUT', { filename: 'e.txt' }], ['PUT', {}], ['DELETE']] as const)
+    await isBearerError(t, await send(server, method, path, uploader, body), 404, 'not_found_error', `left: ${method}`)
+  const { attachmentId } = await ownAttachment(server, created.id)
+  for (const method of ['GET', 'PATCH', 'DELETE']) {
+    const headers = { ...(await server.cookie(2)), 'content-type': 'application/json' }
+    const body = method === 'PATCH' ? '{"fileName":"f.txt"}' : undefined
+    const response = await fetch(`${server.url}/api/v1/attachments/${attachmentId}`, {
+      method,
+      headers,
+      body: body ?? null,
+    })
+    t.equal(response.status, 404, `left: ${method} with the cookie`)
+  }
+  t.strictSame(await server.states(), { ReadyForDownloadFromServerToClient: 1 })
+})
+
+t.test('replicas whose clocks differ agree on when a link ends', async (t) => {
+  const server = await startTestServer(t, { store: 'disk' })
+  const headers = await server.bearer(2)
+  const { id, file_url } = await attach(server, headers)
+  const realNow = Date.now
+  t.teardown(() => {
+    Date.now = realNow
+  })
+  for (const minutes of [-70, 70]) {
+    Date.now = () => realNow() + minutes * 60_000
+    t.equal((await fetch(file_url)).status, 200, `${minutes} minutes off: a link of another replica`)
+    const its = (await readJson(await send(server, 'GET', `/v1/attachments/${id}`, headers))).file_url
+    const lasts = Number(new URL(its).searchParams.get('expires')) - realNow() / 1000
+    t.ok(lasts > 3590 && lasts < 4510, `${minutes} minutes off: its own link lasts ${lasts} s`)
+    const token = await send(server, 'POST', '/v1/tokens', await server.bearer(1, ['admin']), {
+      userId: 2,
+      expiresInSeconds: 60,
+    })
+    const { expires_at } = (await token.json()) as { expires_at: number }
+    t.ok(Math.abs(expires_at - realNow() / 1000 - 60) < 5, `${minutes} minutes off: so do its tokens`)
+  }
+})
+
+t.test('the links of an earlier key work as long as it is named', async (t) => {
+  const earlier = 'e'.repeat(32)
+  for (const [env, status] of [
+    [{ URL_SIGNING_KEYS: earlier }, 200],
+    [{}, 403],
+  ] as const) {
+    const server = await startTestServer(t, { store: 'disk', env })
+    const { id, file_url } = await attach(server, await server.bearer(2))
+    const path = signedFilePath(earlier, { publicId: id, fileName: 'hello.txt', expires: now() + 60 })
+    t.equal((await fetch(server.url + path)).status, status)
+    t.equal((await fetch(file_url)).status, 200)
+    t.notOk(
+      isSignatureOf(
+        [earlier],
+        { publicId: id, fileName: 'hello.txt', expires: Number(new URL(file_url).searchParams.get('expires')) },
+        new URL(file_url).searchParams.get('signature') ?? '',
+      ),
+      'new links are signed with the new one',
+    )
+  }
 })

@@ -94,7 +94,7 @@ export async function startTestServer(
     async cookie(userId) {
       await putUsers(db, [userId])
       const { session } = await createSession(db, { userId, scopes: ['read', 'write'] })
-      return { cookie: `session=${session}` }
+      return { cookie: `${config.sessionCookie}=${session}` }
     },
     async bearer(userId, scopes = ['read', 'write']) {
       await putUsers(db, [userId])

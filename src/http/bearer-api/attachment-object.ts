@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox'
-import { signedFilePath } from '../../access/signed-urls.ts'
-import type { AttachmentRecord } from '../../db/attachments.ts'
+import type { Principal } from '../../access/principal.ts'
+import { endOfLink, filePath, signedFilePath } from '../../access/signed-urls.ts'
+import type { AttachmentRecord, Standing } from '../../db/attachments.ts'
 import type { Deps } from '../../deps.ts'
 import type { ReadyAttachment } from '../../lifecycle/serve.ts'
 
@@ -15,20 +16,35 @@ export const AttachmentObject = Type.Object({
   created_at: Type.Integer({ description: 'Unix time in seconds' }),
 })
 
-/** With a `file_url` minted now. */
+/** Whom the object is for: what they are in its room decides what their link opens. */
+export interface Reader {
+  principal: Principal
+  standing: Standing
+}
+
+/** With a `file_url` minted now. For whoever may not read the file it is there too, unsigned: it opens nothing. */
 export function attachmentObject(
-  { config, publicUrl, urlSigningKey }: Pick<Deps, 'config' | 'publicUrl' | 'urlSigningKey'>,
+  deps: Pick<Deps, 'config' | 'publicUrl' | 'urlSigningKey'>,
   attachment: ReadyAttachment<AttachmentRecord>,
+  { principal, standing }: Reader,
 ): Static<typeof AttachmentObject> {
-  const { publicId, fileName } = attachment
-  const expires = Math.floor(Date.now() / 1000) + config.fileUrlSeconds
+  const mayRead = standing !== null && principal.scopes.includes('read')
   return {
-    id: publicId,
+    id: attachment.publicId,
     message_id: attachment.messagePublicId,
-    filename: fileName,
-    file_url: `${publicUrl()}${signedFilePath(urlSigningKey, { publicId, fileName, expires })}`,
+    filename: attachment.fileName,
+    file_url: `${deps.publicUrl()}${mayRead ? linkTo(deps, attachment, principal) : filePath(attachment)}`,
     file_type: attachment.contentType,
     file_size: attachment.fileSize,
     created_at: Math.floor(attachment.createdAt.getTime() / 1000),
   }
+}
+
+function linkTo(
+  { config, urlSigningKey }: Pick<Deps, 'config' | 'urlSigningKey'>,
+  { publicId, fileName, linkVersion }: AttachmentRecord,
+  { now }: Principal,
+): string {
+  const expires = endOfLink(now(), config.fileUrlSeconds)
+  return signedFilePath(urlSigningKey, { publicId, fileName, expires, linkVersion })
 }

@@ -36,7 +36,7 @@ export function createAttachmentRoute(app: App, deps: Deps): void {
     )
     const found = uploaded && (await findAttachment(deps.db, { id: uploaded.id }, who.userId))
     if (!found) throw new StowageError('conflict', 'The attachment was deleted as soon as it was ready.')
-    const created = attachmentObject(deps, requireReady(found.attachment))
+    const created = attachmentObject(deps, requireReady(found.attachment), { principal: who, standing: found.standing })
     return reply.code(201).header('location', `${deps.publicUrl()}/v1/attachments/${created.id}`).send(created)
   })
 }

@@ -12,9 +12,10 @@ const schema = { params: Type.Object({ id: PathPart }), response: { 200: Attachm
 
 /** `GET /attachments/:id` */
 export function getAttachmentRoute(app: App, deps: Deps): void {
-  app.get('/attachments/:id', { schema }, async (request) => {
-    requireScope(request.principal, 'read')
-    const ref = { publicId: publicId(request.params.id, 'Attachment') }
-    return attachmentObject(deps, requireReady(await readableAttachment(deps.db, ref, request.principal)))
+  app.get('/attachments/:id', { schema }, async ({ params, principal }) => {
+    requireScope(principal, 'read')
+    const ref = { publicId: publicId(params.id, 'Attachment') }
+    const attachment = requireReady(await readableAttachment(deps.db, ref, principal))
+    return attachmentObject(deps, attachment, { principal, standing: attachment.standing })
   })
 }

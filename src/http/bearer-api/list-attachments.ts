@@ -39,7 +39,11 @@ export function listAttachmentsRoute(app: App, deps: Deps): void {
     const after = await cursor(deps, 'starting_after', starting_after, principal)
     const before = await cursor(deps, 'ending_before', ending_before, principal)
     const { page, hasMore } = await listReadyPage(db, { userId: principal.userId, roomId, limit, after, before })
-    return { has_more: hasMore, data: page.map((attachment) => attachmentObject(deps, requireReady(attachment))) }
+    const reader = { principal, standing: 'member' } as const
+    return {
+      has_more: hasMore,
+      data: page.map((attachment) => attachmentObject(deps, requireReady(attachment), reader)),
+    }
   })
 }
 

@@ -24,7 +24,8 @@ export function updateAttachmentRoute(app: App, deps: Deps): void {
     requireScope(principal, 'write')
     const ref = { publicId: publicId(params.id, 'Attachment') }
     const current = requireReady(await changeableAttachment(deps.db, ref, principal))
-    if (body.filename === undefined) return attachmentObject(deps, current)
-    return attachmentObject(deps, requireReady(await rename(deps, current, body.filename)))
+    const reader = { principal, standing: current.standing }
+    if (body.filename === undefined) return attachmentObject(deps, current, reader)
+    return attachmentObject(deps, requireReady(await rename(deps, current, body.filename)), reader)
   })
 }

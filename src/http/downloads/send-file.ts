@@ -8,6 +8,7 @@ import type { ByteRange } from '../../store/object-store.ts'
 import { evaluateConditions, rangeOf, type Validators } from './conditions.ts'
 import { contentDisposition } from './content-disposition.ts'
 import { sendBytes } from './send-bytes.ts'
+import { sentType } from './sent-type.ts'
 
 export interface SendOptions {
   /** Which sites may embed the file: those of the chat, or, for a link that is its own permission, any. */
@@ -36,7 +37,8 @@ export async function sendFile(
   const always = {
     etag: validators.etag,
     'last-modified': validators.lastModified.toUTCString(),
-    'cache-control': 'private',
+    // Kept, and asked about each time: what was deleted is gone from there too.
+    'cache-control': 'private, no-cache',
   }
   if (outcome === 'not_modified') return reply.code(304).headers(always).send()
 
@@ -89,7 +91,7 @@ function sizeOf({ fileSize }: ReadyAttachment, range: ByteRange | undefined): nu
 function representation(attachment: ReadyAttachment, range: ByteRange | undefined): Record<string, string> {
   const { fileName, fileSize, contentType, fileChecksum, fileChecksumAlgorithm } = attachment
   return {
-    'content-type': contentType,
+    'content-type': sentType(contentType),
     'content-length': String(sizeOf(attachment, range)),
     'content-disposition': contentDisposition(fileName),
     'accept-ranges': 'bytes',

@@ -1,6 +1,6 @@
-import { Type } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { attachmentNotFound } from '../../access/membership.ts'
-import { isSignatureOf } from '../../access/signed-urls.ts'
+import { isSignatureOf, type SignedFile } from '../../access/signed-urls.ts'
 import { findAttachmentForLink } from '../../db/attachments.ts'
 import type { Deps } from '../../deps.ts'
 import { StowageError } from '../../errors.ts'
@@ -13,8 +13,14 @@ import { PathPart, QueryText } from '../schema-types.ts'
 
 const schema = {
   params: Type.Object({ id: PathPart, fileName: PathPart }),
-  querystring: Type.Object({ expires: Type.Optional(QueryText), signature: Type.Optional(QueryText) }),
+  querystring: Type.Object({
+    expires: Type.Optional(QueryText),
+    version: Type.Optional(QueryText),
+    signature: Type.Optional(QueryText),
+  }),
 }
+
+type AskedFile = Static<typeof schema.params> & Static<typeof schema.querystring>
 
 /** `GET` and `HEAD /files/:id/:fileName`: the bytes, for whoever holds a `file_url` that has not expired. */
 export function getFileRoute(app: App, deps: Deps): void {
@@ -24,30 +30,35 @@ export function getFileRoute(app: App, deps: Deps): void {
     schema,
     async handler(request, reply) {
       const { id, fileName } = request.params
-      requireSignature(deps, { id, fileName, ...request.query })
-      const attachment = await findAttachmentForLink(deps.db, publicId(id, 'Attachment'))
-      if (!attachment) throw attachmentNotFound()
+      const link = requireSignature(deps, { id, fileName, ...request.query })
+      const found = await findAttachmentForLink(deps.db, publicId(id, 'Attachment'))
+      if (!found) throw attachmentNotFound()
+      const { attachment, now } = found
+      requireNotOver(link, now)
+      if (attachment.linkVersion !== link.linkVersion) throw attachmentNotFound()
       return sendFile(deps, request, reply, downloadable(attachment, fileName), { embeddable: 'cross-origin' })
     },
   })
 }
 
-/** Checked before anything is looked up, so that a bad link tells nothing of what exists. */
+/** Checked before anything is looked up, so that a bad link tells nothing of what exists. @throws StowageError `forbidden` */
 function requireSignature(
-  { urlSigningKey }: Deps,
-  {
-    id,
-    fileName,
-    expires = '',
-    signature = '',
-  }: { id: string; fileName: string; expires?: string; signature?: string },
-): void {
-  const file = { publicId: id, fileName: normalFormOf(fileName) ?? '', expires: Number(expires) }
-  if (!/^\d{1,12}$/.test(expires) || !isSignatureOf(urlSigningKey, file, signature))
+  { urlSigningKey, config }: Deps,
+  { id, fileName, expires = '', version = '0', signature = '' }: AskedFile,
+): Required<SignedFile> {
+  const linkVersion = Number(version)
+  const file = { publicId: id, fileName: normalFormOf(fileName) ?? '', expires: Number(expires), linkVersion }
+  const isNumbers = /^\d{1,12}$/.test(expires) && /^\d{1,10}$/.test(version)
+  if (!isNumbers || !isSignatureOf([urlSigningKey, ...config.urlSigningKeys], file, signature))
     throw new StowageError(
       'forbidden',
       'This link was changed or cut short. Ask for the attachment again to get a new one.',
     )
-  if (file.expires * 1000 < Date.now())
+  return file
+}
+
+/** @param now milliseconds since 1970, by the database's clock: the replica that made the link read the same. */
+function requireNotOver({ expires }: SignedFile, now: number): void {
+  if (expires * 1000 < now)
     throw new StowageError('forbidden', 'This link has expired. Ask for the attachment again to get a new one.')
 }

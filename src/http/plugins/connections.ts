@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { ConnectionError, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
+import type { Config } from '../../config.ts'
 import type { Deps } from '../../deps.ts'
 import { StowageError } from '../../errors.ts'
 import { limits } from '../../limits.ts'
@@ -8,6 +9,8 @@ import type { App } from '../app.ts'
 import { bearerApiError } from '../bearer-api/errors.ts'
 import { brokenOff } from '../forms/transfer.ts'
 import { sessionApiError } from '../session-api/errors.ts'
+import { answerHeaders } from './answer-headers.ts'
+import { corsHeaders } from './cors.ts'
 import { latestReply } from './early-answer.ts'
 
 /** How connections are ended, and how long an address and a body may be; more of connections in `connections/`. */
@@ -18,7 +21,6 @@ export const connectionOptions = {
   routerOptions: { maxParamLength: limits.pathPart },
   bodyLimit: limits.plainBody,
   genReqId: () => randomUUID(),
-  clientErrorHandler: answerBrokenRequest,
 } satisfies FastifyServerOptions
 
 /**
@@ -33,21 +35,29 @@ export function closeWhenDraining(app: App, isDraining: () => boolean): void {
 
 /** An address that cannot be decoded reaches no route; it is answered in the shape of the surface it points at. */
 export function answerBadUrl(
-  deps: Pick<Deps, 'publicUrl'>,
+  deps: Pick<Deps, 'publicUrl' | 'config'>,
   error: Error,
-  { raw }: FastifyRequest,
+  { raw, headers: asked }: FastifyRequest,
   reply: FastifyReply,
 ): void {
   const isSessionApi = raw.url?.startsWith('/api/')
   const { status, headers, body } = isSessionApi ? sessionApiError(error) : bearerApiError(error, deps)
-  reply.code(status).headers(headers).send(body)
+  reply
+    .code(status)
+    .headers({ ...answerHeaders, ...corsHeaders(deps.config, asked), ...headers })
+    .send(body)
+}
+
+/** @see answerBrokenRequest */
+export function brokenRequestHandler(config: Pick<Config, 'corsOrigins'>) {
+  return (error: ConnectionError, socket: Socket) => answerBrokenRequest(config, error, socket)
 }
 
 /**
  * What is not HTTP, or too long in its head, has no surface: a plain answer, then the connection ends. A body that breaks
  * off belongs to a request, which is answered in the shape of its surface.
  */
-function answerBrokenRequest(error: ConnectionError, socket: Socket): void {
+function answerBrokenRequest(config: Pick<Config, 'corsOrigins'>, error: ConnectionError, socket: Socket): void {
   const reply = latestReply(socket)
   const isInBody = reply !== undefined && !reply.request.raw.complete
   const isAnswered = reply === undefined || reply.raw.writableEnded
@@ -55,19 +65,32 @@ function answerBrokenRequest(error: ConnectionError, socket: Socket): void {
   if (isInBody && isAnswered) return
   const isAnswering = !isAnswered && reply.raw.headersSent
   if (error.code === 'ECONNRESET' || !socket.writable || isAnswering) socket.destroy()
-  else if (!isInBody) answerPlainly(error, socket)
+  else if (!isInBody) answerPlainly(config, error, socket)
   else if (!reply.request.raw.emit(brokenOff))
     reply.send(new StowageError('invalid', 'The body broke off. Send it again.'))
 }
 
-function answerPlainly({ code }: ConnectionError, socket: Socket): void {
+function answerPlainly(config: Pick<Config, 'corsOrigins'>, error: ConnectionError, socket: Socket): void {
+  const { code } = error
   const [status, text] =
     code === 'HPE_HEADER_OVERFLOW'
       ? ['431 Request Header Fields Too Large', 'The headers are too large. Shorten them.']
       : code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? ['408 Request Timeout', 'The headers did not arrive in time. Send the request again.']
         : ['400 Bad Request', 'This is not a valid HTTP request.']
-  socket.end(
-    `HTTP/1.1 ${status}\r\nContent-Type: text/plain\r\nContent-Length: ${text.length}\r\nConnection: close\r\n\r\n${text}`,
-  )
+  const headers = {
+    'content-type': 'text/plain',
+    'content-length': text.length,
+    connection: 'close',
+    ...answerHeaders,
+    ...corsHeaders(config, { origin: originIn(error) }),
+  }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 ${status}\r\n${lines.join('')}\r\n${text}`)
+}
+
+/** Of a head that was not understood only the bytes are known, of the piece in which it broke. */
+function originIn({ rawPacket }: { rawPacket?: unknown }): string | undefined {
+  const text = Buffer.isBuffer(rawPacket) ? rawPacket.toString('latin1') : ''
+  return /^origin:[ \t]*(\S+)[ \t]*\r$/im.exec(text)?.[1]
 }

@@ -5,6 +5,7 @@ import type { Deps } from '../../deps.ts'
 import { StowageError } from '../../errors.ts'
 import { admitOnly } from '../admission.ts'
 import type { App } from '../app.ts'
+import { sessionIn } from './session-cookie.ts'
 
 /** Everything in `app` needs the session cookie, and what changes something must not come from another site. */
 export function requireSession(app: App, deps: Deps): void {
@@ -13,7 +14,7 @@ export function requireSession(app: App, deps: Deps): void {
 
 /** @throws StowageError `unauthenticated`, `forbidden` */
 async function sessionPrincipal(request: FastifyRequest, deps: Deps): Promise<Principal> {
-  const session = request.cookies[deps.config.sessionCookie]
+  const session = sessionIn(request, deps.config)
   const principal = session === undefined ? undefined : await findSession(deps.db, session)
   if (!principal) throw new StowageError('unauthenticated', 'The session is missing, unknown or over. Get a new one.')
   if (!['GET', 'HEAD'].includes(request.method)) refuseOtherSites(request, deps)

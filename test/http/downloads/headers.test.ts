@@ -29,7 +29,7 @@ for (const store of ['disk', 's3'] as const) {
           etag: `"${sha256.toString('hex')}"`,
           'accept-ranges': 'bytes',
           'repr-digest': `sha-256=:${sha256.toString('base64')}:`,
-          'cache-control': 'private',
+          'cache-control': 'private, no-cache',
           'x-content-type-options': 'nosniff',
           'content-security-policy': "sandbox; default-src 'none'",
           'cross-origin-resource-policy': address.route === 'file_url' ? 'cross-origin' : 'same-site',

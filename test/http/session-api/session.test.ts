@@ -29,9 +29,9 @@ function cookieOf(response: Response): { pair: string; attributes: Map<string, s
   return { pair, attributes: new Map(attributes) }
 }
 
-for (const [PUBLIC_URL, isSecure] of [
-  ['https://files.chat.example', true],
-  ['http://files.chat.example', false],
+for (const [PUBLIC_URL, isSecure, name] of [
+  ['https://files.chat.example', true, '__Host-session'],
+  ['http://files.chat.example', false, 'session'],
 ] as const) {
   t.test(`a token is exchanged for a cookie, ${PUBLIC_URL}`, async (t) => {
     const server = await startTestServer(t, { store: 'disk', env: { PUBLIC_URL } })
@@ -40,7 +40,8 @@ for (const [PUBLIC_URL, isSecure] of [
     t.equal(response.status, 200)
     t.strictSame(await readJson(response), { httpStatusCode: 200 })
     const { pair, attributes } = cookieOf(response)
-    t.match(pair, /^session=[\w-]{43}$/, '256 bits')
+    t.match(pair, /^[\w-]+=[\w-]{43}$/, '256 bits')
+    t.equal(pair.split('=')[0], name)
     t.ok(attributes.has('httponly'))
     t.equal(attributes.has('secure'), isSecure)
     t.equal(attributes.get('samesite'), 'Lax')
@@ -50,7 +51,7 @@ for (const [PUBLIC_URL, isSecure] of [
     t.ok(expires > Date.now() + 29 * day && expires < Date.now() + 31 * day, 'thirty days')
     t.equal((await read(server, pair)).status, 200)
 
-    const secret = pair.slice('session='.length)
+    const secret = pair.slice(name.length + 1)
     const kept = await server.db.execute<{ session_hash: string }>(sql`select session_hash from sessions`)
     t.strictSame(
       kept.map(({ session_hash }) => session_hash),
@@ -68,6 +69,33 @@ t.test('the cookie goes by the name that is set', async (t) => {
   t.equal((await read(server, pair)).status, 200)
   t.equal((await read(server, pair.replace('__Host-stowage', 'session'))).status, 401)
   t.equal((await read(server, `theme=dark; ${pair}; lang=ja`)).status, 200, 'among others')
+})
+
+t.test('of two cookies of one name neither counts', async (t) => {
+  for (const PUBLIC_URL of ['https://files.chat.example', 'http://files.chat.example']) {
+    const server = await startTestServer(t, { store: 'disk', env: { PUBLIC_URL } })
+    const { sessionCookie: name } = server.config
+    const { cookie: mine } = await server.cookie(2)
+    const { cookie: planted } = await server.cookie(3)
+    t.equal((await read(server, `${mine}; ${name}x=1; x${name}=2`)).status, 200, 'other names are other cookies')
+    for (const cookie of [
+      `${planted}; ${mine}`,
+      `${mine}; ${planted}`,
+      `${mine};${mine}`,
+      `${name}; ${mine}`,
+      `${mine}; ${name}=`,
+    ])
+      await isError(t, await read(server, cookie), 401, wrongBearer)
+  }
+})
+
+t.test('a chat on another site gets a cookie that browsers send there', async (t) => {
+  const env = { PUBLIC_URL: 'https://files.example', SESSION_SAMESITE: 'none' }
+  const server = await startTestServer(t, { store: 'disk', env })
+  const { token } = await createToken(server.db, { userId: 2, scopes, expiresAt: null })
+  const { attributes } = cookieOf(await exchange(server, token))
+  t.equal(attributes.get('samesite'), 'None')
+  t.ok(attributes.has('secure'), 'without it browsers drop the cookie')
 })
 
 t.test('a session that is ended is over, and its cookie taken back', async (t) => {

@@ -15,7 +15,7 @@ export interface S3Server {
 
 const REGION = 'us-east-1'
 const USER = 'stowage'
-const PASSWORD = 'stowage-secret'
+const PASSWORD = 'stowage-tests-only'
 const COMPOSE_FILE = new URL('../../../minio.compose.yml', import.meta.url)
 
 /**

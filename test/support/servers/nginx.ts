@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findFreePort } from '../../../src/embedded/postgres-port.ts'
@@ -27,23 +28,43 @@ export function nginxSite({ directory, upstreams, port }: LoadBalancerOptions & 
   ])
 }
 
-/** What an installed nginx brings along: the file that includes those in conf.d. */
+const installed = '/etc/nginx/nginx.conf'
+
+/** Where the installed file has none of its own: the least that includes those in conf.d. */
+const least = `
+  user www-data;
+  pid /run/nginx.pid;
+  error_log /var/log/nginx/error.log;
+  events {}
+  http {
+    gzip on;
+    include /etc/nginx/conf.d/*.conf;
+  }`
+
+/**
+ * What an installed nginx brings along, the distribution's own file where it includes those in conf.d, with every line for
+ * compression that it only suggests: what it sets for all sites must not harm ours. Addresses and paths differ.
+ */
 export function nginxMain(directory: string, healthPort: number): string {
+  const found = existsSync(installed) ? readFileSync(installed, 'utf8') : least
+  const text = /include \/etc\/nginx\/conf\.d/.test(found) && !/^\s*listen/m.test(found) ? found : least
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (what) => `${what}_temp_path ${join(directory, 'temporary', what)};`,
   )
-  return `
-    ${process.getuid?.() === 0 ? 'user root;' : ''}
-    daemon off;
-    worker_processes 2;
-    pid ${join(directory, 'nginx.pid')};
-    error_log ${join(directory, 'error.log')} info;
-    events {}
-    http {
-      ${temporary.join('\n')}
-      server { listen 127.0.0.1:${healthPort}; access_log off; location / { return 200; } }
-      include ${join(directory, 'stowage.conf')};
-    }`
+  const sites = [
+    ...temporary,
+    `server { listen 127.0.0.1:${healthPort}; access_log off; location / { return 200; } }`,
+    `include ${join(directory, 'stowage.conf')};`,
+  ]
+  const main = text
+    .replace(/^\s*user .*;/m, process.getuid?.() === 0 ? 'user root;' : '')
+    .replace(/^\s*pid .*;/m, `pid ${join(directory, 'nginx.pid')};`)
+    .replace(/^\s*error_log .*;/m, `error_log ${join(directory, 'error.log')} info;`)
+    .replace(/^\s*access_log .*;/m, 'access_log off;')
+    .replace(/^(\s*)# (gzip_)/gm, '$1$2')
+    .replace(/^\s*include \/etc\/nginx\/sites-enabled\/.*;/m, '')
+    .replace(/include \/etc\/nginx\/conf\.d\/\*\.conf;/, () => sites.join('\n'))
+  return `daemon off;\n${main}`
 }
 
 export function nginxArgs(directory: string): string[] {

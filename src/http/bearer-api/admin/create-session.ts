@@ -23,9 +23,9 @@ const schema = {
 
 /** `POST /sessions`: mints a cookie session for a user, for the chat backend to hand on; shown this once. */
 export function createSessionRoute(app: App, { db, config }: Deps): void {
-  app.post('/sessions', { schema }, async ({ body: { userId, expiresInSeconds } }, reply) => {
+  app.post('/sessions', { schema }, async ({ body: { userId, expiresInSeconds }, principal }, reply) => {
     await putUsers(db, [userId])
-    const expiresAt = new Date(Date.now() + expiresInSeconds * 1000)
+    const expiresAt = new Date(principal.now() + expiresInSeconds * 1000)
     const { id, session } = await createSession(db, { userId, scopes: ['read', 'write'], expiresAt })
     const cookie = `${config.sessionCookie}=${session}`
     return reply.code(201).send({ id, session, cookie, userId, expires_at: Math.floor(expiresAt.getTime() / 1000) })

@@ -27,10 +27,10 @@ const schema = {
 
 /** `POST /tokens`: mints a bearer token, shown this once. Scopes: read and write unless named; no end unless given. */
 export function createTokenRoute(app: App, { db }: Deps): void {
-  app.post('/tokens', { schema }, async ({ body }, reply) => {
+  app.post('/tokens', { schema }, async ({ body, principal }, reply) => {
     const { userId, scopes = ['read', 'write'], expiresInSeconds } = body
     await putUsers(db, [userId])
-    const expiresAt = expiresInSeconds === undefined ? null : new Date(Date.now() + expiresInSeconds * 1000)
+    const expiresAt = expiresInSeconds === undefined ? null : new Date(principal.now() + expiresInSeconds * 1000)
     const { id, token } = await createToken(db, { userId, scopes, expiresAt })
     const answer: Static<(typeof schema.response)[201]> = {
       id,

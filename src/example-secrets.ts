@@ -1,0 +1,25 @@
+import type { Config } from './config.ts'
+import { settings } from './settings.ts'
+
+/** What stands for secrets in `.env.example`, `minio.compose.yml` and `deploy/`, where everybody can read it. */
+const exampleSecrets: ReadonlySet<string> = new Set([
+  'at-least-32-characters-of-randomness',
+  'stowage-secret',
+  'secret',
+])
+
+/** A line for every secret that is one of the examples. Off production only the signing key matters: links leave the machine. */
+export function exampleProblems(config: Config): string[] {
+  const { databaseUrl, awsSecretAccessKey, urlSigningKey, urlSigningKeys, production } = config
+  const password = databaseUrl === undefined ? undefined : URL.parse(databaseUrl)?.password
+  const told = (name: string, ...values: (string | undefined)[]) =>
+    values.some((value) => value !== undefined && exampleSecrets.has(value))
+      ? [`${name} holds a secret of the examples, which everybody knows: \`openssl rand -hex 32\` makes one`]
+      : []
+  return [
+    ...told(settings.urlSigningKey.name, urlSigningKey),
+    ...told(settings.urlSigningKeys.name, ...(urlSigningKeys ?? [])),
+    ...(production ? told(settings.databaseUrl.name, password) : []),
+    ...(production ? told(settings.awsSecretAccessKey.name, awsSecretAccessKey) : []),
+  ]
+}

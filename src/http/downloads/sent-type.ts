@@ -1,0 +1,16 @@
+/** What browsers show without running any of it. Not HTML, SVG or XML, whose scripts would be ours. */
+const shownTypes: ReadonlySet<string> = new Set([
+  ...['image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/avif'],
+  ...['video/mp4', 'video/webm', 'video/ogg'],
+  ...['audio/mpeg', 'audio/mp4', 'audio/ogg', 'audio/webm', 'audio/wav', 'audio/wave', 'audio/x-wav', 'audio/vnd.wave'],
+  ...['application/ogg', 'application/pdf', 'text/plain'],
+])
+
+/**
+ * The `Content-Type` a file is sent with: the one it claims, if browsers only ever show that; else bytes without a meaning. A
+ * page whose policy is `script-src 'self'` would run an uploaded `text/javascript`, and apply a `text/css`, as its own.
+ */
+export function sentType(claimed: string): string {
+  const [essence = ''] = claimed.split(';', 1)
+  return shownTypes.has(essence.trim().toLowerCase()) ? claimed : 'application/octet-stream'
+}
