@@ -22,6 +22,7 @@ import { publicUrlOf } from './http/plugins/public-url.ts'
 import { sessionApi } from './http/session-api/session-api.ts'
 import { UploadSlots } from './lifecycle/upload-slots.ts'
 import type { ObjectStore } from './store/object-store.ts'
+import { watchServer } from './workers/watch-server.ts'
 import { startWorkers } from './workers/workers.ts'
 
 export interface ServerParts {
@@ -59,7 +60,10 @@ export async function buildServer(parts: ServerParts): Promise<App> {
     purgeSoon: () => workers?.purgeSoon(),
   }
   const workers = withWorkers ? startWorkers(deps) : undefined
-  app.addHook('onClose', () => workers?.stop())
+  const watch = watchServer(deps)
+  app.addHook('onClose', async () => {
+    await Promise.all([watch.stop(), workers?.stop()])
+  })
   app.decorate('uploadsEnded', () => slots.allFree())
 
   closeWhenDraining(app, isDraining)

@@ -58,6 +58,7 @@ t.test('defaults', async (t) => {
     minimumRate: 1024,
     downloadIdleSeconds: 30,
     failedRetentionHours: 24,
+    afterFailover: 'hold',
     checksumAlgorithm: 'sha256',
     fileUrlSeconds: 3600,
     shutdownGraceSeconds: 30,

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Database } from '../../db/client.ts'
+import { readHold } from '../../db/identity.ts'
 import { readScrubState, type ScrubState } from '../../db/scrub.ts'
 import type { App } from '../app.ts'
 import { withinLimit } from './within-limit.ts'
@@ -15,12 +16,16 @@ export interface Measured {
  * the rest is told all the same.
  */
 export function metricsRoute(app: App, { db, slots }: Measured): void {
-  const askDatabase = oneAtATime(() => readScrubState(db))
+  const askDatabase = oneAtATime(async () => ({ scrub: await readScrubState(db), heldSince: await readHold(db) }))
   app.get('/metrics', { logLevel: 'silent' }, async (_request, reply) => {
     const ours = new Registry()
     const state = await withinLimit(askDatabase)
     gauge(ours, 'stowage_database_up', 'Whether the database answers.', state === undefined ? 0 : 1)
-    if (state) tellScrub(ours, state)
+    if (state) {
+      tellScrub(ours, state.scrub)
+      const help = 'Whether failing uploads and removing bytes is held after a failover or a restore.'
+      gauge(ours, 'stowage_held', help, state.heldSince === undefined ? 0 : 1)
+    }
     if (slots) gauge(ours, 'stowage_uploads_in_progress', 'Upload requests under way.', slots.taken)
     const all = Registry.merge([processMetrics(), ours])
     return reply.type(all.contentType).send(await all.metrics())
