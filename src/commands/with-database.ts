@@ -1,6 +1,8 @@
 import { type Config, readConfig } from '../config.ts'
 import { type Database, openDatabase } from '../db/client.ts'
+import { lookAtServer } from '../db/identity.ts'
 import { migrateDatabase } from '../db/migrate.ts'
+import { howToEndHold } from '../lifecycle/end-hold.ts'
 import { reachDatabase } from './parts.ts'
 
 /** Runs a command against the migrated database; an embedded one that nobody runs is run for as long as it takes. */
@@ -14,6 +16,8 @@ export async function withDatabase(
     await migrateDatabase(server.url)
     const client = openDatabase(server.url, 1)
     try {
+      const { before, heldSince } = await lookAtServer(client.db, config.afterFailover)
+      if (before && heldSince) console.error(`The database is a promoted or restored copy. ${howToEndHold}`)
       await command(client.db, config)
     } finally {
       await client.close()
