@@ -82,6 +82,24 @@ export class OwnPostgres implements AsyncDisposable {
     await server.exited
   }
 
+  /** Silent, with its connections open, until `thaw`. */
+  async freeze(): Promise<void> {
+    await this.#signalAll('SIGSTOP')
+  }
+
+  async thaw(): Promise<void> {
+    await this.#signalAll('SIGCONT')
+  }
+
+  /** Each connection has a process of its own. The parent comes first: stopped, it begins no other. */
+  async #signalAll(signal: NodeJS.Signals): Promise<void> {
+    if (this.#running === undefined) return
+    const { pid } = this.#running
+    process.kill(pid, signal)
+    const { stdout } = await run('pgrep', ['-P', String(pid)])
+    for (const child of stdout.trim().split('\n')) killIfThere(Number(child), signal)
+  }
+
   /** As the copy of a disk, while it does not run. @param directory as for `create` */
   async copy(directory: string): Promise<OwnPostgres> {
     const copy = new OwnPostgres(directory, await findFreePort())
@@ -136,6 +154,14 @@ export class OwnPostgres implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.end('SIGQUIT')
+  }
+}
+
+function killIfThere(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
 }
 
