@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { until } from '../../support/until.ts'
 import type { DatabasePair } from '../cluster/database-pair.ts'
 import type { Toxic } from '../cluster/line.ts'
@@ -32,7 +33,7 @@ const faults: Fault[] = [
         where backend_type = 'client backend' and pid <> pg_backend_pid()`)
     },
     // Connections stay as they are.
-    end: ({ primary }) => primary.query(`set default_transaction_read_only = off; ${readOnly('reset')}`),
+    end: ({ primary }) => primary.query(`begin read write; ${readOnly('reset')}; commit`),
   },
 ]
 
@@ -42,6 +43,9 @@ function spoilt(name: string, toxics: Toxic[]): Fault {
 
 /** Seconds in which every replica must have noticed: what a statement may take, and what the machine does. */
 const noticed = 25
+
+/** Milliseconds that it lasts at least, for the clients to meet it. */
+const shortest = 3000
 
 async function run(stage: Stage, kills: number): Promise<void> {
   const pair = stage.cluster.pair as DatabasePair
@@ -63,7 +67,10 @@ async function suffer(stage: Stage, pair: DatabasePair, { name, begin, end }: Fa
   const probes = new Probes(stage.cluster)
   await begin(pair)
   try {
-    await until(`every replica notices that the database is ${name}`, () => probes.haveSeenIt, noticed)
+    await Promise.all([
+      until(`every replica notices that the database is ${name}`, () => probes.haveSeenIt, noticed),
+      delay(shortest),
+    ])
   } finally {
     await end(pair)
     await probes.stop()
