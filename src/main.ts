@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { doctor } from './commands/doctor.ts'
 import { migrate } from './commands/migrate.ts'
+import { restored } from './commands/restored.ts'
 import { scrubCommand } from './commands/scrub.ts'
 import { serve } from './commands/serve.ts'
 import { createSessionCommand, revokeSessionCommand } from './commands/session.ts'
@@ -30,6 +31,7 @@ const commands = new Map<string, Command>([
   ['session create', { options: ['user'], run: createSessionCommand }],
   ['session revoke', { word: 'the cookie pair', run: (env, _, pair) => revokeSessionCommand(env, pair) }],
   ['scrub', { options: ['rate', 'older-than'], run: scrubCommand }],
+  ['restored', { options: ['revoke-credentials', 'release'], run: restored }],
   ['doctor', { run: doctor }],
 ])
 
@@ -68,6 +70,8 @@ function readArguments(args: string[]): { words: string[]; options: Options; hel
         rate: text,
         'older-than': text,
         'no-workers': { type: 'boolean' },
+        'revoke-credentials': { type: 'boolean' },
+        release: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
     })

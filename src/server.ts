@@ -31,6 +31,7 @@ import { sessionApi } from './http/session-api/session-api.ts'
 import { type SlotLimits, Slots } from './lifecycle/slots.ts'
 import { limits, type Patience } from './limits.ts'
 import type { ObjectStore } from './store/object-store.ts'
+import { watchServer } from './workers/watch-server.ts'
 import { startWorkers } from './workers/workers.ts'
 
 export interface ServerParts {
@@ -83,7 +84,10 @@ export async function buildServer(parts: ServerParts): Promise<App> {
     purgeSoon: () => workers?.purgeSoon(),
   }
   const workers = withWorkers ? startWorkers(deps) : undefined
-  app.addHook('onClose', () => workers?.stop())
+  const watch = watchServer(deps)
+  app.addHook('onClose', async () => {
+    await Promise.all([watch.stop(), workers?.stop()])
+  })
   app.decorate('uploadsEnded', () => uploads.allFree())
 
   setAnswerHeaders(app)

@@ -313,6 +313,12 @@ export const settings = {
     '24',
     'How long the rows of failed and of deleted attachments, and of reservations never used, are kept.',
   ),
+  afterFailover: setting(
+    'AFTER_FAILOVER',
+    oneOf('hold', 'continue'),
+    'hold',
+    'What follows the promotion of a standby: `hold` fails no upload and removes no bytes until `stowage scrub` or `stowage restored --release`; `continue` goes on at once, for a cluster whose standby is synchronous. See docs/restore.md.',
+  ),
   checksumAlgorithm: setting(
     'CHECKSUM_ALGORITHM',
     oneOf('sha256', 'md5'),

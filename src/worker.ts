@@ -4,6 +4,7 @@ import { healthRoutes } from './http/ops/health.ts'
 import { metricsRoute } from './http/ops/metrics.ts'
 import { loggerOptions, OneLineARequest } from './http/plugins/logging.ts'
 import type { ServerParts } from './server.ts'
+import { watchServer } from './workers/watch-server.ts'
 import { startWorkers } from './workers/workers.ts'
 
 /** The workers in a process of their own, with the routes that tell an operator how they are. Closing it ends them. */
@@ -15,7 +16,10 @@ export async function buildWorker(parts: Omit<ServerParts, 'urlSigningKey' | 'wi
     forceCloseConnections: true,
   })
   const workers = startWorkers({ config, db: database.db, store, log: app.log })
-  app.addHook('onClose', () => workers.stop())
+  const watch = watchServer({ config, db: database.db, log: app.log })
+  app.addHook('onClose', async () => {
+    await Promise.all([watch.stop(), workers.stop()])
+  })
   healthRoutes(app, { database, store, isDraining })
   metricsRoute(app, { db: database.db })
   return app

@@ -1,7 +1,9 @@
 import { type Config, ConfigError, readConfig } from '../config.ts'
 import { type DatabaseClient, openDatabase } from '../db/client.ts'
+import { describeServer } from '../db/identity.ts'
 import { countPendingMigrations } from '../db/migrate.ts'
 import { findPooler } from '../db/pooler.ts'
+import { howToEndHold } from '../lifecycle/end-hold.ts'
 import { checkStore } from './doctor-store.ts'
 import { reachDatabase } from './parts.ts'
 import { Report } from './report.ts'
@@ -42,7 +44,8 @@ async function checkDatabase(config: Config, report: Report): Promise<void> {
   const client = cleanup.adopt(openDatabase(server.url, 1), (client) => client.close())
   await report.check('pooler', () => describePooler(client, server.url))
   await report.check('clock', () => compareClocks(client))
-  await report.check('migrations', () => describeMigrations(server.url))
+  const isMigrated = await report.check('migrations', () => describeMigrations(server.url))
+  if (isMigrated) await report.check('database, identity', () => checkIdentity(client))
 }
 
 /** What a pooler takes away, and whether the settings fit it. */
@@ -74,4 +77,14 @@ async function describeMigrations(url: string): Promise<string> {
   const pending = await countPendingMigrations(url)
   if (pending > 0) throw new Error(`${pending} pending. Run: stowage migrate (serve does it too)`)
   return 'all applied'
+}
+
+async function checkIdentity({ db }: DatabaseClient): Promise<string> {
+  const server = await describeServer(db)
+  if (server?.isHeld) throw new Error(howToEndHold)
+  if (server?.isSame === false)
+    throw new Error('a promoted or restored copy that no server has looked at yet: start one, and read its log')
+  if (server === undefined) return 'no server has looked at it yet'
+  if (server.timeline === 0) return 'may not be asked for: after a failover or a restore run stowage restored'
+  return `the one last seen, on timeline ${server.timeline}`
 }

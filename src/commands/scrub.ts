@@ -35,7 +35,7 @@ export async function scrubCommand(env: NodeJS.ProcessEnv, options: Options): Pr
     // The server's own log, without a server.
     const { log } = fastify({ logger: loggerOptions(config.logLevel) })
     log.info({ store: store.description }, 'scrubbing')
-    const result = await scrub({ db, store, log }, scrubOptions, stopping.signal)
+    const result = await scrub({ db, store, log, config }, scrubOptions, stopping.signal)
     if (typeof result.brokenOff === 'object') log.fatal({ err: result.brokenOff.error }, 'broken off')
     log.info({ ...result.findings.counts, bytes: result.findings.bytes, seconds: result.seconds }, 'ended')
     console.error(summaryOf(result))

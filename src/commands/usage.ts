@@ -14,12 +14,18 @@ export const usage = `Usage: stowage <command>
                                  read everything stored and compare it with the database; with --older-than only what
                                  was not read for so long. Exits 0: all is well, 1: not everything could be looked at,
                                  2: something is damaged, missing or orphaned
+  restored [--revoke-credentials] [--release]
+                                 after a backup of the database was restored: pass over ids that were given out, and
+                                 fail and remove nothing until a scrub has run, or --release; with --revoke-credentials
+                                 also end all sessions and tokens
   doctor                         check settings, database, bucket and clock; say what to fix
 
 Settings come from the environment and from .env; the README lists them.`
 
 /** The options of all commands, as they were typed. */
-export type Options = Partial<Record<TextOption, string>> & { 'no-workers'?: boolean }
+export type Options = Partial<Record<TextOption, string>> & Partial<Record<Flag, boolean>>
+
+type Flag = 'no-workers' | 'revoke-credentials' | 'release'
 
 type TextOption = 'user' | 'scope' | 'expires-in' | 'rate' | 'older-than'
 

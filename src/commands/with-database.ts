@@ -1,6 +1,8 @@
 import { type Config, readConfig } from '../config.ts'
 import { type Database, openDatabase } from '../db/client.ts'
+import { lookAtServer } from '../db/identity.ts'
 import { migrateDatabase } from '../db/migrate.ts'
+import { howToEndHold } from '../lifecycle/end-hold.ts'
 import { reachDatabase } from './parts.ts'
 
 /**
@@ -18,6 +20,8 @@ export async function withDatabase(
     await migrateDatabase(server.url, signal)
     const client = openDatabase(server.url, 1)
     try {
+      const { before, heldSince } = await lookAtServer(client.db, config.afterFailover)
+      if (before && heldSince) console.error(`The database is a promoted or restored copy. ${howToEndHold}`)
       await command(client.db, config)
     } finally {
       await client.close()

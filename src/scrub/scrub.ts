@@ -1,8 +1,8 @@
-import type { FastifyBaseLogger } from 'fastify'
 import type { Database } from '../db/client.ts'
 import { isDatabaseUnavailable } from '../db/errors.ts'
 import { recordScrub } from '../db/scrub.ts'
-import type { ObjectStore } from '../store/object-store.ts'
+import type { Deps } from '../deps.ts'
+import { endHold, type HoldEnd } from '../lifecycle/end-hold.ts'
 import { Findings } from './findings.ts'
 import { Pace } from './pace.ts'
 import { patiently, usualPauses } from './patience.ts'
@@ -25,16 +25,18 @@ export interface ScrubResult {
     /** The last key that was read. */
     lastKey: string | undefined
   }
+  /** What became of a hold; `undefined` when the scrub did not see everything. */
+  hold: HoldEnd | undefined
 }
 
 /**
  * Looks for what no row knows, then reads what the rows know, and compares. It changes nothing in the store and nothing
  * that a client sees: what it finds it logs, counts and notes beside each key. Only one that has seen everything is written
- * down as a scrub of its own.
+ * down as a scrub of its own. When it has also read everything, it ends a hold that began before it did.
  * @param signal ends it after the chunk it is reading
  */
 export async function scrub(
-  { db, store, log }: { db: Database; store: ObjectStore; log: FastifyBaseLogger },
+  { db, store, log, config }: Pick<Deps, 'db' | 'store' | 'log' | 'config'>,
   options: ScrubOptions,
   signal: AbortSignal,
 ): Promise<ScrubResult> {
@@ -48,6 +50,7 @@ export async function scrub(
   const secondsSoFar = () => (performance.now() - startedAt) / 1000
   const reached: ScrubResult['reached'] = { isListed: false, lastKey: undefined }
   let brokenOff: ScrubResult['brokenOff']
+  let hold: ScrubResult['hold']
   try {
     await reportOrphans(shared)
     reached.isListed = true
@@ -57,8 +60,10 @@ export async function scrub(
     })
     const hasSeenAll = findings.unreadable + findings.unlisted === 0
     if (hasSeenAll) await ask((db) => recordScrub(db, findings.counts, secondsSoFar()))
+    if (hasSeenAll && options.olderThanHours === undefined)
+      hold = await ask((db) => endHold({ db, store, config }, { ageSeconds: secondsSoFar(), signal }))
   } catch (error) {
     brokenOff = signal.aborted ? 'asked' : { error }
   }
-  return { findings, seconds: secondsSoFar(), brokenOff, reached }
+  return { findings, seconds: secondsSoFar(), brokenOff, reached, hold }
 }

@@ -9,6 +9,8 @@ export function summaryOf(result: ScrubResult): string {
   const sentences = [`Scrub: ${found.join(', ')}; ${inMebibytes(bytes)} read in ${Math.round(result.seconds)} s.`]
   if (unreadable > 0) sentences.push(`${unreadable} could not be read.`)
   if (unlisted > 0) sentences.push('The store could not be listed: orphans may be there that were not found.')
+  if (result.hold?.kept) sentences.push(`${result.hold.kept} files under way were whole and are kept.`)
+  if (result.hold?.isReleased) sentences.push('The hold is over: recovery and removal go on.')
   if (result.brokenOff) sentences.push(whatIsLeft(result))
   return sentences.join(' ')
 }

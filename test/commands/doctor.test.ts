@@ -16,6 +16,7 @@ t.test('green on a database and a folder, and nothing left in the folder', async
     'ok    pooler: none',
     "ok    clock: within 5 s of the database's",
     'ok    migrations: all applied',
+    'ok    database, identity: no server has looked at it yet',
     `ok    store: disk folder ${folder}/objects`,
     'ok    store, write, read and delete: works',
     '',

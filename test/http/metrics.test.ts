@@ -36,6 +36,7 @@ t.test('before and after scrubs', async (t) => {
   const server = await startTestServer(t, { store: 'disk' })
   t.same(await scrape(server.url), {
     stowage_database_up: 1,
+    stowage_held: 0,
     stowage_objects_damaged: 0,
     stowage_downloads_in_progress: 0,
     stowage_uploads_in_progress: 0,
@@ -56,6 +57,7 @@ t.test('before and after scrubs', async (t) => {
   t.ok(end > before - 5 && end < Date.now() / 1000 + 5, String(end))
   t.same(seen, {
     stowage_database_up: 1,
+    stowage_held: 0,
     stowage_objects_damaged: 2,
     stowage_downloads_in_progress: 0,
     stowage_uploads_in_progress: 0,
@@ -115,7 +117,7 @@ t.test('a worker tells the same, but for uploads', async (t) => {
     await database.close()
   })
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
-  t.same(await scrape(url), { stowage_database_up: 1, stowage_objects_damaged: 0 })
+  t.same(await scrape(url), { stowage_database_up: 1, stowage_held: 0, stowage_objects_damaged: 0 })
 })
 
 t.test('the database is down', async (t) => {

@@ -26,7 +26,7 @@ export async function runScrub(server: TestServer, { store, db, signal, ...optio
   const stream = { write: (line: string) => void lines.push(JSON.parse(line)) }
   const { log } = fastify({ logger: { ...(loggerOptions('warn') as object), stream } })
   const result = await scrub(
-    { db: db ?? server.db, store: store ?? server.store, log },
+    { db: db ?? server.db, store: store ?? server.store, log, config: server.config },
     { rate: Number.POSITIVE_INFINITY, pauses: [1, 1], ...options },
     signal ?? new AbortController().signal,
   )

@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Database } from '../../db/client.ts'
+import { readHold } from '../../db/identity.ts'
 import { readScrubState, type ScrubState } from '../../db/scrub.ts'
 import type { App } from '../app.ts'
 import { onceASecond } from './once-a-second.ts'
@@ -25,12 +26,17 @@ export interface Transfers {
  * the rest is told all the same.
  */
 export function metricsRoute(app: App, { db, transfers }: Measured): void {
-  const askDatabase = onceASecond(() => withinLimit(() => readScrubState(db)).catch(() => undefined))
+  const read = async () => ({ scrub: await readScrubState(db), heldSince: await readHold(db) })
+  const askDatabase = onceASecond(() => withinLimit(read).catch(() => undefined))
   app.get('/metrics', { logLevel: 'silent' }, async (_request, reply) => {
     const ours = new Registry()
     const state = await askDatabase()
     gauge(ours, 'stowage_database_up', 'Whether the database answers.', state === undefined ? 0 : 1)
-    if (state) tellScrub(ours, state)
+    if (state) {
+      tellScrub(ours, state.scrub)
+      const help = 'Whether failing uploads and removing bytes is held after a failover or a restore.'
+      gauge(ours, 'stowage_held', help, state.heldSince === undefined ? 0 : 1)
+    }
     if (transfers) await tellTransfers(ours, transfers)
     const all = Registry.merge([processMetrics(), ours])
     return reply.type(all.contentType).send(await all.metrics())

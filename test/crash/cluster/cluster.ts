@@ -5,10 +5,11 @@ import { startHaproxy } from '../../support/servers/haproxy.ts'
 import { startNginx } from '../../support/servers/nginx.ts'
 import { type Bucket, createBucket } from './bucket.ts'
 import { type Chat, makeChat } from './chat.ts'
+import { type DatabasePair, openDatabasePair } from './database-pair.ts'
+import type { Line } from './line.ts'
 import { createDatabase } from './postgres.ts'
 import { Replica } from './replica.ts'
 import type { Servers } from './servers.ts'
-import type { StoreLine } from './store-line.ts'
 
 /** Seconds; the least that Stowage takes, so that a recovery is not waited for longer than need be. */
 export const leaseSeconds = 3
@@ -19,6 +20,8 @@ export interface ClusterOptions {
   balancer: 'nginx' | 'haproxy'
   checksums: 'crc32' | 'off'
   isVersioned: boolean
+  /** A database of its own, by way of a line, with a synchronous standby. */
+  hasStandby?: boolean
 }
 
 /** Three replicas behind a load balancer, with a database and a bucket of their own. */
@@ -26,7 +29,9 @@ export interface Cluster extends AsyncDisposable {
   /** Of the load balancer. */
   url: string
   replicas: readonly Replica[]
-  line: StoreLine
+  /** To the store. */
+  line: Line
+  pair: DatabasePair | undefined
   databaseUrl: string
   databaseName: string
   bucket: Bucket
@@ -41,7 +46,8 @@ export async function openCluster(servers: Servers, options: ClusterOptions): Pr
   const directory = join(servers.directory, options.name)
   await mkdir(directory)
   const databaseName = options.name.replaceAll('-', '_')
-  const databaseUrl = await createDatabase(servers.postgres, databaseName)
+  const pair = options.hasStandby ? opened.use(await openDatabasePair(servers, directory, options.name)) : undefined
+  const databaseUrl = pair?.url ?? (await createDatabase(servers.postgres, databaseName))
   const bucket = opened.use(await createBucket(servers.store, options.name, options.isVersioned))
   const line = await servers.lines.open(options.name, servers.store.endpoint)
   const env = replicaEnvironment(servers, options, { databaseUrl, endpoint: line.endpoint })
@@ -57,7 +63,7 @@ export async function openCluster(servers: Servers, options: ClusterOptions): Pr
   opened.defer(() => balancer.stop())
   const chat = await makeChat(balancer.url, env)
   const running = opened.move()
-  const parts = { url: balancer.url, replicas, line, databaseUrl, databaseName, bucket, chat, directory, servers }
+  const parts = { url: balancer.url, replicas, line, pair, databaseUrl, databaseName, bucket, chat, directory, servers }
   return { ...parts, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
 
@@ -84,6 +90,8 @@ function replicaEnvironment(
     DOWNLOADS_PER_USER: '400',
     LOG_LEVEL: 'warn',
     DEMO: 'false',
+    // The standby has everything.
+    AFTER_FAILOVER: 'continue',
     // A start costs a fifth less, and there are hundreds.
     NODE_COMPILE_CACHE: join(directory, 'compiled'),
   }

@@ -1,7 +1,7 @@
 import { startS3 } from '../../support/servers/minio.ts'
 import type { StoreAccess } from './bucket.ts'
+import { type LineServer, startLines } from './line.ts'
 import { type CrashingPostgres, startCrashingPostgres } from './postgres.ts'
-import { type StoreLineServer, startStoreLines } from './store-line.ts'
 
 /** What all campaigns share. */
 export interface Servers extends AsyncDisposable {
@@ -9,7 +9,7 @@ export interface Servers extends AsyncDisposable {
   signal: AbortSignal
   postgres: CrashingPostgres
   store: StoreAccess
-  lines: StoreLineServer
+  lines: LineServer
 }
 
 /** @throws Error saying what is missing on this machine */
@@ -19,7 +19,7 @@ export async function startServers(directory: string, signal: AbortSignal): Prom
   if (s3 === undefined) throw new Error('No S3 server: install Go, MinIO or Docker, or set S3_ENDPOINT and its keys')
   started.defer(() => s3.stop())
   const postgres = started.use(await startCrashingPostgres(directory, signal))
-  const lines = started.use(await startStoreLines(directory))
+  const lines = started.use(await startLines(directory))
   const setting = (name: string) => s3.environment[name] ?? process.env[name] ?? ''
   const store = {
     endpoint: setting('S3_ENDPOINT'),

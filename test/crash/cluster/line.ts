@@ -6,29 +6,31 @@ import { findOrBuildToxiproxy } from './toxiproxy-program.ts'
 /** What Toxiproxy does to a connection; its README lists the types and their attributes. */
 export interface Toxic {
   type: 'latency' | 'bandwidth' | 'timeout' | 'limit_data' | 'reset_peer'
-  /** Towards the store, or back from it. */
+  /** Towards the store or the database, or back from it. */
   stream: 'upstream' | 'downstream'
   attributes: Record<string, number>
   /** The share of the connections that it is done to; all of them unless named. */
   toxicity?: number
 }
 
-/** The line between the replicas and the store, which can be made a bad one. */
-export interface StoreLine {
-  /** The store, by way of the line. */
+/** The line between the replicas and the store, or the database, which can be made a bad one. */
+export interface Line {
+  /** The store, by way of the line. A database is at its host. */
   endpoint: string
   /** Lets the line end somewhere else; connections are cut. */
   leadTo(endpoint: string): Promise<void>
   spoil(toxics: Toxic[]): Promise<void>
-  /** A good line again. */
+  /** Breaks connections, and refuses others. */
+  refuse(): Promise<void>
+  /** Every line is a good one again. */
   heal(): Promise<void>
 }
 
-export interface StoreLineServer extends AsyncDisposable {
-  open(name: string, endpoint: string): Promise<StoreLine>
+export interface LineServer extends AsyncDisposable {
+  open(name: string, endpoint: string): Promise<Line>
 }
 
-export async function startStoreLines(directory: string): Promise<StoreLineServer> {
+export async function startLines(directory: string): Promise<LineServer> {
   const port = await findFreePort()
   const control = `http://127.0.0.1:${port}`
   const stop = await startServer({
@@ -44,7 +46,7 @@ export async function startStoreLines(directory: string): Promise<StoreLineServe
   }
 }
 
-async function open(control: string, name: string, endpoint: string): Promise<StoreLine> {
+async function open(control: string, name: string, endpoint: string): Promise<Line> {
   const listen = `127.0.0.1:${await findFreePort()}`
   const described = (to: string) => ({ name, listen, upstream: new URL(to).host, enabled: true })
   const path = `/proxies/${name}`
@@ -55,6 +57,7 @@ async function open(control: string, name: string, endpoint: string): Promise<St
     async spoil(toxics) {
       for (const toxic of toxics) await tell(control, `${path}/toxics`, toxic)
     },
+    refuse: () => tell(control, path, { enabled: false }),
     heal: () => tell(control, '/reset', {}),
   }
 }

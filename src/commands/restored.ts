@@ -1,0 +1,46 @@
+import type { Config } from '../config.ts'
+import type { Database } from '../db/client.ts'
+import { declareRestored, revokeCredentials } from '../db/identity.ts'
+import { endHold } from '../lifecycle/end-hold.ts'
+import { openStore } from './parts.ts'
+import { onStopSignal } from './stop-signal.ts'
+import type { Options } from './usage.ts'
+import { withDatabase } from './with-database.ts'
+
+const nextSteps = `Nothing is failed or removed now; uploads and downloads go on. Next:
+  1. stowage scrub       tells what of the store and the database does not fit, and ends this state when it is through;
+  2. stowage restored --release   ends it without a scrub.`
+
+const revocation = `Sessions and tokens that were revoked after the backup work again. To end all of them:
+  stowage restored --revoke-credentials`
+
+/**
+ * `stowage restored`: after a copy of the database has taken the place of a newer one. Passes over the ids that may have
+ * been given out and begins a hold; with `--release` ends the hold instead; with `--revoke-credentials` ends every session
+ * and token. Says what it did on standard output.
+ */
+export async function restored(env: NodeJS.ProcessEnv, options: Options): Promise<void> {
+  await withDatabase(env, async (db, config) => {
+    if (options.release) await release(db, config)
+    else await hold(db)
+    if (options['revoke-credentials']) {
+      const { tokens, sessions } = await revokeCredentials(db)
+      console.log(`Revoked: ${tokens} tokens, ${sessions} sessions. New ones: stowage token create`)
+    } else if (!options.release) console.log(revocation)
+  })
+}
+
+async function hold(db: Database): Promise<void> {
+  const skipped = await declareRestored(db)
+  console.log(`Passed over ${skipped} ids of each kind, so that none is given to another file. ${nextSteps}`)
+}
+
+async function release(db: Database, config: Config): Promise<void> {
+  const stopping = new AbortController()
+  onStopSignal().then(() => stopping.abort())
+  await using cleanup = new AsyncDisposableStack()
+  const store = cleanup.adopt(await openStore(config), (store) => store.close())
+  const { isReleased, kept } = await endHold({ db, store, config }, { signal: stopping.signal })
+  if (kept > 0) console.log(`Kept: ${kept} files that were under way in the database and whole in the store.`)
+  console.log(isReleased ? 'Released: recovery and removal go on.' : 'Nothing was held.')
+}

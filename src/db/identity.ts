@@ -1,0 +1,139 @@
+import { sql } from 'drizzle-orm'
+import type { Config } from '../config.ts'
+import type { Database } from './client.ts'
+
+/** A Postgres server, as far as one can be told from another. */
+export interface Server {
+  /** Made by `initdb`, and kept by standbys and physical backups. Empty where the database may not ask. */
+  systemIdentifier: string
+  /** One more after each promotion and each recovery to a point in time. 0 where the database may not ask. */
+  timeline: number
+}
+
+/** What a look at the server came to. */
+export interface Look {
+  server: Server
+  /** The one that the rows lay on before, when this look was the first that saw another. */
+  before: Server | undefined
+  /** Since when nothing is failed or removed; `undefined` when everything goes on. */
+  heldSince: Date | undefined
+}
+
+type Row = { system_identifier: string; timeline: number; seen_system: string; seen_timeline: number; held: string }
+
+/** Ids that a lost server may have given out beyond those that its copy knows of. */
+const idsSkipped = 1_000_000
+
+const numbered = ['attachments', 'transitions', 'tokens', 'sessions']
+
+/**
+ * Compares the server with the one that the rows were last seen on. The first of all replicas to see another, a promoted
+ * standby or a restored copy, passes over the ids that may have been given out and are not known here, and begins a hold.
+ * @param afterFailover `continue`: no hold for a mere promotion, in which the system identifier stays
+ */
+export async function lookAtServer(db: Database, afterFailover: Config['afterFailover']): Promise<Look> {
+  const known = await readLook(db)
+  if (known && isSame(known)) return toLook(known)
+  return db.transaction(async (tx) => {
+    await tx.execute(sql`
+      insert into database_identity (system_identifier, timeline)
+      select system_identifier, timeline from current_server() on conflict do nothing`)
+    await tx.execute(sql`select from database_identity for update`)
+    const row = (await readLook(tx)) as Row
+    if (isSame(row)) return toLook(row)
+    // One that could not be asked before has only got the right to be.
+    const isAnother = row.seen_timeline !== 0
+    const isPromotion = row.system_identifier === row.seen_system
+    if (isAnother) await skipIds(tx)
+    const goesOn = !isAnother || (isPromotion && afterFailover === 'continue')
+    await tx.execute(sql`
+      update database_identity set system_identifier = ${row.system_identifier}, timeline = ${row.timeline},
+        seen_at = now(), held_since = ${goesOn ? sql`held_since` : sql`now()`}`)
+    const look = toLook((await readLook(tx)) as Row)
+    return isAnother ? { ...look, before: { systemIdentifier: row.seen_system, timeline: row.seen_timeline } } : look
+  })
+}
+
+/** @returns `undefined` before the first server has looked */
+async function readLook(db: Pick<Database, 'execute'>): Promise<Row | undefined> {
+  const [row] = await db.execute<Row>(sql`
+    select s.system_identifier, s.timeline, i.system_identifier as seen_system, i.timeline as seen_timeline,
+      extract(epoch from i.held_since) as held
+    from database_identity i, current_server() s`)
+  return row
+}
+
+function isSame(row: Row): boolean {
+  return row.system_identifier === row.seen_system && row.timeline === row.seen_timeline
+}
+
+function toLook({ system_identifier, timeline, held }: Row): Look {
+  const heldSince = held === null ? undefined : new Date(Number(held) * 1000)
+  return { server: { systemIdentifier: system_identifier, timeline }, before: undefined, heldSince }
+}
+
+/** What the doctor tells of the server. @returns `undefined` before the first server has looked */
+export async function describeServer(
+  db: Database,
+): Promise<(Server & { isSame: boolean; isHeld: boolean }) | undefined> {
+  const row = await readLook(db)
+  if (row === undefined) return undefined
+  const { server, heldSince } = toLook(row)
+  return { ...server, isSame: isSame(row), isHeld: heldSince !== undefined }
+}
+
+async function skipIds(db: Pick<Database, 'execute'>): Promise<void> {
+  await db.execute(sql`
+    select setval(sequence, nextval(sequence) + ${idsSkipped}) from (
+      select pg_get_serial_sequence(name, 'id')::regclass as sequence
+      from jsonb_array_elements_text(${JSON.stringify(numbered)}::text::jsonb) as name
+      union all select 'own_ids'::regclass
+    ) as sequences`)
+}
+
+/** Whether nothing may be failed or removed now: while a hold lasts, and on a server that nobody has looked at yet. */
+export async function isHeld(db: Database): Promise<boolean> {
+  const row = await readLook(db)
+  return row !== undefined && (row.held !== null || !isSame(row))
+}
+
+/** Since when nothing is failed or removed; `undefined` when everything goes on. */
+export async function readHold(db: Database): Promise<Date | undefined> {
+  const row = await readLook(db)
+  return row && toLook(row).heldSince
+}
+
+/**
+ * As if another server had been seen: for a copy that looks like the server it was made of.
+ * @returns how many ids of each kind were passed over
+ */
+export async function declareRestored(db: Database): Promise<number> {
+  await lookAtServer(db, 'hold')
+  await db.transaction(async (tx) => {
+    await tx.execute(sql`update database_identity set seen_at = now(), held_since = now()`)
+    await skipIds(tx)
+  })
+  return idsSkipped
+}
+
+/**
+ * Ends a hold.
+ * @param ageSeconds only one that has lasted so long
+ * @returns whether there was one to end
+ */
+export async function releaseHold(db: Database, ageSeconds = 0): Promise<boolean> {
+  const rows = await db.execute(sql`
+    update database_identity set held_since = null
+    where held_since <= now() - make_interval(secs => ${ageSeconds})
+    returning seen_at`)
+  return rows.length > 0
+}
+
+/** Ends every token and every session there is. @returns how many of each */
+export async function revokeCredentials(db: Database): Promise<{ tokens: number; sessions: number }> {
+  const [row] = await db.execute<{ tokens: string; sessions: string }>(sql`
+    with ended_tokens as (update tokens set revoked_at = now() where revoked_at is null returning id),
+      ended_sessions as (update sessions set revoked_at = now() where revoked_at is null returning id)
+    select (select count(*) from ended_tokens) as tokens, (select count(*) from ended_sessions) as sessions`)
+  return { tokens: Number(row?.tokens), sessions: Number(row?.sessions) }
+}

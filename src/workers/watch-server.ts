@@ -1,0 +1,39 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { Config } from '../config.ts'
+import type { Database } from '../db/client.ts'
+import { type Look, lookAtServer } from '../db/identity.ts'
+import { howToEndHold } from '../lifecycle/end-hold.ts'
+import { type Repeating, repeat } from './repeat.ts'
+
+/** Milliseconds. Until another server is looked at, it gives out no ids: clients wait for this. */
+const every = 2000
+
+export interface Watched {
+  config: Config
+  db: Database
+  log: FastifyBaseLogger
+}
+
+/** Looks at the database's server now and then, in every process: the first to find another one tells it, loudly. */
+export function watchServer({ config, db, log }: Watched): Repeating {
+  let last: Look | undefined
+  const job = async () => {
+    const look = await lookAtServer(db, config.afterFailover)
+    tell(log, look, last)
+    last = look
+    return false
+  }
+  return repeat({ name: 'server', every, log, job })
+}
+
+function tell(log: FastifyBaseLogger, { server, before, heldSince }: Look, last: Look | undefined): void {
+  if (server.timeline === 0 && last?.server.timeline !== 0)
+    log.warn('the database may not say which server it is on: after a failover or a restore run `stowage restored`')
+  if (before)
+    log.error(
+      { server, before, heldSince },
+      'the database is a promoted or restored copy: ids that may have been given out are passed over, and files that were acknowledged last may be missing',
+    )
+  if (heldSince && !last?.heldSince) log.error({ heldSince }, howToEndHold)
+  if (!heldSince && last?.heldSince) log.info('the hold is over')
+}
