@@ -1,3 +1,4 @@
+import type { Credential } from '../db/authority.ts'
 import type { Clock } from '../db/clock.ts'
 import { StowageError } from '../errors.ts'
 
@@ -8,8 +9,8 @@ export type Scope = (typeof allScopes)[number]
 export interface Principal {
   userId: number
   scopes: readonly Scope[]
-  /** The row of the token or session they came with. */
-  credentialId: number
+  /** What they came with. */
+  credential: Credential
   /** The end of that credential. */
   expiresAt: Date | null
   /** The database's clock, as it was read with the credential. */

@@ -40,7 +40,7 @@ export async function createSession(
 const liveSession = prepared((db) =>
   db
     .select({
-      credentialId: sessions.id,
+      id: sessions.id,
       userId: sessions.userId,
       scopes: sessions.scopes,
       expiresAt: sessions.expiresAt,
@@ -65,7 +65,9 @@ const liveSession = prepared((db) =>
 /** Whose session this is; `undefined` when it is unknown, expired or revoked, its token ended, or its user deleted. */
 export async function findSession(db: Database, session: string): Promise<Principal | undefined> {
   const [row] = await liveSession(db).execute({ hash: hashSecret(session) })
-  return row && { ...row, scopes: row.scopes as Scope[], now: clockFrom(row.now) }
+  if (row === undefined) return undefined
+  const { id, userId, scopes, expiresAt, now } = row
+  return { userId, scopes: scopes as Scope[], credential: { kind: 'session', id }, expiresAt, now: clockFrom(now) }
 }
 
 /** Ends a session. @returns false when there is none to end */

@@ -29,7 +29,7 @@ export async function createToken(
 const liveToken = prepared((db) =>
   db
     .select({
-      credentialId: tokens.id,
+      id: tokens.id,
       userId: tokens.userId,
       scopes: tokens.scopes,
       expiresAt: tokens.expiresAt,
@@ -51,7 +51,9 @@ const liveToken = prepared((db) =>
 /** Whose token this is; `undefined` when it is unknown, expired or revoked, or its user deleted. */
 export async function findToken(db: Database, token: string): Promise<Principal | undefined> {
   const [row] = await liveToken(db).execute({ hash: hashSecret(token) })
-  return row && { ...row, scopes: row.scopes as Scope[], now: clockFrom(row.now) }
+  if (row === undefined) return undefined
+  const { id, userId, scopes, expiresAt, now } = row
+  return { userId, scopes: scopes as Scope[], credential: { kind: 'token', id }, expiresAt, now: clockFrom(now) }
 }
 
 /** Ends a token, and with it the sessions it was exchanged for. @returns false when there is none to end */

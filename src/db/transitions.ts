@@ -1,6 +1,7 @@
 import { type InferSelectModel, sql } from 'drizzle-orm'
 import { StowageError } from '../errors.ts'
-import { type AttachmentState, isFailed, isLeased, legalMoves } from '../lifecycle/states.ts'
+import { type AttachmentState, isFailed, isLeased, legalMoves, readyState } from '../lifecycle/states.ts'
+import { type Credential, findRefusal, isInPlace, isLive } from './authority.ts'
 import { type Database, rowsOf } from './client.ts'
 import { newPublicId } from './public-ids.ts'
 import { attachments } from './schema.ts'
@@ -34,6 +35,8 @@ export interface MoveOptions {
   actor: string
   /** How long the writer may be silent after this move; needed when `to` is a state with a writer at work. */
   leaseSeconds?: number
+  /** Of the request that ends by this move; it must still count for a file to become Ready. */
+  credential?: Credential | undefined
 }
 
 /** Somebody else moved or deleted one of the attachments first; nothing was changed. */
@@ -46,14 +49,15 @@ export class StateConflict extends StowageError {
 
 /**
  * Moves attachments from one state to another, all of them or none, by compare-and-set on (id, state, attempt), with one
- * row of history each, in one statement. Reaching a failed state hands the bytes of the attempt to the purge.
+ * row of history each, in one statement. Reaching a failed state hands the bytes of the attempt to the purge. Nothing becomes
+ * Ready whose uploader could not begin it now.
  * @returns the rows as they are now, in the order of `attempts`
- * @throws StateConflict when one of them is elsewhere by now, or deleted
+ * @throws StateConflict when one of them is elsewhere by now, or deleted; CredentialEnded, PlaceLost
  */
 export async function move(
   db: Database,
   attempts: readonly (Attempt & Noted)[],
-  { from, via, to, reason, actor, leaseSeconds }: MoveOptions,
+  { from, via, to, reason, actor, leaseSeconds, credential }: MoveOptions,
 ): Promise<Attachment[]> {
   const steps = via
     ? [
@@ -64,6 +68,7 @@ export async function move(
   for (const step of steps) requireEdge(step.from, step.to)
   if (isLeased(to) && leaseSeconds === undefined) throw new Error(`A lease is needed in ${to}`)
   const failed = isFailed(to)
+  const isAllowed = to === readyState ? sql`${isInPlace} and ${isLive(credential)}` : sql`true`
   const lease = isLeased(to) ? sql`now() + make_interval(secs => ${leaseSeconds})` : sql`null`
   const rows = await db.execute(sql`
     with wanted as (
@@ -73,6 +78,8 @@ export async function move(
       select a.id from attachments a join wanted w on a.id = w.id and a.attempt = w.attempt
       where a.state = ${from} and a.deleted_at is null
       order by a.id for update of a
+    ), allowed as (
+      select a.id from attachments a where a.id in (select id from locked) and ${isAllowed}
     ), moved as (
       update attachments a set
         state = ${to},
@@ -84,8 +91,8 @@ export async function move(
         declared_checksum = coalesce(w."declaredChecksum", a.declared_checksum),
         file_name = coalesce(w."fileName", a.file_name)
       from wanted w
-      where a.id = w.id and a.id in (select id from locked)
-        and (select count(*) from locked) = (select count(*) from wanted)
+      where a.id = w.id and a.id in (select id from allowed)
+        and (select count(*) from allowed) = (select count(*) from wanted)
       returning a.*
     ), history as (
       insert into transitions (attachment_id, attempt, "from", "to", reason, actor)
@@ -99,7 +106,10 @@ export async function move(
       where ${failed} and o.attachment_id = moved.id and o.attempt = moved.attempt
     )
     select * from moved`)
-  if (rows.length !== attempts.length) throw new StateConflict(from, to)
+  if (rows.length !== attempts.length) {
+    const refusal = to === readyState ? await findRefusal(db, attempts, from, credential) : undefined
+    throw refusal ?? new StateConflict(from, to)
+  }
   const moved = new Map(rowsOf(attachments, rows).map((row) => [row.id, row]))
   return attempts.map(({ id }) => moved.get(id) as Attachment)
 }

@@ -4,5 +4,5 @@ import type { Uploading } from '../lifecycle/upload.ts'
 
 /** What the lifecycle is told of a request that uploads. */
 export function uploadingOf({ principal, id }: FastifyRequest, signal: AbortSignal): Uploading {
-  return { actor: actorOf(principal), signal, requestId: id }
+  return { actor: actorOf(principal), credential: principal.credential, signal, requestId: id }
 }

@@ -1,4 +1,4 @@
-import { type Attachment, type Attempt, move } from '../db/transitions.ts'
+import { type Attachment, type Attempt, type MoveOptions, move } from '../db/transitions.ts'
 import type { Deps } from '../deps.ts'
 import { StowageError } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
@@ -10,6 +10,9 @@ export interface Verified {
   attempt: Attempt
   isWhole: boolean
 }
+
+/** Who moves files to Ready. A worker has no credential: the request is over, and only the uploader's place counts. */
+export type Mover = Pick<MoveOptions, 'actor' | 'credential'>
 
 const from = 'ChecksumVerificationOnServerSideInProgress'
 
@@ -31,12 +34,13 @@ export const otherFileFailed = 'Another file of the same request was not stored 
  * Step 4: the files of a request leave verification: all of them to Ready in one statement, or none.
  * @param lease aborts when the files are the caller's no more
  * @returns the attachments, Ready
- * @throws NotStoredAsSent when one is not whole; StateConflict when one was moved or deleted meanwhile
+ * @throws NotStoredAsSent when one is not whole; StateConflict when one was moved or deleted meanwhile; CredentialEnded,
+ *   PlaceLost
  */
 export async function settle(
   deps: Pick<Deps, 'db' | 'log'>,
   files: readonly Verified[],
-  actor: string,
+  by: Mover,
   lease: Pick<Lease, 'signal' | 'seconds'>,
 ): Promise<Attachment[]> {
   const { db } = deps
@@ -46,15 +50,16 @@ export async function settle(
   if (broken.length === 0) {
     failpoint('before-publish')
     const to = 'ReadyForDownloadFromServerToClient'
-    const published = await moveSurely(deps, attemptsThat(true), { from, to, reason: asSent, actor }, lease)
+    const published = await moveSurely(deps, attemptsThat(true), { from, to, reason: asSent, ...by }, lease)
     failpoint('after-publish')
     return published
   }
   await move(db, attemptsThat(true), {
-    ...{ from, to: 'ChecksumVerificationOnServerSideFailed', actor },
+    ...{ from, to: 'ChecksumVerificationOnServerSideFailed', actor: by.actor },
     reason: otherFileFailed,
   })
   const error = new NotStoredAsSent()
-  await move(db, broken, { from, to: 'ChecksumVerificationOnServerSideMismatch', reason: error.message, actor })
+  const to = 'ChecksumVerificationOnServerSideMismatch'
+  await move(db, broken, { from, to, reason: error.message, actor: by.actor })
   throw error
 }

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import type { Credential } from '../db/authority.ts'
 import { releaseLeases } from '../db/leases.ts'
 import { recordUploadId } from '../db/objects.ts'
 import type { Attachment } from '../db/transitions.ts'
@@ -9,7 +10,7 @@ import { failUpload } from './fail.ts'
 import { ingest } from './ingest.ts'
 import { Lease } from './lease.ts'
 import { moveSurely } from './move-surely.ts'
-import { asSent, lastByteStored, NotStoredAsSent, settle } from './settle.ts'
+import { asSent, lastByteStored, type Mover, NotStoredAsSent, settle } from './settle.ts'
 import { isStoredAsSent, VerificationUndecided, verifyDeclared } from './verify.ts'
 
 /** A file as a request brings it. */
@@ -28,6 +29,8 @@ export type Receive = (file: Incoming) => Promise<void>
 export interface Uploading {
   /** Who is written into the history. */
   actor: string
+  /** What they came with. When it has ended before the last byte is stored, nothing becomes Ready. */
+  credential: Credential
   /** Aborts the transfer while bytes arrive; once they are stored, a client that leaves changes nothing. */
   signal: AbortSignal
   /** Of the request, as the logs name it; what it brings becomes Ready together. */
@@ -43,7 +46,7 @@ export interface Uploading {
  */
 export async function upload(
   deps: Deps,
-  { actor, signal }: Uploading,
+  { actor, credential, signal }: Uploading,
   receiveAll: (receive: Receive) => Promise<void>,
 ): Promise<Attachment[]> {
   using _slot = deps.takeUploadSlot(actor)
@@ -51,7 +54,7 @@ export async function upload(
   const files: Arriving[] = []
   try {
     await receiveAll((file) => receive(deps, file, files, lease, signal))
-    return await finish(deps, files, lease, actor)
+    return await finish(deps, files, lease, { actor, credential })
   } catch (error) {
     if (error instanceof VerificationUndecided) {
       await leaveUndecided(deps, files)
@@ -99,7 +102,7 @@ async function receive(
  * From the last byte of the last file to Ready. What the store has confirmed with its answer needs no second look at it, and
  * so the passage through verification is one statement; otherwise there is one move into it and one out of it.
  */
-async function finish(deps: Deps, files: Arriving[], lease: Lease, actor: string): Promise<Attachment[]> {
+async function finish(deps: Deps, files: Arriving[], lease: Lease, by: Mover): Promise<Attachment[]> {
   for (const file of files) verifyDeclared(file)
   const verifying = {
     state: 'ChecksumVerificationOnServerSideInProgress',
@@ -110,19 +113,19 @@ async function finish(deps: Deps, files: Arriving[], lease: Lease, actor: string
   if (files.every((file) => ingestedOf(file).stored.isConfirmed)) {
     failpoint('before-publish')
     const to = 'ReadyForDownloadFromServerToClient'
-    const published = await moveSurely(deps, arrived, { from, via: verifying, to, reason: asSent, actor }, lease)
+    const published = await moveSurely(deps, arrived, { from, via: verifying, to, reason: asSent, ...by }, lease)
     failpoint('after-publish')
     return published
   }
   const { state, reason } = verifying
   failpoint('before-verify')
-  await moveSurely(deps, arrived, { from, to: state, reason, actor, leaseSeconds: lease.seconds }, lease)
+  await moveSurely(deps, arrived, { from, to: state, reason, actor: by.actor, leaseSeconds: lease.seconds }, lease)
   failpoint('after-verify')
   const verified = files.map(async (file) => ({
     attempt: file.attempt,
     isWhole: await isStoredAsSent(deps.store, file),
   }))
-  return await settle(deps, await Promise.all(verified), actor, lease)
+  return await settle(deps, await Promise.all(verified), by, lease)
 }
 
 /** Lets a worker ask again at once, rather than when the lease has run out. Never throws: then it runs out. */

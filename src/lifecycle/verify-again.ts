@@ -1,3 +1,4 @@
+import { PlaceLost } from '../db/authority.ts'
 import { findInVerification, releaseLeases, type Unverified } from '../db/leases.ts'
 import { type Attempt, move } from '../db/transitions.ts'
 import type { Deps } from '../deps.ts'
@@ -29,9 +30,24 @@ export async function verifyAgain(
   const verified = await readAll(deps, files, AbortSignal.any([stopping, lease.signal])).catch((err) => {
     log.warn({ err, requestId: one.requestId }, 'not verified yet')
   })
-  if (verified) await settle(deps, verified, actor, lease)
+  if (verified) await settleOrGiveUp(deps, files, verified, lease)
   else if (files.some((file) => file.isOverdue) && !stopping.aborted) await giveUp(db, files, noAnswer)
   else await releaseLeases(db, attemptsOf(files))
+}
+
+/** Files whose uploader has left the room since, or whose message is gone, are of no use to anybody. */
+async function settleOrGiveUp(
+  deps: Pick<Deps, 'db' | 'log'>,
+  files: readonly Unverified[],
+  verified: readonly Verified[],
+  lease: Lease,
+): Promise<void> {
+  try {
+    await settle(deps, verified, { actor }, lease)
+  } catch (error) {
+    if (!(error instanceof PlaceLost)) throw error
+    await giveUp(deps.db, files, error.reason)
+  }
 }
 
 async function giveUp(db: Deps['db'], files: readonly Unverified[], reason: string): Promise<void> {

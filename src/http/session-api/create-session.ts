@@ -19,7 +19,7 @@ export function createSessionRoute(app: App, deps: Deps): void {
     const { session, expiresAt } = await createSession(deps.db, {
       userId: token.userId,
       scopes: token.scopes.filter((scope) => scope !== 'admin'),
-      tokenId: token.credentialId,
+      tokenId: token.credential.id,
       expiresAt: token.expiresAt && token.expiresAt < latest ? token.expiresAt : latest,
     })
     reply.setCookie(deps.config.sessionCookie, session, { ...sessionCookieOptions(deps), expires: expiresAt })

@@ -9,7 +9,7 @@ const schema = { response: { 200: Type.Object({ httpStatusCode: Type.Literal(200
 /** `DELETE /session`: ends the session that the cookie names. */
 export function deleteSessionRoute(app: App, deps: Deps): void {
   app.delete('/session', { schema }, async (request, reply) => {
-    await revokeSession(deps.db, { id: request.principal.credentialId })
+    await revokeSession(deps.db, { id: request.principal.credential.id })
     reply.clearCookie(deps.config.sessionCookie, sessionCookieOptions(deps))
     return { httpStatusCode: 200 as const }
   })
