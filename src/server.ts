@@ -57,6 +57,7 @@ export async function buildServer(parts: ServerParts): Promise<App> {
     publicUrl: publicUrlOf(app, config),
     takeUploadSlot: () => slots.take(),
     purgeSoon: () => workers?.purgeSoon(),
+    finishDeletionsSoon: () => workers?.finishDeletionsSoon(),
   }
   const workers = withWorkers ? startWorkers(deps) : undefined
   app.addHook('onClose', () => workers?.stop())

@@ -19,7 +19,7 @@ const sample = fileURLToPath(new URL('../../README.md', import.meta.url))
 export async function demoText(app: App, db: Database, config: Config): Promise<string> {
   await putRoom(db, 1, { memberIds: [1], moderatorIds: [] })
   await putMessage(db, 1, { roomId: 1, authorId: 1 })
-  const { session } = await createSession(db, { userId: 1, scopes: ['read', 'write'] })
+  const { session } = await createSession(db, { userId: 1, scopes: ['read', 'write'], most: config.sessionsPerUser })
   const { token } = await createToken(db, { userId: 1, scopes: allScopes, expiresAt: null })
   const url = publicUrlOf(app, config)()
   const sent = quoted(sample)

@@ -26,7 +26,12 @@ export function createSessionRoute(app: App, { db, config }: Deps): void {
   app.post('/sessions', { schema }, async ({ body: { userId, expiresInSeconds } }, reply) => {
     await putUsers(db, [userId])
     const expiresAt = new Date(Date.now() + expiresInSeconds * 1000)
-    const { id, session } = await createSession(db, { userId, scopes: ['read', 'write'], expiresAt })
+    const { id, session } = await createSession(db, {
+      userId,
+      scopes: ['read', 'write'],
+      expiresAt,
+      most: config.sessionsPerUser,
+    })
     const cookie = `${config.sessionCookie}=${session}`
     return reply.code(201).send({ id, session, cookie, userId, expires_at: Math.floor(expiresAt.getTime() / 1000) })
   })

@@ -7,10 +7,11 @@ import { integerId } from '../../ids.ts'
 const schema = { params: Type.Object({ userId: Type.String() }) }
 
 /** `DELETE /users/:userId`: the user's credentials, uploads and own conversation go with them. */
-export function deleteUserRoute(app: App, { db, purgeSoon }: Deps): void {
+export function deleteUserRoute(app: App, { db, purgeSoon, finishDeletionsSoon }: Deps): void {
   app.delete('/users/:userId', { schema }, async ({ params }, reply) => {
-    await deleteUser(db, integerId(params.userId, 'User'))
+    const isFinished = await deleteUser(db, integerId(params.userId, 'User'))
     purgeSoon()
+    if (!isFinished) finishDeletionsSoon()
     return reply.code(204).send()
   })
 }
