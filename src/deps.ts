@@ -29,4 +29,6 @@ export interface Deps {
   takeDownloadSlot(...owners: string[]): Disposable
   /** Tells the purge that there are bytes to remove now, rather than at its next round. */
   purgeSoon(): void
+  /** Tells the workers that a deletion is larger than its request waits for, rather than at their next round. */
+  finishDeletionsSoon(): void
 }

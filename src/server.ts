@@ -82,6 +82,7 @@ export async function buildServer(parts: ServerParts): Promise<App> {
     takeUploadSlot: (owner) => uploads.take(owner),
     takeDownloadSlot: (...owners) => downloads.take(...owners),
     purgeSoon: () => workers?.purgeSoon(),
+    finishDeletionsSoon: () => workers?.finishDeletionsSoon(),
   }
   const workers = withWorkers ? startWorkers(deps) : undefined
   const watch = watchServer(deps)

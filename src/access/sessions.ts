@@ -1,5 +1,5 @@
 import { and, eq, gt, isNull, or, sql } from 'drizzle-orm'
-import type { Database } from '../db/client.ts'
+import { type Database, rowsOf } from '../db/client.ts'
 import { clockFrom, databaseTime } from '../db/clock.ts'
 import { prepared } from '../db/prepared.ts'
 import { sessions, tokens, users } from '../db/schema.ts'
@@ -16,25 +16,36 @@ export interface NewSession {
   tokenId?: number
   /** In {@link sessionSeconds} unless given. */
   expiresAt?: Date
+  /** Live sessions of the same token, or else of the user and no token: with one more the oldest ends. Unless given, any number. */
+  most?: number
 }
+
+/** How many sessions one new one ends at most; of so many too many, each new one ends some. */
+const mostEnded = 10
 
 /** Mints a cookie session for a user that is known. The secret is returned this once and kept nowhere. */
 export async function createSession(
   db: Database,
-  { userId, scopes, tokenId, expiresAt }: NewSession,
+  { userId, scopes, tokenId, expiresAt, most }: NewSession,
 ): Promise<{ id: number; session: string; expiresAt: Date }> {
   const session = newSecret()
-  const [row] = await db
-    .insert(sessions)
-    .values({
-      sessionHash: hashSecret(session),
-      userId,
-      tokenId,
-      scopes: [...scopes],
-      expiresAt: expiresAt ?? sql`now() + make_interval(secs => ${sessionSeconds})`,
-    })
-    .returning({ id: sessions.id, expiresAt: sessions.expiresAt })
-  return { ...(row as { id: number; expiresAt: Date }), session }
+  const alike = tokenId === undefined ? sql`user_id = ${userId} and token_id is null` : sql`token_id = ${tokenId}`
+  const rows = await db.execute(sql`
+    with ended as (
+      update sessions set revoked_at = now() where id in (
+        select id from sessions
+        where ${alike} and revoked_at is null and expires_at > now() and ${most ?? null}::integer is not null
+        order by id desc offset ${(most ?? 1) - 1} limit ${mostEnded}
+      )
+    )
+    insert into sessions (session_hash, user_id, token_id, scopes, expires_at)
+    select ${hashSecret(session)}, ${userId}::bigint, ${tokenId ?? null}::bigint,
+      array(select jsonb_array_elements_text(${JSON.stringify(scopes)}::text::jsonb)),
+      coalesce(${expiresAt?.toISOString() ?? null}::timestamptz, now() + make_interval(secs => ${sessionSeconds}))
+    returning *`)
+  const [row] = rowsOf(sessions, rows)
+  if (row === undefined) throw new Error('A session was not written')
+  return { id: row.id, session, expiresAt: row.expiresAt }
 }
 
 const liveSession = prepared((db) =>

@@ -1,11 +1,13 @@
 import { and, eq, isNull, sql } from 'drizzle-orm'
-import { bury } from '../db/attachments.ts'
 import type { Database } from '../db/client.ts'
+import { buryContents } from '../db/deletion.ts'
 import { newPublicId } from '../db/public-ids.ts'
 import { members, rooms } from '../db/schema.ts'
 import { StowageError } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
-import { putUsers, type RoomIds } from './users.ts'
+import { untilSeen } from './again.ts'
+import { knownUsers, throwIfRefused, wantedUsers } from './known-users.ts'
+import { batchesAtOnce, type RoomIds } from './users.ts'
 
 export interface RoomMembers {
   memberIds: readonly number[]
@@ -13,42 +15,91 @@ export interface RoomMembers {
   moderatorIds: readonly number[]
 }
 
-/**
- * Makes a room known and sets who is in it, all of them; users named here become known too. Doing it again changes
- * nothing.
- * @throws StowageError `conflict` for a room or user that was deleted
- */
-export async function putRoom(db: Database, id: number, { memberIds, moderatorIds }: RoomMembers): Promise<RoomIds> {
-  await db.insert(rooms).values({ id, publicId: newPublicId() }).onConflictDoNothing()
-  const [room] = await db.select().from(rooms).where(eq(rooms.id, id))
-  if (!room || room.deletedAt !== null) throw new StowageError('conflict', `Room ${id} was deleted; take a new id.`)
-  const userIds = [...new Set([...memberIds, ...moderatorIds])]
-  await putUsers(db, userIds)
-  const moderators = new Set(moderatorIds)
-  const wanted = JSON.stringify(userIds.map((userId) => ({ userId, moderator: moderators.has(userId) })))
-  // The room is locked first, or two of these at once could each wait for a member that the other is changing.
-  await db.execute(sql`
-    with room as (
-      select id from rooms where id = ${id} and deleted_at is null for no key update
-    ), wanted as (
-      select * from jsonb_to_recordset(${wanted}::text::jsonb) as w("userId" bigint, moderator boolean)
-    ), gone as (
-      delete from members m using room where m.room_id = room.id and m.user_id not in (select "userId" from wanted)
-    )
-    insert into members (room_id, user_id, moderator) select room.id, "userId", moderator from room, wanted
-    on conflict (room_id, user_id) do update set moderator = excluded.moderator`)
-  return room
+interface RoomRow extends Record<string, unknown> {
+  refused: string | null
+  is_deleted: boolean | null
+  public_id: string | null
 }
 
-/** Puts a user into a room that is known, or changes whether they moderate it. @throws StowageError `not_found` */
+/**
+ * Makes a room known and sets who is in it, all of them; users named here become known too. Doing it again changes
+ * nothing. When something is wrong nothing is changed.
+ * @throws StowageError `conflict` for a room or user that was deleted
+ */
+export async function putRoom(db: Database, id: number, room: RoomMembers): Promise<RoomIds> {
+  const publicId = await untilSeen(async () => {
+    const row = await putRoomOnce(db, id, room)
+    if (row?.is_deleted) throw new StowageError('conflict', `Room ${id} was deleted; take a new id.`)
+    throwIfRefused(row?.refused)
+    return row?.public_id ?? undefined
+  })
+  return { id, publicId }
+}
+
+/**
+ * One statement. The room's row is locked first and written each time: of two at once, the second finds it changed, does
+ * nothing and is asked again, since it cannot see the members that the first has added.
+ */
+async function putRoomOnce(
+  db: Database,
+  id: number,
+  { memberIds, moderatorIds }: RoomMembers,
+): Promise<RoomRow | undefined> {
+  const moderators = new Set(moderatorIds)
+  const userIds = [...new Set([...memberIds, ...moderatorIds])]
+  const members = userIds.map((userId) => ({ id: userId, moderator: moderators.has(userId) }))
+  const [row] = await db.execute<RoomRow>(sql`
+    with ${wantedUsers(members)},
+    seen as materialized (
+      select xmin as version, deleted_at from rooms where id = ${id}
+    ), room as (
+      insert into rooms (id, public_id) select ${id}::bigint, ${newPublicId()} where not exists (select from refused)
+      on conflict (id) do update set public_id = rooms.public_id
+        where rooms.deleted_at is null and rooms.xmin = (select version from seen)
+      returning id, public_id
+    ),
+    ${knownUsers(sql`exists (select from room)`)},
+    gone as (
+      delete from members m using room
+      where m.room_id = room.id and not exists (select from wanted w where w.id = m.user_id)
+    ), present as (
+      insert into members (room_id, user_id, moderator)
+      select room.id, w.id, w.moderator
+      from (select count(*) from made) first, room, wanted w
+      where not exists (
+        select from members m where m.room_id = room.id and m.user_id = w.id and m.moderator = w.moderator
+      )
+      order by w.id
+      on conflict (room_id, user_id) do update set moderator = excluded.moderator
+    )
+    select (select id from refused) as refused, (select deleted_at is not null from seen) as is_deleted,
+      (select public_id from room) as public_id`)
+  return row
+}
+
+/**
+ * Puts a user into a room that is known, or changes whether they moderate it, in one statement; when something is wrong
+ * nothing is changed.
+ * @throws StowageError `not_found`, and `conflict` for a user that was deleted
+ */
 export async function putMember(db: Database, roomId: number, userId: number, moderator: boolean): Promise<RoomIds> {
-  const room = await findRoom(db, roomId)
-  await putUsers(db, [userId])
-  await db
-    .insert(members)
-    .values({ roomId, userId, moderator })
-    .onConflictDoUpdate({ target: [members.roomId, members.userId], set: { moderator } })
-  return room
+  const [row] = await db.execute<{ refused: string | null; public_id: string | null }>(sql`
+    with ${wantedUsers([{ id: userId, moderator }])},
+    room as materialized (
+      select id, public_id from rooms
+      where id = ${roomId} and deleted_at is null and owner_id is null for key share
+    ),
+    ${knownUsers(sql`exists (select from room) and not exists (select from refused)`)},
+    present as (
+      insert into members (room_id, user_id, moderator)
+      select room.id, w.id, w.moderator from (select count(*) from made) first, room, wanted w
+      where not exists (select from refused)
+      on conflict (room_id, user_id) do update set moderator = excluded.moderator
+    )
+    select (select id from refused) as refused, (select public_id from room) as public_id`)
+  if (row == null || row.public_id === null) throw roomNotFound()
+  throwIfRefused(row.refused)
+  return { id: roomId, publicId: row.public_id }
 }
 
 /** Takes a user out of a room. Their uploads stay. @throws StowageError `not_found` when they are not in it */
@@ -61,8 +112,13 @@ export async function deleteMember(db: Database, roomId: number, userId: number)
   if (gone.length === 0) throw new StowageError('not_found', 'Member not found')
 }
 
-/** Deletes a room with the attachments of its messages. @throws StowageError `not_found` */
-export async function deleteRoom(db: Database, id: number): Promise<void> {
+/**
+ * Deletes a room: hidden at once with the attachments of its messages, which are then buried; what is too much to wait for
+ * is left to the workers.
+ * @returns whether nothing is left to them
+ * @throws StowageError `not_found`
+ */
+export async function deleteRoom(db: Database, id: number): Promise<boolean> {
   const managed = and(eq(rooms.id, id), isNull(rooms.ownerId))
   const [room] = await db.select({ id: rooms.id }).from(rooms).where(managed)
   if (!room) throw roomNotFound()
@@ -72,8 +128,9 @@ export async function deleteRoom(db: Database, id: number): Promise<void> {
     .where(and(managed, isNull(rooms.deletedAt)))
     .returning({ id: rooms.id })
   failpoint('after-hide')
-  await bury(db, { roomId: id })
+  const { isFinished } = await buryContents(db, 'rooms', id, batchesAtOnce)
   if (deleted.length === 0) throw roomNotFound()
+  return isFinished
 }
 
 /** A room that the chat backend manages: users' own conversations are not among them. */

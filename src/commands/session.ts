@@ -9,7 +9,11 @@ export async function createSessionCommand(env: NodeJS.ProcessEnv, options: Opti
   const userId = userOption(options)
   await withDatabase(env, async (db, config) => {
     await putUsers(db, [userId])
-    const { session } = await createSession(db, { userId, scopes: ['read', 'write'] })
+    const { session } = await createSession(db, {
+      userId,
+      scopes: ['read', 'write'],
+      most: config.sessionsPerUser,
+    })
     console.log(`${config.sessionCookie}=${session}`)
   })
 }

@@ -1,12 +1,11 @@
 import { and, asc, desc, eq, gt, isNull, lt, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
-import { failpoint } from '../failpoints.ts'
 import { type AttachmentState, readyState } from '../lifecycle/states.ts'
 import { type Database, rowsOf } from './client.ts'
 import { databaseTime } from './clock.ts'
 import { prepared } from './prepared.ts'
 import { quoted } from './quoted.ts'
-import { attachments, members, messages, objects, rooms, transitions } from './schema.ts'
+import { attachments, members, messages, objects, rooms, transitions, users } from './schema.ts'
 import type { Attachment, Attempt } from './transitions.ts'
 
 /** An attachment by its integer id (cookie API) or its string id (bearer API). */
@@ -25,7 +24,13 @@ const toRecord = ({ attachment, messagePublicId }: { attachment: Attachment; mes
   ...attachment,
   messagePublicId,
 })
-const alive = and(isNull(attachments.deletedAt), isNull(messages.deletedAt), isNull(rooms.deletedAt))
+/** What a deletion hides is hidden at once, although its attachments are buried one batch after the other. */
+const alive = and(
+  isNull(attachments.deletedAt),
+  isNull(messages.deletedAt),
+  isNull(rooms.deletedAt),
+  isNull(users.deletedAt),
+)
 
 /** One attachment with all there is to say of it. */
 export interface FoundAttachment extends AttachmentRecord {
@@ -41,6 +46,7 @@ function selectOne(db: Database, by: keyof typeof idOf) {
     .from(attachments)
     .innerJoin(messages, eq(messages.id, attachments.messageId))
     .innerJoin(rooms, eq(rooms.id, attachments.roomId))
+    .innerJoin(users, eq(users.id, attachments.uploaderId))
     .leftJoin(
       objects,
       and(eq(objects.attachmentId, attachments.id), eq(objects.attempt, attachments.attempt), isNull(objects.purgeAt)),
@@ -85,6 +91,7 @@ export async function listOfMessage(db: Database, messageId: number): Promise<At
     .from(attachments)
     .innerJoin(messages, eq(messages.id, attachments.messageId))
     .innerJoin(rooms, eq(rooms.id, attachments.roomId))
+    .innerJoin(users, eq(users.id, attachments.uploaderId))
     .where(and(eq(attachments.messageId, messageId), alive))
     .orderBy(asc(attachments.id))
   return rows.map(toRecord)
@@ -133,6 +140,7 @@ function nearestOfRoom(db: Database, { limit, after, before }: PageRequest) {
     .select({ id: candidates.id, messagePublicId: messages.publicId })
     .from(candidates)
     .innerJoin(messages, and(eq(messages.id, candidates.messageId), isNull(messages.deletedAt)))
+    .innerJoin(users, and(eq(users.id, candidates.uploaderId), isNull(users.deletedAt)))
     .where(
       and(
         eq(candidates.roomId, members.roomId),
@@ -216,58 +224,3 @@ export async function changeAttachment(
     .returning()
   return row
 }
-
-/** Which attachments to bury: one, or everything of a message, a room or an uploader. */
-export type Burial = { id: number } | { messageId: number } | { roomId: number } | { uploaderId: number }
-
-/** How many are buried in one statement, so that none runs into its time limit. */
-const burialBatch = 10_000
-
-/**
- * Sets the tombstone: hidden at once on every replica, never to come back, its bytes handed to the purge. A writer that
- * is still at work loses its lease and stops.
- * @returns how many were buried
- */
-export async function bury(db: Database, which: Burial): Promise<number> {
-  let buried = 0
-  let count: number
-  do {
-    count = await buryBatch(db, which)
-    buried += count
-  } while (count === burialBatch)
-  return buried
-}
-
-/** Locks the rows by id, as every move locks them, or the two could each wait for the other. */
-async function buryBatch(db: Database, which: Burial): Promise<number> {
-  const [name, value] = Object.entries(which)[0] as [keyof typeof burialColumns, number]
-  failpoint('before-tombstone')
-  const rows = await db.execute<{ id: string }>(sql`
-    with doomed as (
-      select id from attachments where ${sql.identifier(burialColumns[name])} = ${value} and deleted_at is null
-      order by id limit ${burialBatch} for update
-    ), buried as (
-      update attachments a set deleted_at = now(), modified_at = now(), lease_expires_at = null
-      from doomed where a.id = doomed.id
-      returning a.id
-    ), purged as (
-      update objects o set purge_at = now() from buried where o.attachment_id = buried.id
-    )
-    select id from buried`)
-  failpoint('after-tombstone')
-  if (rows.length > 0) await purgeUnseen(db, rows)
-  return rows.length
-}
-
-/**
- * The objects of attempts that began while the burial waited for their attachments: the row it waits for is read anew, but
- * other tables are seen as they were when the statement began.
- */
-async function purgeUnseen(db: Database, buried: readonly { id: string }[]): Promise<void> {
-  await db.execute(sql`
-    update objects o set purge_at = now()
-    from jsonb_to_recordset(${JSON.stringify(buried)}::text::jsonb) as b(id bigint)
-    where o.attachment_id = b.id and o.purge_at is null`)
-}
-
-const burialColumns = { id: 'id', messageId: 'message_id', roomId: 'room_id', uploaderId: 'uploader_id' } as const

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import {
+  type AnyPgColumn,
   bigint,
   boolean,
   check,
@@ -13,13 +14,22 @@ import {
   uniqueIndex,
 } from 'drizzle-orm/pg-core'
 import type { Config } from '../config.ts'
-import { attachmentStates, leasedStates, readyState, reservedStates } from '../lifecycle/states.ts'
+import {
+  attachmentStates,
+  leasedStates,
+  readyState,
+  reservedStates,
+  statesAwaitingBytes,
+  unfinishedEnds,
+} from '../lifecycle/states.ts'
 import { quoted } from './quoted.ts'
 
 const id = (name: string) => bigint(name, { mode: 'number' })
 const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' })
 const publicId = () => text('public_id').notNull()
 const createdAt = () => time('created_at').notNull().defaultNow()
+/** When nothing of what a deletion hid was left to bury; `null` until then. */
+const buriedAt = () => time('buried_at')
 
 /** The chat backend's own integer ids end below this; rooms and messages that Stowage makes itself begin here. */
 export const firstOwnId = 2 ** 52
@@ -34,8 +44,13 @@ export const users = pgTable(
     id: id('id').primaryKey(),
     createdAt: createdAt(),
     deletedAt: time('deleted_at'),
+    buriedAt: buriedAt(),
   },
-  (table) => [index('users_deleted').on(table.deletedAt).where(sql`${table.deletedAt} is not null`)],
+  (table) => [
+    index('users_unburied')
+      .on(table.deletedAt)
+      .where(sql`${table.deletedAt} is not null and ${table.buriedAt} is null`),
+  ],
 )
 
 /**
@@ -51,11 +66,14 @@ export const rooms = pgTable(
     ownerId: id('owner_id').references(() => users.id),
     createdAt: createdAt(),
     deletedAt: time('deleted_at'),
+    buriedAt: buriedAt(),
   },
   (table) => [
     uniqueIndex('rooms_public_id').on(table.publicId),
     uniqueIndex('rooms_owner_id').on(table.ownerId),
-    index('rooms_deleted').on(table.deletedAt).where(sql`${table.deletedAt} is not null`),
+    index('rooms_unburied')
+      .on(table.deletedAt)
+      .where(sql`${table.deletedAt} is not null and ${table.buriedAt} is null`),
   ],
 )
 
@@ -88,14 +106,20 @@ export const messages = pgTable(
       .references(() => users.id),
     createdAt: createdAt(),
     deletedAt: time('deleted_at'),
+    buriedAt: buriedAt(),
   },
   (table) => [
     uniqueIndex('messages_public_id').on(table.publicId),
     index('messages_room_id').on(table.roomId),
     index('messages_author_id').on(table.authorId),
-    index('messages_deleted').on(table.deletedAt).where(sql`${table.deletedAt} is not null`),
+    index('messages_unburied')
+      .on(table.deletedAt)
+      .where(sql`${table.deletedAt} is not null and ${table.buriedAt} is null`),
   ],
 )
+
+const awaitsBytes = (table: { state: AnyPgColumn; deletedAt: AnyPgColumn }) =>
+  sql`${table.deletedAt} is null and ${table.state} in (${quoted(statesAwaitingBytes)})`
 
 /**
  * One row a file. `state` is written by `transitions.ts` alone; `attempt` counts the tries to bring its bytes in, 0 as
@@ -143,13 +167,15 @@ export const attachments = pgTable(
   (table) => [
     uniqueIndex('attachments_public_id').on(table.publicId),
     index('attachments_message_id').on(table.messageId, table.id),
-    index('attachments_uploader_id').on(table.uploaderId),
+    index('attachments_uploader').on(table.uploaderId, table.id).where(sql`${table.deletedAt} is null`),
     index('attachments_room').on(table.roomId, table.id).where(sql`${table.deletedAt} is null`),
     index('attachments_lease').on(table.leaseExpiresAt).where(sql`${table.leaseExpiresAt} is not null`),
     index('attachments_request')
       .on(table.requestId)
       .where(sql`${table.state} <> ${quoted([readyState])}`),
-    index('attachments_deleted').on(table.deletedAt).where(sql`${table.deletedAt} is not null`),
+    index('attachments_deleted').on(table.deletedAt, table.id).where(sql`${table.deletedAt} is not null`),
+    index('attachments_awaiting_since').on(table.modifiedAt, table.id).where(awaitsBytes(table)),
+    index('attachments_awaiting_of').on(table.uploaderId).where(awaitsBytes(table)),
     check('attachments_state', sql`${table.state} in (${quoted(attachmentStates)})`),
     check(
       'attachments_lease_state',
@@ -185,6 +211,10 @@ export const objects = pgTable(
     purgeAt: time('purge_at'),
     /** How often they have been removed; late parts are why once is not enough. */
     purges: integer('purges').notNull().default(0),
+    /** How often in a row that failed: each time it is tried again later. */
+    purgeFailures: integer('purge_failures').notNull().default(0),
+    /** One of very many that go at once, or removed before: comes in the second lane, so that nobody waits behind it. */
+    purgeLater: boolean('purge_later').notNull().default(false),
     /** When the scrub last read the bytes. */
     scrubbedAt: time('scrubbed_at'),
     /** What the scrub found wrong with the bytes then, in words; `null` when they were whole. */
@@ -192,7 +222,7 @@ export const objects = pgTable(
   },
   (table) => [
     uniqueIndex('objects_attempt').on(table.attachmentId, table.attempt),
-    index('objects_purge_at').on(table.purgeAt).where(sql`${table.purgeAt} is not null`),
+    index('objects_purge').on(table.purgeLater, table.purgeAt).where(sql`${table.purgeAt} is not null`),
     index('objects_damaged').on(table.key).where(sql`${table.damage} is not null`),
   ],
 )
@@ -248,7 +278,12 @@ export const transitions = pgTable(
     /** Who: `user:1`, or the worker's name. */
     actor: text('actor').notNull(),
   },
-  (table) => [index('transitions_attachment_id').on(table.attachmentId, table.id)],
+  (table) => [
+    index('transitions_attachment_id').on(table.attachmentId, table.id),
+    index('transitions_ends')
+      .on(table.id)
+      .where(sql`${table.to} in (${quoted(unfinishedEnds)})`),
+  ],
 )
 
 /** Bearer tokens, of which only the sha256 is kept. */
@@ -265,7 +300,11 @@ export const tokens = pgTable(
     expiresAt: time('expires_at'),
     revokedAt: time('revoked_at'),
   },
-  (table) => [uniqueIndex('tokens_token_hash').on(table.tokenHash), index('tokens_user_id').on(table.userId)],
+  (table) => [
+    uniqueIndex('tokens_token_hash').on(table.tokenHash),
+    index('tokens_user_id').on(table.userId),
+    index('tokens_end').on(sql`least(${table.expiresAt}, ${table.revokedAt})`),
+  ],
 )
 
 /** Cookie sessions, of which only the sha256 is kept. One that came from a token ends with it. */
@@ -283,5 +322,10 @@ export const sessions = pgTable(
     expiresAt: time('expires_at').notNull(),
     revokedAt: time('revoked_at'),
   },
-  (table) => [uniqueIndex('sessions_session_hash').on(table.sessionHash), index('sessions_user_id').on(table.userId)],
+  (table) => [
+    uniqueIndex('sessions_session_hash').on(table.sessionHash),
+    index('sessions_token').on(table.tokenId, table.revokedAt, table.id).where(sql`${table.tokenId} is not null`),
+    index('sessions_user').on(table.userId, table.revokedAt, table.id).where(sql`${table.tokenId} is null`),
+    index('sessions_end').on(sql`least(${table.expiresAt}, ${table.revokedAt})`),
+  ],
 )

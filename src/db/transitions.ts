@@ -1,9 +1,17 @@
-import { type InferSelectModel, sql } from 'drizzle-orm'
+import { type InferSelectModel, type SQL, sql } from 'drizzle-orm'
 import { StowageError } from '../errors.ts'
-import { type AttachmentState, isFailed, isLeased, legalMoves, readyState } from '../lifecycle/states.ts'
+import {
+  type AttachmentState,
+  isFailed,
+  isLeased,
+  legalMoves,
+  readyState,
+  statesAwaitingBytes,
+} from '../lifecycle/states.ts'
 import { type Credential, findRefusal, isInPlace, isLive } from './authority.ts'
 import { type Database, rowsOf } from './client.ts'
 import { newPublicId } from './public-ids.ts'
+import { quoted } from './quoted.ts'
 import { attachments } from './schema.ts'
 
 export type Attachment = InferSelectModel<typeof attachments>
@@ -138,14 +146,33 @@ export interface Writer {
 
 /**
  * A reservation: the attachment and its first step of history, before any attempt at its bytes.
- * @returns `undefined` when the message, its room or the uploader is gone, or the uploader no member of the room
+ * @param mostAwaiting how many attachments of the uploader may await their bytes, this one included; any number unless given
+ * @returns `undefined` when the message, its room or the uploader is gone, or the uploader no member of the room, or when
+ *   they have as many already
  */
 export function insertReserved(
   db: Database,
   reservation: Reservation & { declaredSize: number },
+  mostAwaiting?: number,
 ): Promise<Attachment | undefined> {
-  return insert(db, reservation, 'Initial')
+  const { uploaderId } = reservation
+  const may = mostAwaiting === undefined ? sql`true` : sql`not (${awaitsAsMany(uploaderId, mostAwaiting)})`
+  return insert(db, reservation, 'Initial', undefined, may)
 }
+
+/** Whether a user has that many attachments that await their bytes: reserved, or failed and not yet forgotten. */
+export async function hasReserved(db: Database, uploaderId: number, most: number): Promise<boolean> {
+  const [row] = await db.execute<{ has: boolean }>(sql`select (${awaitsAsMany(uploaderId, most)}) as has`)
+  return row?.has === true
+}
+
+/** Counts no further than it must. */
+const awaitsAsMany = (uploaderId: number, most: number) => sql`
+  select count(*) >= ${most} from (
+    select from attachments
+    where uploader_id = ${uploaderId} and deleted_at is null and state in (${quoted(statesAwaitingBytes)})
+    limit ${most}
+  ) awaiting`
 
 /**
  * The intent: the attachment, the key of its bytes and its first two steps of history, committed before the store hears
@@ -162,6 +189,7 @@ async function insert(
   reservation: Reservation,
   state: AttachmentState,
   writer?: Writer,
+  may: SQL = sql`true`,
 ): Promise<Attachment | undefined> {
   const { declaredSize = null, declaredChecksum = null, reason, actor } = reservation
   const rows = await db.execute(sql`
@@ -170,6 +198,7 @@ async function insert(
       from messages m join rooms r on r.id = m.room_id join users u on u.id = ${reservation.uploaderId}
         join members i on i.room_id = r.id and i.user_id = u.id
       where m.id = ${reservation.messageId} and m.deleted_at is null and r.deleted_at is null and u.deleted_at is null
+        and ${may}
       for share of m, r, u
     ), inserted as (
       insert into attachments (public_id, message_id, room_id, uploader_id, file_name, content_type, declared_size,

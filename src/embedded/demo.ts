@@ -23,7 +23,7 @@ export async function demoText(app: App, db: Database, config: Config): Promise<
   await putMessage(db, 1, { roomId: 1, authorId: 1 })
   const now = await readClock(db)
   const credential = { userId: 1, scopes: ['read', 'write'], expiresAt: new Date(now() + day) } as const
-  const { session } = await createSession(db, credential)
+  const { session } = await createSession(db, { ...credential, most: config.sessionsPerUser })
   const { token } = await createToken(db, credential)
   const url = publicUrlOf(app, config)()
   const sent = quoted(sample)

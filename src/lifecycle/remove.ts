@@ -1,5 +1,6 @@
 import { attachmentNotFound } from '../access/membership.ts'
-import { type AttachmentRecord, bury } from '../db/attachments.ts'
+import type { AttachmentRecord } from '../db/attachments.ts'
+import { bury } from '../db/deletion.ts'
 import type { Deps } from '../deps.ts'
 
 /**
@@ -8,7 +9,7 @@ import type { Deps } from '../deps.ts'
  * @throws StowageError `not_found` when it was deleted meanwhile
  */
 export async function remove(deps: Pick<Deps, 'db' | 'purgeSoon'>, { id }: AttachmentRecord): Promise<void> {
-  const buried = await bury(deps.db, { id })
+  const { count } = await bury(deps.db, { id })
   deps.purgeSoon()
-  if (buried === 0) throw attachmentNotFound()
+  if (count === 0) throw attachmentNotFound()
 }

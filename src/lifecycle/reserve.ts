@@ -1,6 +1,7 @@
 import { messageNotFound } from '../access/membership.ts'
-import { type Attachment, insertReserved, type Reservation } from '../db/transitions.ts'
+import { type Attachment, hasReserved, insertReserved, type Reservation } from '../db/transitions.ts'
 import type { Deps } from '../deps.ts'
+import { StowageError } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
 import { contentTypeFrom } from './content-type.ts'
 import { fileNameFrom } from './file-name.ts'
@@ -23,7 +24,8 @@ export interface Announced {
 /**
  * Announces a file whose bytes come in a request of their own. No object is made for it, and no lease: that is for an
  * attempt at its bytes. One that is never used is forgotten with the failed ones.
- * @throws StowageError `invalid` for a bad name, `too_large`, `not_found` when the message is gone
+ * @throws StowageError `invalid` for a bad name, `too_large`, `not_found` when the message is gone,
+ *   `rate_limited` when the user has too many that await their bytes
  */
 export async function reserve(
   deps: Pick<Deps, 'db' | 'config'>,
@@ -32,10 +34,20 @@ export async function reserve(
   const reservation = { ...reservationOf(deps, announced), declaredSize: announced.declaredSize }
   if (announced.declaredSize > deps.config.maxFileSize) throw tooLarge(deps.config.maxFileSize)
   failpoint('before-reserve')
-  const reserved = await insertReserved(deps.db, { ...reservation, reason: 'The client announced the file.' })
+  const most = deps.config.reservationsPerUser
+  const reason = 'The client announced the file.'
+  const reserved = await insertReserved(deps.db, { ...reservation, reason }, most)
   failpoint('after-reserve')
-  if (reserved === undefined) throw messageNotFound()
+  if (reserved === undefined) {
+    if (await hasReserved(deps.db, announced.uploaderId, most)) throw tooManyReserved(most)
+    throw messageNotFound()
+  }
   return reserved
+}
+
+function tooManyReserved(most: number): StowageError {
+  const text = `You have ${most} attachments that await their bytes. Send these, or delete some, before you announce more.`
+  return new StowageError('rate_limited', text)
 }
 
 /** @throws StowageError `invalid` for a bad name */

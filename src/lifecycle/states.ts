@@ -80,3 +80,9 @@ export function awaitsBytes(state: AttachmentState): boolean {
 }
 
 export const statesAwaitingBytes: readonly AttachmentState[] = attachmentStates.filter(awaitsBytes)
+
+/** The states in which a try has come to nothing, the client's own checksum included: what follows begins another. */
+export const unfinishedEnds = [
+  'ChecksumCalculationOnClientSideFailed',
+  ...failedStates,
+] as const satisfies AttachmentState[]

@@ -1,21 +1,36 @@
-import { buryForsaken, purgeForsaken } from '../db/retention.ts'
+import { buryContents, findUnburied, type Holder } from '../db/deletion.ts'
 import type { Deps } from '../deps.ts'
 
-const batch = 500
+/** How many deletions of each kind go on side by side. */
+const atOnce = 50
+
+const holders: readonly Holder[] = ['messages', 'rooms', 'users']
 
 /**
- * Finishes deletions whose server died half-way: when the message, room or user was hidden and its attachments were not, or
- * before every object of what was deleted had been handed to the purge.
- * @param startedWithin milliseconds; older ones are not looked at
+ * Goes on with deletions of messages, rooms and users that are hidden and hold attachments that are not buried: because there
+ * are more than a request waits for, or because its server died half-way. Each of them gets one batch, so that a small one
+ * does not wait for a huge one; one that fails keeps no other from going on.
  * @returns true when there may be more at once
+ * @throws what the first one failed with, when all have had their turn
  */
-export async function finishDeletions(
-  { db, purgeSoon }: Pick<Deps, 'db' | 'purgeSoon'>,
-  { startedWithin }: { startedWithin: number },
-): Promise<boolean> {
-  const seconds = startedWithin / 1000
-  const buried = await buryForsaken(db, seconds, batch)
-  const handedOver = await purgeForsaken(db, seconds)
-  if (buried > 0 || handedOver > 0) purgeSoon()
-  return buried === batch
+export async function finishDeletions({ db, purgeSoon }: Pick<Deps, 'db' | 'purgeSoon'>): Promise<boolean> {
+  let hasMore = false
+  let buried = 0
+  const failures: unknown[] = []
+  for (const holder of holders) {
+    const unburied = await findUnburied(db, holder, atOnce)
+    hasMore ||= unburied.hasMore
+    for (const id of unburied.ids) {
+      try {
+        const { count, isFinished } = await buryContents(db, holder, id, 1)
+        buried += count
+        hasMore ||= !isFinished
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+  }
+  if (buried > 0) purgeSoon()
+  if (failures.length > 0) throw failures[0]
+  return hasMore
 }

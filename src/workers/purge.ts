@@ -1,25 +1,98 @@
-import { claimPurgeable, forgetObject, type Purgeable, purgeAgain } from '../db/objects.ts'
+import { claimPurgeable, forgetObject, type Purgeable, postponePurge, purgeAgain } from '../db/objects.ts'
 import type { Deps } from '../deps.ts'
 import { failpoint } from '../failpoints.ts'
 
-const batch = 20
+/** Keys whose bytes are being removed at once. */
+const atOnce = 20
+
+/** Milliseconds after which a run claims no more: the next one goes on at once. */
+const turn = 20_000
+
+/** Seconds after which a key that failed is tried again, the first time and at most. */
+const backoff = { first: 5, longest: 300 }
+
+type PurgeDeps = Pick<Deps, 'db' | 'store' | 'config' | 'log'>
 
 /**
  * Removes the bytes of failed attempts and deleted attachments. A write that was in flight may still land afterwards: a
  * writer notices within a third of its lease that its attempt is over. So each key is purged again after a quarter of a
  * lease and after another half, and a last time when the row's retention ends: only then is it forgotten.
+ *
+ * New keys are claimed as soon as half of the places are free, so that a slow one holds up nobody. A key that fails is
+ * tried again later by itself; only when nothing succeeds any more does the run end.
  * @returns true when there may be more to purge at once
  */
-export async function purge(
-  deps: Pick<Deps, 'db' | 'store' | 'config' | 'log'>,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const claimed = await claimPurgeable(deps.db, batch, deps.config.uploadLeaseSeconds / 2)
-  const results = await Promise.allSettled(claimed.map((object) => purgeOne(deps, object, signal)))
-  const failed = results.filter((result) => result.status === 'rejected')
-  if (failed[0])
-    deps.log.warn({ err: failed[0].reason, failed: failed.length }, 'bytes not removed yet, will try again')
-  return failed.length === 0 && claimed.length === batch
+export async function purge(deps: PurgeDeps, signal: AbortSignal): Promise<boolean> {
+  const run = new PurgeRun(deps, signal)
+  const ends = performance.now() + turn
+  let isDry = false
+  while (!isDry && !run.isFutile && !signal.aborted && performance.now() < ends) {
+    isDry = (await run.claim()) === 0
+    await run.hasRoom()
+  }
+  await run.isIdle()
+  run.tell()
+  return !isDry && !run.isFutile
+}
+
+/** The keys that one run has at work. */
+class PurgeRun {
+  readonly #deps: PurgeDeps
+  readonly #signal: AbortSignal
+  readonly #working = new Set<Promise<void>>()
+  #failures: unknown[] = []
+  #failuresInARow = 0
+
+  constructor(deps: PurgeDeps, signal: AbortSignal) {
+    this.#deps = deps
+    this.#signal = signal
+  }
+
+  /** As many have failed one after the other as are at work at once: the store is down. */
+  get isFutile(): boolean {
+    return this.#failuresInARow >= atOnce
+  }
+
+  /** Begins with keys that are due, as many as there is room for. @returns how many */
+  async claim(): Promise<number> {
+    const { db, config } = this.#deps
+    const claimed = await claimPurgeable(db, atOnce - this.#working.size, config.uploadLeaseSeconds / 2)
+    for (const object of claimed) {
+      const work = this.#purge(object).finally(() => this.#working.delete(work))
+      this.#working.add(work)
+    }
+    return claimed.length
+  }
+
+  /** Resolves when half of the places are free. */
+  async hasRoom(): Promise<void> {
+    while (this.#working.size > atOnce / 2) await Promise.race(this.#working)
+  }
+
+  /** Resolves when nothing is at work any more. */
+  async isIdle(): Promise<void> {
+    await Promise.all(this.#working)
+  }
+
+  /** Logs once what failed. */
+  tell(): void {
+    if (this.#failures.length === 0 || this.#signal.aborted) return
+    const { log } = this.#deps
+    log.warn({ err: this.#failures[0], failed: this.#failures.length }, 'bytes not removed yet, will try again')
+  }
+
+  /** Never rejects. */
+  async #purge(object: Purgeable): Promise<void> {
+    try {
+      await purgeOne(this.#deps, object, this.#signal)
+      this.#failuresInARow = 0
+    } catch (error) {
+      this.#failures.push(error)
+      this.#failuresInARow += 1
+      // When this fails too, the claim ends by itself.
+      await postponePurge(this.#deps.db, object.key, backoff.first, backoff.longest).catch(() => {})
+    }
+  }
 }
 
 async function purgeOne(

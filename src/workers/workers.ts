@@ -4,12 +4,14 @@ import { finishDeletions } from './finish-deletions.ts'
 import { purge } from './purge.ts'
 import { recover } from './recover.ts'
 import { type RepeatOptions, repeat } from './repeat.ts'
-import { retain } from './retain.ts'
+import { retain, Sweeps } from './retain.ts'
 import { verifyLeft } from './verify-left.ts'
 
 export interface Workers {
   /** Tells the purge that there are bytes to remove now. */
   purgeSoon(): void
+  /** Tells the worker that finishes deletions that there is one now. */
+  finishDeletionsSoon(): void
   /** Resolves when every worker has ended what it was doing. */
   stop(): Promise<void>
 }
@@ -27,14 +29,17 @@ export function startWorkers({ config, db, store, log }: Pick<Deps, 'config' | '
   const worker = (name: string, every: number, job: RepeatOptions['job']) =>
     repeat({ name, every, log, job: async (signal) => !(await isHeld(db)) && (await job(signal)) })
   const purging = worker('purge', soon, (signal) => purge(deps, signal))
+  const deletions = worker('deletions', soon, () => finishDeletions(deps))
+  const sweeps = new Sweeps()
   const others = [
+    deletions,
     worker('recovery', soon, () => recover(deps)),
     worker('verification', soon, (signal) => verifyLeft(deps, signal)),
-    worker('deletions', soon, () => finishDeletions(deps, { startedWithin: 15 * minutes })),
-    worker('retention', 10 * minutes, () => retain(deps)),
+    worker('retention', 10 * minutes, () => retain(deps, sweeps)),
   ]
   return {
     purgeSoon,
+    finishDeletionsSoon: () => deletions.wake(),
     async stop() {
       await Promise.all([purging, ...others].map((worker) => worker.stop()))
     },

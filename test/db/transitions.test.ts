@@ -2,7 +2,8 @@ import { sql } from 'drizzle-orm'
 import postgres from 'postgres'
 import t from 'tap'
 import { deleteMessage } from '../../src/chat/messages.ts'
-import { bury, listTransitions } from '../../src/db/attachments.ts'
+import { listTransitions } from '../../src/db/attachments.ts'
+import { bury } from '../../src/db/deletion.ts'
 import { renewLeases } from '../../src/db/leases.ts'
 import { findObjectKey } from '../../src/db/objects.ts'
 import {
@@ -150,7 +151,7 @@ t.test('transitions', async (t) => {
 
   t.test('a burial that waits for an attempt to begin buries its bytes too', async (t) => {
     const reservation = await onlyReserved(server)
-    let burying: Promise<number> | undefined
+    let burying: ReturnType<typeof bury> | undefined
     await db.transaction(async (transaction) => {
       await beginAttempt(transaction, reservation, { ...beginning, objectKey: 'ee/1' })
       burying = bury(db, { id: reservation.id })
@@ -159,7 +160,7 @@ t.test('transitions', async (t) => {
         return waiting.length > 0
       })
     })
-    t.equal(await burying, 1)
+    t.same(await burying, { count: 1, isFinished: true })
     const [object] = await db.execute(sql`select purge_at is not null as gone from objects where key = 'ee/1'`)
     t.equal(object?.gone, true)
   })

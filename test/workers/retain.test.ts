@@ -1,8 +1,9 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { addOwnMessage } from '../../src/chat/messages.ts'
-import { bury } from '../../src/db/attachments.ts'
+import { bury } from '../../src/db/deletion.ts'
 import { type Attachment, beginAttempt, insertReserved, insertUploading, move } from '../../src/db/transitions.ts'
+import { finishDeletions } from '../../src/workers/finish-deletions.ts'
 import { retain } from '../../src/workers/retain.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
@@ -134,7 +135,7 @@ t.test(
     const purgeSoon = () => {
       woken += 1
     }
-    await retain({ ...server, purgeSoon })
+    await finishDeletions({ ...server, purgeSoon })
     const left = await db.execute(sql`select id::int from attachments where deleted_at is null`)
     t.same(
       left.map(({ id }) => id),

@@ -20,6 +20,7 @@ export function createSessionRoute(app: App, deps: Deps): void {
       userId: token.userId,
       scopes: token.scopes.filter((scope) => scope !== 'admin'),
       tokenId: token.credential.id,
+      most: deps.config.sessionsPerUser,
       expiresAt: token.expiresAt && token.expiresAt < latest ? token.expiresAt : latest,
     })
     reply.setCookie(deps.config.sessionCookie, session, { ...sessionCookieOptions(deps), expires: expiresAt })

@@ -13,7 +13,7 @@ import { leftOnly, newestId, storeIsEmpty } from './remains.ts'
 import { bearerApi, type Surface, surfaces } from './surfaces.ts'
 
 /** What goes away while user 2 uploads to message 1, and how a later upload to it is answered. */
-const deletions: { what: string; remove(db: Database): Promise<void>; later: number }[] = [
+const deletions: { what: string; remove(db: Database): Promise<unknown>; later: number }[] = [
   { what: 'the message', remove: (db) => deleteMessage(db, 1), later: 404 },
   { what: 'the room', remove: (db) => deleteRoom(db, 1), later: 404 },
   { what: 'the user', remove: (db) => deleteUser(db, 2), later: 401 },

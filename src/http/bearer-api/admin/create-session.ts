@@ -26,7 +26,8 @@ export function createSessionRoute(app: App, { db, config }: Deps): void {
   app.post('/sessions', { schema }, async ({ body: { userId, expiresInSeconds }, principal }, reply) => {
     await putUsers(db, [userId])
     const expiresAt = new Date(principal.now() + expiresInSeconds * 1000)
-    const { id, session } = await createSession(db, { userId, scopes: ['read', 'write'], expiresAt })
+    const most = config.sessionsPerUser
+    const { id, session } = await createSession(db, { userId, scopes: ['read', 'write'], expiresAt, most })
     const cookie = `${config.sessionCookie}=${session}`
     return reply.code(201).send({ id, session, cookie, userId, expires_at: Math.floor(expiresAt.getTime() / 1000) })
   })

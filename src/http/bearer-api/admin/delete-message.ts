@@ -8,10 +8,11 @@ import { PathPart } from '../../schema-types.ts'
 const schema = { params: Type.Object({ messageId: PathPart }) }
 
 /** `DELETE /messages/:messageId`: its attachments go with it. */
-export function deleteMessageRoute(app: App, { db, purgeSoon }: Deps): void {
+export function deleteMessageRoute(app: App, { db, purgeSoon, finishDeletionsSoon }: Deps): void {
   app.delete('/messages/:messageId', { schema }, async ({ params }, reply) => {
-    await deleteMessage(db, integerId(params.messageId, 'Message'))
+    const isFinished = await deleteMessage(db, integerId(params.messageId, 'Message'))
     purgeSoon()
+    if (!isFinished) finishDeletionsSoon()
     return reply.code(204).send()
   })
 }

@@ -8,10 +8,11 @@ import { PathPart } from '../../schema-types.ts'
 const schema = { params: Type.Object({ roomId: PathPart }) }
 
 /** `DELETE /rooms/:roomId`: its attachments go with it. */
-export function deleteRoomRoute(app: App, { db, purgeSoon }: Deps): void {
+export function deleteRoomRoute(app: App, { db, purgeSoon, finishDeletionsSoon }: Deps): void {
   app.delete('/rooms/:roomId', { schema }, async ({ params }, reply) => {
-    await deleteRoom(db, integerId(params.roomId, 'Room'))
+    const isFinished = await deleteRoom(db, integerId(params.roomId, 'Room'))
     purgeSoon()
+    if (!isFinished) finishDeletionsSoon()
     return reply.code(204).send()
   })
 }

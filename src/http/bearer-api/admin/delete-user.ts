@@ -8,10 +8,11 @@ import { PathPart } from '../../schema-types.ts'
 const schema = { params: Type.Object({ userId: PathPart }) }
 
 /** `DELETE /users/:userId`: the user's credentials, uploads and own conversation go with them. */
-export function deleteUserRoute(app: App, { db, purgeSoon }: Deps): void {
+export function deleteUserRoute(app: App, { db, purgeSoon, finishDeletionsSoon }: Deps): void {
   app.delete('/users/:userId', { schema }, async ({ params }, reply) => {
-    await deleteUser(db, integerId(params.userId, 'User'))
+    const isFinished = await deleteUser(db, integerId(params.userId, 'User'))
     purgeSoon()
+    if (!isFinished) finishDeletionsSoon()
     return reply.code(204).send()
   })
 }
