@@ -1,6 +1,6 @@
-import { and, asc, desc, eq, gt, isNull, lt, sql } from 'drizzle-orm'
-import { alias } from 'drizzle-orm/pg-core'
+import { and, asc, desc, eq, gt, isNull, sql } from 'drizzle-orm'
 import { type AttachmentState, readyState } from '../lifecycle/states.ts'
+import { limits } from '../limits.ts'
 import { type Database, rowsOf } from './client.ts'
 import { databaseTime } from './clock.ts'
 import { prepared } from './prepared.ts'
@@ -84,17 +84,25 @@ export async function findAttachmentForLink(
 /** The id of no user. */
 const nobody = 0
 
-/** Every attachment of a message, in any state, oldest first. */
-export async function listOfMessage(db: Database, messageId: number): Promise<AttachmentRecord[]> {
+/**
+ * Attachments of a message, in any state, oldest first: those behind `after`, and whether there are more.
+ * @param after an id; 0 for the first page
+ */
+export async function listOfMessage(
+  db: Database,
+  messageId: number,
+  { after, limit }: { after: number; limit: number },
+): Promise<{ page: AttachmentRecord[]; hasMore: boolean }> {
   const rows = await db
     .select(record)
     .from(attachments)
     .innerJoin(messages, eq(messages.id, attachments.messageId))
     .innerJoin(rooms, eq(rooms.id, attachments.roomId))
     .innerJoin(users, eq(users.id, attachments.uploaderId))
-    .where(and(eq(attachments.messageId, messageId), alive))
+    .where(and(eq(attachments.messageId, messageId), gt(attachments.id, after), alive))
     .orderBy(asc(attachments.id))
-  return rows.map(toRecord)
+    .limit(limit + 1)
+  return { page: rows.slice(0, limit).map(toRecord), hasMore: rows.length > limit }
 }
 
 export interface PageRequest {
@@ -102,77 +110,97 @@ export interface PageRequest {
   /** Only this room. */
   roomId?: number | undefined
   limit: number
-  /** Older than this attachment. */
+  /** Positions below this one. */
   after?: number | undefined
-  /** Newer than this attachment. */
+  /** Positions above this one. */
   before?: number | undefined
 }
 
+/** Where a Ready attachment `a` stands in lists. */
+const position = sql`coalesce(a.ready_position, a.id)`
+
 /**
- * Ready attachments of the user's rooms, newest first: those next to the cursor, and whether there are more beyond. Each
- * room gives its own nearest, and the nearest of these are the page: so what a page costs depends on the user's rooms, not
- * on how many attachments there are.
+ * Ready attachments of the user's rooms, the one that became Ready last first: those next to the cursor, and whether there are
+ * more beyond. Of each room only the nearest is looked up; the page lies in the rooms whose nearest come first. So what a
+ * page costs depends on the user's rooms, a few microseconds each, and not on how many attachments there are.
  */
 export async function listReadyPage(
   db: Database,
-  page: PageRequest,
+  { userId, roomId, limit, after, before }: PageRequest,
 ): Promise<{ page: AttachmentRecord[]; hasMore: boolean }> {
-  const { userId, roomId, limit } = page
-  const upwards = page.before !== undefined
-  const nearest = nearestOfRoom(db, page)
-  const rows = await db
-    .select({ attachment: attachments, messagePublicId: nearest.messagePublicId })
-    .from(members)
-    .innerJoin(rooms, and(eq(rooms.id, members.roomId), isNull(rooms.deletedAt)))
-    .crossJoinLateral(nearest)
-    .innerJoin(attachments, eq(attachments.id, nearest.id))
-    .where(and(eq(members.userId, userId), roomId === undefined ? undefined : eq(members.roomId, roomId)))
-    .orderBy(upwards ? asc(attachments.id) : desc(attachments.id))
-    .limit(limit + 1)
-  const records = rows.slice(0, limit).map(toRecord)
-  return { page: upwards ? records.reverse() : records, hasMore: rows.length > limit }
-}
-
-function nearestOfRoom(db: Database, { limit, after, before }: PageRequest) {
-  const candidates = alias(attachments, 'candidates')
-  const order = before === undefined ? desc(candidates.id) : asc(candidates.id)
-  return db
-    .select({ id: candidates.id, messagePublicId: messages.publicId })
-    .from(candidates)
-    .innerJoin(messages, and(eq(messages.id, candidates.messageId), isNull(messages.deletedAt)))
-    .innerJoin(users, and(eq(users.id, candidates.uploaderId), isNull(users.deletedAt)))
-    .where(
-      and(
-        eq(candidates.roomId, members.roomId),
-        eq(candidates.state, quoted([readyState])),
-        isNull(candidates.deletedAt),
-        after === undefined ? undefined : lt(candidates.id, after),
-        before === undefined ? undefined : gt(candidates.id, before),
-      ),
+  const upwards = before !== undefined
+  const order = upwards ? sql`asc` : sql`desc`
+  const most = limit + 1
+  const isBeyond = [
+    ...(after === undefined ? [] : [sql`and ${position} < ${after}`]),
+    ...(before === undefined ? [] : [sql`and ${position} > ${before}`]),
+  ]
+  const nearest = (count: number) => sql`
+    select a.*, ${position} as position, m.public_id as message_public_id
+    from attachments a
+      join messages m on m.id = a.message_id and m.deleted_at is null
+      join users u on u.id = a.uploader_id and u.deleted_at is null
+    where a.room_id = r.id and a.state = ${quoted([readyState])} and a.deleted_at is null ${sql.join(isBeyond, sql` `)}
+    order by position ${order} limit ${count}`
+  const rows = await db.execute<{ message_public_id: string }>(sql`
+    with nearest_rooms as (
+      select r.id from members i
+        join rooms r on r.id = i.room_id and r.deleted_at is null
+        cross join lateral (${nearest(1)}) as first
+      where i.user_id = ${userId} ${roomId === undefined ? sql`` : sql`and i.room_id = ${roomId}`}
+      order by first.position ${order} limit ${most}
     )
-    .orderBy(order)
-    .limit(limit + 1)
-    .as('nearest')
+    select found.* from nearest_rooms r cross join lateral (${nearest(most)}) as found
+    order by found.position ${order} limit ${most}`)
+  const records = rowsOf(attachments, rows).map((row, index) => ({
+    ...row,
+    messagePublicId: String(rows[index]?.message_public_id),
+  }))
+  const page = records.slice(0, limit)
+  return { page: upwards ? page.reverse() : page, hasMore: records.length > limit }
 }
 
 /**
- * The integer id behind a cursor. A deleted attachment still marks its place, as long as its row is kept; one of a room
- * the user is not in marks none.
+ * The position behind a cursor, the id of a Ready attachment. A deleted one still marks its place, as long as its row is kept;
+ * one of a room the user is not in marks none.
  */
 export async function findCursor(db: Database, publicId: string, userId: number): Promise<number | undefined> {
-  const [row] = await db
-    .select({ id: attachments.id })
-    .from(attachments)
-    .innerJoin(members, and(eq(members.roomId, attachments.roomId), eq(members.userId, userId)))
-    .where(eq(attachments.publicId, publicId))
-  return row?.id
+  const [row] = await db.execute<{ position: string }>(sql`
+    select ${position} as position from attachments a
+    join members i on i.room_id = a.room_id and i.user_id = ${userId}
+    where a.public_id = ${publicId} and a.state = ${quoted([readyState])}`)
+  return row && Number(row.position)
 }
 
 export type TransitionRecord = typeof transitions.$inferSelect
 
-/** The history of an attachment, oldest first. */
-export async function listTransitions(db: Database, attachmentId: number): Promise<TransitionRecord[]> {
-  return db.select().from(transitions).where(eq(transitions.attachmentId, attachmentId)).orderBy(asc(transitions.id))
+/** The latest steps in the history of an attachment, oldest first. */
+export async function listTransitions(
+  db: Database,
+  attachmentId: number,
+  limit: number = limits.transitionsPage,
+): Promise<TransitionRecord[]> {
+  const rows = await db
+    .select()
+    .from(transitions)
+    .where(eq(transitions.attachmentId, attachmentId))
+    .orderBy(desc(transitions.id))
+    .limit(limit)
+  return rows.reverse()
+}
+
+/** Whether an attachment has been moved into one of the states so often. Counts no further than it must. */
+export async function hasMoved(
+  db: Database,
+  attachmentId: number,
+  states: readonly AttachmentState[],
+  times: number,
+): Promise<boolean> {
+  const [row] = await db.execute<{ has: boolean }>(sql`
+    select count(*) >= ${times} as has from (
+      select from transitions where attachment_id = ${attachmentId} and "to" in (${quoted(states)}) limit ${times}
+    ) moves`)
+  return row?.has === true
 }
 
 /** Those of the attempts that are the latest of their attachment, in this state and not deleted, in the order given. */

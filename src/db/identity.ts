@@ -88,6 +88,7 @@ async function skipIds(db: Pick<Database, 'execute'>): Promise<void> {
       select pg_get_serial_sequence(name, 'id')::regclass as sequence
       from jsonb_array_elements_text(${JSON.stringify(numbered)}::text::jsonb) as name
       union all select 'own_ids'::regclass
+      union all select 'ready_positions'::regclass
     ) as sequences`)
 }
 

@@ -37,6 +37,16 @@ export const firstOwnId = 2 ** 52
 /** Ids of the rooms and messages that Stowage makes itself, up to the largest integer JSON carries safely. */
 export const ownIds = pgSequence('own_ids', { startWith: firstOwnId, minValue: firstOwnId, maxValue: 2 ** 53 - 1 })
 
+/**
+ * Positions in lists, given when an attachment becomes Ready. They begin above every integer id, which is the position of those
+ * that were Ready before there were any.
+ */
+export const readyPositions = pgSequence('ready_positions', {
+  startWith: 2 ** 40,
+  minValue: 2 ** 40,
+  maxValue: 2 ** 53 - 1,
+})
+
 /** People, as the chat backend names them. */
 export const users = pgTable(
   'users',
@@ -156,6 +166,8 @@ export const attachments = pgTable(
     state: text('state', { enum: attachmentStates }).notNull(),
     failureReason: text('failure_reason'),
     attempt: integer('attempt').notNull(),
+    /** Where it stands in lists, newest Ready first; see `readyPositions`. */
+    readyPosition: id('ready_position'),
     /** While a writer is at work: when it counts as dead unless it renews. */
     leaseExpiresAt: time('lease_expires_at'),
     /** The request that brought the bytes of the latest attempt, as the logs name it. Its files become Ready together. */
@@ -169,6 +181,9 @@ export const attachments = pgTable(
     index('attachments_message_id').on(table.messageId, table.id),
     index('attachments_uploader').on(table.uploaderId, table.id).where(sql`${table.deletedAt} is null`),
     index('attachments_room').on(table.roomId, table.id).where(sql`${table.deletedAt} is null`),
+    index('attachments_listed')
+      .on(table.roomId, sql`coalesce(${table.readyPosition}, ${table.id})`)
+      .where(sql`${table.deletedAt} is null and ${table.state} = ${quoted([readyState])}`),
     index('attachments_lease').on(table.leaseExpiresAt).where(sql`${table.leaseExpiresAt} is not null`),
     index('attachments_request')
       .on(table.requestId)

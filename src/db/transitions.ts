@@ -1,17 +1,10 @@
 import { type InferSelectModel, type SQL, sql } from 'drizzle-orm'
 import { StowageError } from '../errors.ts'
-import {
-  type AttachmentState,
-  isFailed,
-  isLeased,
-  legalMoves,
-  readyState,
-  statesAwaitingBytes,
-} from '../lifecycle/states.ts'
+import { type AttachmentState, isFailed, isLeased, legalMoves, readyState } from '../lifecycle/states.ts'
 import { type Credential, findRefusal, isInPlace, isLive } from './authority.ts'
+import { awaitsAsMany, holdsAsMany } from './caps.ts'
 import { type Database, rowsOf } from './client.ts'
 import { newPublicId } from './public-ids.ts'
-import { quoted } from './quoted.ts'
 import { attachments } from './schema.ts'
 
 export type Attachment = InferSelectModel<typeof attachments>
@@ -94,6 +87,7 @@ export async function move(
         modified_at = now(),
         lease_expires_at = ${lease},
         failure_reason = ${failed ? reason : null},
+        ready_position = ${to === readyState ? sql`nextval('ready_positions')` : sql`a.ready_position`},
         file_size = coalesce(w."fileSize", a.file_size),
         file_checksum = coalesce(w."fileChecksum", a.file_checksum),
         declared_checksum = coalesce(w."declaredChecksum", a.declared_checksum),
@@ -133,6 +127,8 @@ export interface Reservation {
   declaredSize?: number | undefined
   /** Lower-case hex, when the client said so. */
   declaredChecksum?: string | undefined
+  /** How many attachments the message may have, this one included; any number unless given. */
+  mostOfMessage?: number | undefined
   reason: string
   actor: string
 }
@@ -148,7 +144,7 @@ export interface Writer {
  * A reservation: the attachment and its first step of history, before any attempt at its bytes.
  * @param mostAwaiting how many attachments of the uploader may await their bytes, this one included; any number unless given
  * @returns `undefined` when the message, its room or the uploader is gone, or the uploader no member of the room, or when
- *   they have as many already
+ *   message or uploader have as many already
  */
 export function insertReserved(
   db: Database,
@@ -156,28 +152,15 @@ export function insertReserved(
   mostAwaiting?: number,
 ): Promise<Attachment | undefined> {
   const { uploaderId } = reservation
-  const may = mostAwaiting === undefined ? sql`true` : sql`not (${awaitsAsMany(uploaderId, mostAwaiting)})`
+  const may = mostAwaiting === undefined ? sql`true` : sql`not ${awaitsAsMany(uploaderId, mostAwaiting)}`
   return insert(db, reservation, 'Initial', undefined, may)
 }
-
-/** Whether a user has that many attachments that await their bytes: reserved, or failed and not yet forgotten. */
-export async function hasReserved(db: Database, uploaderId: number, most: number): Promise<boolean> {
-  const [row] = await db.execute<{ has: boolean }>(sql`select (${awaitsAsMany(uploaderId, most)}) as has`)
-  return row?.has === true
-}
-
-/** Counts no further than it must. */
-const awaitsAsMany = (uploaderId: number, most: number) => sql`
-  select count(*) >= ${most} from (
-    select from attachments
-    where uploader_id = ${uploaderId} and deleted_at is null and state in (${quoted(statesAwaitingBytes)})
-    limit ${most}
-  ) awaiting`
 
 /**
  * The intent: the attachment, the key of its bytes and its first two steps of history, committed before the store hears
  * of the key.
- * @returns `undefined` when the message, its room or the uploader is gone, or the uploader no member of the room
+ * @returns `undefined` when the message, its room or the uploader is gone, the uploader no member of the room, or the message
+ *   full
  */
 export function insertUploading(db: Database, intent: Reservation & Writer): Promise<Attachment | undefined> {
   return insert(db, intent, uploading, intent)
@@ -191,14 +174,15 @@ async function insert(
   writer?: Writer,
   may: SQL = sql`true`,
 ): Promise<Attachment | undefined> {
-  const { declaredSize = null, declaredChecksum = null, reason, actor } = reservation
+  const { messageId, declaredSize = null, declaredChecksum = null, mostOfMessage, reason, actor } = reservation
+  const hasRoom = mostOfMessage === undefined ? sql`true` : sql`not ${holdsAsMany(messageId, mostOfMessage)}`
   const rows = await db.execute(sql`
     with place as (
       select m.id, m.room_id, u.id as uploader_id
       from messages m join rooms r on r.id = m.room_id join users u on u.id = ${reservation.uploaderId}
         join members i on i.room_id = r.id and i.user_id = u.id
-      where m.id = ${reservation.messageId} and m.deleted_at is null and r.deleted_at is null and u.deleted_at is null
-        and ${may}
+      where m.id = ${messageId} and m.deleted_at is null and r.deleted_at is null and u.deleted_at is null
+        and ${hasRoom} and ${may}
       for share of m, r, u
     ), inserted as (
       insert into attachments (public_id, message_id, room_id, uploader_id, file_name, content_type, declared_size,

@@ -1,17 +1,16 @@
 import { randomBytes } from 'node:crypto'
-import { messageNotFound } from '../access/membership.ts'
 import { type Attachment, beginAttempt, insertUploading, type Writer } from '../db/transitions.ts'
 import type { Deps } from '../deps.ts'
 import { StowageError } from '../errors.ts'
 import type { Arriving } from './arriving.ts'
-import { type Announced, reservationOf } from './reserve.ts'
+import { type Announced, noPlaceFor, reservationOf } from './reserve.ts'
 import { awaitsBytes } from './states.ts'
 
 const reason = 'The file began to arrive.'
 
 /**
  * Step 1: the intent row. Committed before the store hears of the key, so that whatever a crash leaves is found by query.
- * @throws StowageError `invalid` for a bad name, `not_found` when the message is gone
+ * @throws StowageError `invalid` for a bad name, `not_found` when the message is gone, `conflict` when it is full
  */
 export async function beginNew(
   deps: Pick<Deps, 'db' | 'config'>,
@@ -21,7 +20,7 @@ export async function beginNew(
   const writer = newWriter(deps, requestId)
   const intent = { ...reservationOf(deps, announced), ...writer, reason }
   const attachment = await insertUploading(deps.db, intent)
-  if (attachment === undefined) throw messageNotFound()
+  if (attachment === undefined) throw await noPlaceFor(deps, announced)
   return arriving(attachment, writer)
 }
 

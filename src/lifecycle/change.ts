@@ -1,10 +1,11 @@
-import { type AttachmentRecord, changeAttachment } from '../db/attachments.ts'
+import { type AttachmentRecord, changeAttachment, hasMoved } from '../db/attachments.ts'
 import { type Attachment, move } from '../db/transitions.ts'
 import type { Deps } from '../deps.ts'
 import { StowageError } from '../errors.ts'
+import { limits } from '../limits.ts'
 import { fileNameFrom } from './file-name.ts'
 import { rename } from './rename.ts'
-import { awaitsBytes, type ClientSideState, legalMoves } from './states.ts'
+import { awaitsBytes, type ClientSideState, clientSideStates, legalMoves } from './states.ts'
 
 /** What a client asks to be changed; at least one of them. */
 export interface Wanted {
@@ -52,6 +53,8 @@ async function moveOnClientSide(
 ): Promise<Attachment> {
   const { id, attempt, state: from } = attachment
   if (!legalMoves[from].includes(to)) throw refused(attachment, `it cannot move to ${to}`)
+  if (await hasMoved(db, id, clientSideStates, limits.clientSideMoves))
+    throw refused(attachment, `it was moved ${limits.clientSideMoves} times, and only takes its bytes now`)
   const [moved] = await move(db, [{ id, attempt, ...noted }], { from, to, reason: reasons[to], actor })
   return moved as Attachment
 }

@@ -1,5 +1,6 @@
 import { messageNotFound } from '../access/membership.ts'
-import { type Attachment, hasReserved, insertReserved, type Reservation } from '../db/transitions.ts'
+import { awaitsAsMany, holds, holdsAsMany } from '../db/caps.ts'
+import { type Attachment, insertReserved, type Reservation } from '../db/transitions.ts'
 import type { Deps } from '../deps.ts'
 import { StowageError } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
@@ -24,7 +25,7 @@ export interface Announced {
 /**
  * Announces a file whose bytes come in a request of their own. No object is made for it, and no lease: that is for an
  * attempt at its bytes. One that is never used is forgotten with the failed ones.
- * @throws StowageError `invalid` for a bad name, `too_large`, `not_found` when the message is gone,
+ * @throws StowageError `invalid` for a bad name, `too_large`, `not_found` when the message is gone, `conflict` when it is full,
  *   `rate_limited` when the user has too many that await their bytes
  */
 export async function reserve(
@@ -39,8 +40,8 @@ export async function reserve(
   const reserved = await insertReserved(deps.db, { ...reservation, reason }, most)
   failpoint('after-reserve')
   if (reserved === undefined) {
-    if (await hasReserved(deps.db, announced.uploaderId, most)) throw tooManyReserved(most)
-    throw messageNotFound()
+    if (await holds(deps.db, awaitsAsMany(announced.uploaderId, most))) throw tooManyReserved(most)
+    throw await noPlaceFor(deps, announced)
   }
   return reserved
 }
@@ -50,11 +51,21 @@ function tooManyReserved(most: number): StowageError {
   return new StowageError('rate_limited', text)
 }
 
+/** Why the message takes no attachment more. */
+export async function noPlaceFor(
+  { db, config }: Pick<Deps, 'db' | 'config'>,
+  { messageId }: Pick<Announced, 'messageId'>,
+): Promise<StowageError> {
+  const most = config.attachmentsPerMessage
+  if (!(await holds(db, holdsAsMany(messageId, most)))) return messageNotFound()
+  return new StowageError('conflict', `The message has ${most} attachments, and takes no more. Use another message.`)
+}
+
 /** @throws StowageError `invalid` for a bad name */
 export function reservationOf({ config }: Pick<Deps, 'config'>, announced: Announced): Omit<Reservation, 'reason'> {
   const { messageId, uploaderId, declaredSize, declaredChecksum, actor } = announced
   const fileName = fileNameFrom(announced.fileName)
   const contentType = contentTypeFrom(announced.contentType, fileName)
-  const { checksumAlgorithm } = config
-  return { messageId, uploaderId, fileName, contentType, checksumAlgorithm, declaredSize, declaredChecksum, actor }
+  const file = { fileName, contentType, checksumAlgorithm: config.checksumAlgorithm, declaredSize, declaredChecksum }
+  return { messageId, uploaderId, ...file, mostOfMessage: config.attachmentsPerMessage, actor }
 }

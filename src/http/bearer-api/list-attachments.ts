@@ -6,12 +6,12 @@ import { isPublicId } from '../../db/public-ids.ts'
 import type { Deps } from '../../deps.ts'
 import { StowageError } from '../../errors.ts'
 import { requireReady } from '../../lifecycle/serve.ts'
+import { limits } from '../../limits.ts'
 import type { App } from '../app.ts'
+import { wholeNumber } from '../page.ts'
 import { QueryText } from '../schema-types.ts'
 import { AttachmentObject, attachmentObject } from './attachment-object.ts'
 import { refFrom } from './refs.ts'
-
-const longestPage = 100
 
 const schema = {
   querystring: Type.Object({
@@ -23,12 +23,13 @@ const schema = {
   response: { 200: Type.Object({ has_more: Type.Boolean(), data: Type.Array(AttachmentObject) }) },
 }
 
-/** `GET /attachments`: the Ready attachments of the user's conversations, or of one, newest first, a page at a time. */
+/** `GET /attachments`: the Ready attachments of the user's conversations, or of one, the latest to become Ready
+ * first, a page at a time. */
 export function listAttachmentsRoute(app: App, deps: Deps): void {
   const { db } = deps
   app.get('/attachments', { schema }, async ({ query, principal }) => {
     requireScope(principal, 'read')
-    const limit = pageLength(query.limit ?? '10')
+    const limit = wholeNumber('limit', query.limit ?? '10', 1, limits.page)
     const { conversation_id, starting_after, ending_before } = query
     if (starting_after !== undefined && ending_before !== undefined)
       throw new StowageError('invalid', 'starting_after and ending_before exclude each other. Send one of them.')
@@ -45,13 +46,6 @@ export function listAttachmentsRoute(app: App, deps: Deps): void {
       data: page.map((attachment) => attachmentObject(deps, requireReady(attachment), reader)),
     }
   })
-}
-
-function pageLength(text: string): number {
-  const limit = Number(text)
-  if (!/^\d{1,3}$/.test(text) || limit < 1 || limit > longestPage)
-    throw new StowageError('invalid', `limit must be a whole number from 1 to ${longestPage}.`)
-  return limit
 }
 
 async function cursor(

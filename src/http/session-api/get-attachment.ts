@@ -3,6 +3,7 @@ import { readableAttachment } from '../../access/membership.ts'
 import { requireScope } from '../../access/principal.ts'
 import { listTransitions } from '../../db/attachments.ts'
 import type { Deps } from '../../deps.ts'
+import { limits } from '../../limits.ts'
 import type { App } from '../app.ts'
 import { integerId } from '../ids.ts'
 import { PathPart } from '../schema-types.ts'
@@ -14,7 +15,7 @@ const schema = {
   response: { 200: Metadata },
 }
 
-/** `GET /attachments/:attachmentId`: the metadata, in any state; `?include=transitions` adds the history. */
+/** `GET /attachments/:attachmentId`: the metadata, in any state; `?include=transitions` adds the history, its latest 1,000 steps. */
 export function getAttachmentRoute(app: App, deps: Deps): void {
   app.get('/attachments/:attachmentId', { schema }, async (request) => {
     requireScope(request.principal, 'read')
@@ -22,7 +23,13 @@ export function getAttachmentRoute(app: App, deps: Deps): void {
     const attachment = await readableAttachment(deps.db, ref, request.principal)
     const metadata = metadataOf(attachment)
     if (request.query.include === undefined) return metadata
-    const transitions = await listTransitions(deps.db, attachment.id)
-    return { ...metadata, transitions: transitions.map(transitionOf) }
+    const most = limits.transitionsPage
+    const transitions = await listTransitions(deps.db, attachment.id, most + 1)
+    const hasMore = transitions.length > most
+    return {
+      ...metadata,
+      transitions: transitions.slice(-most).map(transitionOf),
+      ...(hasMore && { hasMoreTransitions: true as const }),
+    }
   })
 }

@@ -3,23 +3,40 @@ import { memberOfMessage } from '../../access/membership.ts'
 import { requireScope } from '../../access/principal.ts'
 import { listOfMessage } from '../../db/attachments.ts'
 import type { Deps } from '../../deps.ts'
+import { limits } from '../../limits.ts'
 import type { App } from '../app.ts'
 import { integerId } from '../ids.ts'
-import { PathPart } from '../schema-types.ts'
+import { wholeNumber } from '../page.ts'
+import { PathPart, QueryText } from '../schema-types.ts'
 import { Metadata, metadataOf } from './metadata.ts'
 
 const schema = {
   params: Type.Object({ messageId: PathPart }),
-  response: { 200: Type.Object({ httpStatusCode: Type.Literal(200), attachments: Type.Array(Metadata) }) },
+  querystring: Type.Object({ limit: Type.Optional(QueryText), after: Type.Optional(QueryText) }),
+  response: {
+    200: Type.Object({
+      httpStatusCode: Type.Literal(200),
+      attachments: Type.Array(Metadata),
+      hasMore: Type.Optional(Type.Literal(true)),
+    }),
+  },
 }
 
-/** `GET /messages/:messageId/attachments`: every attachment of the message, in any state, oldest first. */
+/**
+ * `GET /messages/:messageId/attachments`: the attachments of the message, in any state, oldest first: at most 1,000, or
+ * `?limit`, behind the id `?after`.
+ */
 export function listMessageAttachmentsRoute(app: App, deps: Deps): void {
   app.get('/messages/:messageId/attachments', { schema }, async (request) => {
     requireScope(request.principal, 'read')
     const ref = { id: integerId(request.params.messageId, 'Message') }
     const messageId = await memberOfMessage(deps.db, ref, request.principal)
-    const attachments = await listOfMessage(deps.db, messageId)
-    return { httpStatusCode: 200 as const, attachments: attachments.map(metadataOf) }
+    const { limit = String(limits.messagePage), after = '0' } = request.query
+    const { page, hasMore } = await listOfMessage(deps.db, messageId, {
+      limit: wholeNumber('limit', limit, 1, limits.messagePage),
+      after: wholeNumber('after', after, 0, Number.MAX_SAFE_INTEGER),
+    })
+    const attachments = page.map(metadataOf)
+    return { httpStatusCode: 200 as const, attachments, ...(hasMore && { hasMore: true as const }) }
   })
 }

@@ -34,6 +34,8 @@ export const Metadata = Type.Object({
   roomId: Type.Integer(),
   textMessageId: Type.Integer(),
   transitions: Type.Optional(Type.Array(Transition)),
+  /** There are earlier steps than these. */
+  hasMoreTransitions: Type.Optional(Type.Literal(true)),
 })
 
 export function metadataOf(attachment: Attachment): Static<typeof Metadata> {

@@ -1,0 +1,28 @@
+import { type SQL, sql } from 'drizzle-orm'
+import { statesAwaitingBytes } from '../lifecycle/states.ts'
+import type { Database } from './client.ts'
+import { quoted } from './quoted.ts'
+
+// Conditions of a statement. None counts further than it must.
+
+/** Whether a user has so many attachments that await their bytes: reserved, or failed and not yet forgotten. */
+export function awaitsAsMany(uploaderId: number, most: number): SQL {
+  return sql`(select count(*) >= ${most} from (
+    select from attachments
+    where uploader_id = ${uploaderId} and deleted_at is null and state in (${quoted(statesAwaitingBytes)})
+    limit ${most}
+  ) awaiting)`
+}
+
+/** Whether a message has so many attachments, in whatever state. */
+export function holdsAsMany(messageId: number, most: number): SQL {
+  return sql`(select count(*) >= ${most} from (
+    select from attachments where message_id = ${messageId} and deleted_at is null limit ${most}
+  ) held)`
+}
+
+/** Whether a condition holds now. */
+export async function holds(db: Database, condition: SQL): Promise<boolean> {
+  const [row] = await db.execute<{ holds: boolean }>(sql`select ${condition} as holds`)
+  return row?.holds === true
+}
