@@ -60,13 +60,12 @@ export async function buildServer(parts: ServerParts): Promise<App> {
     purgeSoon: () => workers?.purgeSoon(),
   }
   const workers = withWorkers ? startWorkers(deps) : undefined
-  const watch = watchServer(deps)
-  app.addHook('onClose', async () => {
-    await Promise.all([watch.stop(), workers?.stop()])
-  })
+  app.addHook('onClose', () => workers?.stop())
   app.decorate('uploadsEnded', () => slots.allFree())
 
   closeWhenDraining(app, isDraining)
+  const watch = watchServer(deps)
+  app.addHook('onClose', () => watch.stop())
   await app.register(earlyAnswer)
   await app.register(cors, corsOptions(config))
   await app.register(cookie)
