@@ -9,20 +9,25 @@ EXCEPTION WHEN insufficient_privilege OR undefined_function OR feature_not_suppo
 END $$;
 --> statement-breakpoint
 -- Refuses to give out ids on a server that is not the one last seen: they may have been given out before.
--- Class 57 is what clients take for a database that cannot be used now.
-CREATE FUNCTION require_same_server() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-DECLARE
-  seen database_identity;
-BEGIN
-  SELECT * INTO seen FROM database_identity;
-  IF seen.timeline <> 0 AND (
-    seen.timeline <> ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::integer
-    OR seen.system_identifier <> (SELECT c.system_identifier::text FROM pg_control_system() c)
-  ) THEN
-    RAISE EXCEPTION 'this database is a promoted or restored copy that no server has looked at yet' USING ERRCODE = '57S01';
-  END IF;
-  RETURN NULL;
-END $$;
+-- Class 57 is what clients take for a database that cannot be used now. Names its schema: a restore sets no search path.
+DO $do$ BEGIN
+  EXECUTE format($sql$
+    CREATE FUNCTION require_same_server() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE
+      seen record;
+    BEGIN
+      SELECT i.system_identifier, i.timeline INTO seen FROM %I.database_identity i;
+      IF seen.timeline <> 0 THEN
+        IF seen.timeline <> ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::integer
+          OR seen.system_identifier <> (pg_control_system()).system_identifier::text
+        THEN
+          RAISE EXCEPTION 'this database is a promoted or restored copy that no server has looked at yet' USING ERRCODE = '57S01';
+        END IF;
+      END IF;
+      RETURN NULL;
+    END $$
+  $sql$, current_schema());
+END $do$;
 --> statement-breakpoint
 CREATE TRIGGER same_server BEFORE INSERT ON transitions FOR EACH STATEMENT EXECUTE FUNCTION require_same_server();
 --> statement-breakpoint

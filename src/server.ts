@@ -85,14 +85,13 @@ export async function buildServer(parts: ServerParts): Promise<App> {
     finishDeletionsSoon: () => workers?.finishDeletionsSoon(),
   }
   const workers = withWorkers ? startWorkers(deps) : undefined
-  const watch = watchServer(deps)
-  app.addHook('onClose', async () => {
-    await Promise.all([watch.stop(), workers?.stop()])
-  })
+  app.addHook('onClose', () => workers?.stop())
   app.decorate('uploadsEnded', () => uploads.allFree())
 
   setAnswerHeaders(app)
   closeWhenDraining(app, isDraining)
+  const watch = watchServer(deps)
+  app.addHook('onClose', () => watch.stop())
   await app.register(earlyAnswer, patience)
   await app.register(cors, corsOptions(config))
   await app.register(cookie)

@@ -16,11 +16,10 @@ export async function buildWorker(parts: Omit<ServerParts, 'urlSigningKey' | 'wi
     forceCloseConnections: true,
   })
   const workers = startWorkers({ config, db: database.db, store, log: app.log })
-  const watch = watchServer({ config, db: database.db, log: app.log })
-  app.addHook('onClose', async () => {
-    await Promise.all([watch.stop(), workers.stop()])
-  })
+  app.addHook('onClose', () => workers.stop())
   healthRoutes(app, { database, store, isDraining })
   metricsRoute(app, { db: database.db })
+  const watch = watchServer({ config, db: database.db, log: app.log })
+  app.addHook('onClose', () => watch.stop())
   return app
 }

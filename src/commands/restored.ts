@@ -1,6 +1,6 @@
 import type { Config } from '../config.ts'
 import type { Database } from '../db/client.ts'
-import { declareRestored, revokeCredentials } from '../db/identity.ts'
+import { declareRestored, readHold, revokeCredentials } from '../db/identity.ts'
 import { endHold } from '../lifecycle/end-hold.ts'
 import { openStore } from './parts.ts'
 import { onStopSignal } from './stop-signal.ts'
@@ -36,11 +36,13 @@ async function hold(db: Database): Promise<void> {
 }
 
 async function release(db: Database, config: Config): Promise<void> {
+  const heldSince = await readHold(db)
+  if (heldSince === undefined) return console.log('Nothing was held.')
   const stopping = new AbortController()
   onStopSignal().then(() => stopping.abort())
   await using cleanup = new AsyncDisposableStack()
   const store = cleanup.adopt(await openStore(config), (store) => store.close())
-  const { isReleased, kept } = await endHold({ db, store, config }, { signal: stopping.signal })
+  const { isReleased, kept } = await endHold({ db, store, config }, heldSince, stopping.signal)
   if (kept > 0) console.log(`Kept: ${kept} files that were under way in the database and whole in the store.`)
-  console.log(isReleased ? 'Released: recovery and removal go on.' : 'Nothing was held.')
+  console.log(isReleased ? 'Released: recovery and removal go on.' : 'Not released: another hold has begun meanwhile.')
 }

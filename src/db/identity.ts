@@ -118,14 +118,13 @@ export async function declareRestored(db: Database): Promise<number> {
 }
 
 /**
- * Ends a hold.
- * @param ageSeconds only one that has lasted so long
- * @returns whether there was one to end
+ * Ends the hold that began then.
+ * @returns false when it has ended already, or another one began
  */
-export async function releaseHold(db: Database, ageSeconds = 0): Promise<boolean> {
+export async function releaseHold(db: Database, heldSince: Date): Promise<boolean> {
   const rows = await db.execute(sql`
     update database_identity set held_since = null
-    where held_since <= now() - make_interval(secs => ${ageSeconds})
+    where held_since = ${heldSince.toISOString()}::timestamptz
     returning seen_at`)
   return rows.length > 0
 }

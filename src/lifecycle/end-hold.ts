@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { readHold, releaseHold } from '../db/identity.ts'
+import { releaseHold } from '../db/identity.ts'
 import { move, StateConflict } from '../db/transitions.ts'
 import { findLeftUnderWay, findRequestLeftUnderWay, type UnderWay } from '../db/under-way.ts'
 import type { Deps } from '../deps.ts'
@@ -14,7 +14,7 @@ export const howToEndHold =
   'No upload is failed and nothing is removed until `stowage scrub` has run to its end, or `stowage restored --release`: see docs/restore.md.'
 
 export interface HoldEnd {
-  /** Whether there was a hold to end. */
+  /** False when the hold had ended already, or another one began. */
   isReleased: boolean
   /** Files that were under way in the rows and whole in the store: they are Ready now. */
   kept: number
@@ -26,20 +26,15 @@ type EndHoldDeps = Pick<Deps, 'db' | 'store'> & { config: Pick<Deps['config'], '
  * Ends a hold. First it keeps what arrived: an upload that was under way when the copy was made may have been finished and
  * acknowledged on the server that is lost. The recovery would fail it and remove its bytes. Waits until the hold has lasted
  * for half a lease, by which every writer that lives has told so.
- * @param ageSeconds only a hold that has lasted so long
+ * @param heldSince when it began, as `readHold` says: one that has begun since goes on
  * @throws StowageError `storage_unavailable`, what a query fails with, the signal's reason: the hold goes on then
  */
-export async function endHold(
-  deps: EndHoldDeps,
-  { ageSeconds = 0, signal }: { ageSeconds?: number; signal: AbortSignal },
-): Promise<HoldEnd> {
+export async function endHold(deps: EndHoldDeps, heldSince: Date, signal: AbortSignal): Promise<HoldEnd> {
   const { db, config } = deps
-  const heldSince = await readHold(db)
-  if (heldSince === undefined) return { isReleased: false, kept: 0 }
   const renewed = heldSince.getTime() + config.uploadLeaseSeconds * 500
   await delay(Math.max(0, renewed - Date.now()), undefined, { signal })
   const kept = await keepArrived(deps, signal)
-  return { isReleased: await releaseHold(db, ageSeconds), kept }
+  return { isReleased: await releaseHold(db, heldSince), kept }
 }
 
 async function keepArrived(deps: EndHoldDeps, signal: AbortSignal): Promise<number> {

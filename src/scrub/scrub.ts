@@ -1,5 +1,6 @@
 import type { Database } from '../db/client.ts'
 import { isDatabaseUnavailable } from '../db/errors.ts'
+import { readHold } from '../db/identity.ts'
 import { recordScrub } from '../db/scrub.ts'
 import type { Deps } from '../deps.ts'
 import { endHold, type HoldEnd } from '../lifecycle/end-hold.ts'
@@ -25,7 +26,7 @@ export interface ScrubResult {
     /** The last key that was read. */
     lastKey: string | undefined
   }
-  /** What became of a hold; `undefined` when the scrub did not see everything. */
+  /** What became of the hold that there was at the beginning; `undefined` without one, and when not everything was seen. */
   hold: HoldEnd | undefined
 }
 
@@ -52,6 +53,7 @@ export async function scrub(
   let brokenOff: ScrubResult['brokenOff']
   let hold: ScrubResult['hold']
   try {
+    const heldSince = await ask(readHold)
     await reportOrphans(shared)
     reached.isListed = true
     await reportKeyless(shared)
@@ -60,8 +62,8 @@ export async function scrub(
     })
     const hasSeenAll = findings.unreadable + findings.unlisted === 0
     if (hasSeenAll) await ask((db) => recordScrub(db, findings.counts, secondsSoFar()))
-    if (hasSeenAll && options.olderThanHours === undefined)
-      hold = await ask((db) => endHold({ db, store, config }, { ageSeconds: secondsSoFar(), signal }))
+    if (heldSince && hasSeenAll && options.olderThanHours === undefined)
+      hold = await ask((db) => endHold({ db, store, config }, heldSince, signal))
   } catch (error) {
     brokenOff = signal.aborted ? 'asked' : { error }
   }

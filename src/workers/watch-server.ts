@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Config } from '../config.ts'
 import type { Database } from '../db/client.ts'
+import { isDatabaseUnavailable } from '../db/errors.ts'
 import { type Look, lookAtServer } from '../db/identity.ts'
 import { howToEndHold } from '../lifecycle/end-hold.ts'
 import { type Repeating, repeat } from './repeat.ts'
@@ -18,12 +19,18 @@ export interface Watched {
 export function watchServer({ config, db, log }: Watched): Repeating {
   let last: Look | undefined
   const job = async () => {
-    const look = await lookAtServer(db, config.afterFailover)
+    const look = await lookAtServer(db, config.afterFailover).catch(ignoreUnavailable)
+    if (look === undefined) return false
     tell(log, look, last)
     last = look
     return false
   }
   return repeat({ name: 'server', every, log, job })
+}
+
+/** That the database is away others tell. */
+function ignoreUnavailable(error: unknown): undefined {
+  if (!isDatabaseUnavailable(error)) throw error
 }
 
 function tell(log: FastifyBaseLogger, { server, before, heldSince }: Look, last: Look | undefined): void {

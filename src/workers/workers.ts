@@ -3,7 +3,7 @@ import type { Deps } from '../deps.ts'
 import { finishDeletions } from './finish-deletions.ts'
 import { purge } from './purge.ts'
 import { recover } from './recover.ts'
-import { type RepeatOptions, repeat } from './repeat.ts'
+import { type RepeatOptions, repeat as repeatAlways } from './repeat.ts'
 import { retain, Sweeps } from './retain.ts'
 import { verifyLeft } from './verify-left.ts'
 
@@ -19,23 +19,23 @@ export interface Workers {
 const minutes = 60_000
 
 /**
- * Starts what runs beside the requests: in every replica, or in processes of its own. During a hold (see
- * `db/identity.ts`) none of it runs: each of them fails attempts, or removes bytes or rows.
+ * Starts what runs beside the requests: in every replica, or in processes of its own. During a hold (see `db/identity.ts`)
+ * none of it runs: each of them fails attempts, or removes bytes or rows.
  */
 export function startWorkers({ config, db, store, log }: Pick<Deps, 'config' | 'db' | 'store' | 'log'>): Workers {
+  const repeat = ({ job, ...options }: RepeatOptions) =>
+    repeatAlways({ ...options, job: async (signal) => !(await isHeld(db)) && (await job(signal)) })
   const purgeSoon = () => purging.wake()
   const deps = { config, db, store, log, purgeSoon }
   const soon = Math.min(5000, (config.uploadLeaseSeconds * 1000) / 4)
-  const worker = (name: string, every: number, job: RepeatOptions['job']) =>
-    repeat({ name, every, log, job: async (signal) => !(await isHeld(db)) && (await job(signal)) })
-  const purging = worker('purge', soon, (signal) => purge(deps, signal))
-  const deletions = worker('deletions', soon, () => finishDeletions(deps))
+  const purging = repeat({ name: 'purge', every: soon, log, job: (signal) => purge(deps, signal) })
+  const deletions = repeat({ name: 'deletions', every: soon, log, job: () => finishDeletions(deps) })
   const sweeps = new Sweeps()
   const others = [
     deletions,
-    worker('recovery', soon, () => recover(deps)),
-    worker('verification', soon, (signal) => verifyLeft(deps, signal)),
-    worker('retention', 10 * minutes, () => retain(deps, sweeps)),
+    repeat({ name: 'recovery', every: soon, log, job: () => recover(deps) }),
+    repeat({ name: 'verification', every: soon, log, job: (signal) => verifyLeft(deps, signal) }),
+    repeat({ name: 'retention', every: 10 * minutes, log, job: () => retain(deps, sweeps) }),
   ]
   return {
     purgeSoon,
