@@ -1,7 +1,11 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import postgres from 'postgres'
 import t from 'tap'
-import { countPendingMigrations } from '../../src/db/migrate.ts'
+import { countPendingMigrations, migrationLock } from '../../src/db/migrate.ts'
 import { createTestDatabase } from '../support/database.ts'
-import { stowage } from './stowage.ts'
+import { until } from '../support/until.ts'
+import { makeFolder, program, stowage } from './stowage.ts'
 
 t.test('migrate brings an empty database up to date, from several machines at once and again', async (t) => {
   const url = await createTestDatabase(t)
@@ -12,3 +16,31 @@ t.test('migrate brings an empty database up to date, from several machines at on
   t.equal(await countPendingMigrations(url), 0)
   t.strictSame(await migrate(), done)
 })
+
+for (const [words, code] of [
+  [['serve'], 0],
+  [['scrub'], 1],
+] as const)
+  t.test(`SIGTERM ends ${words.join(' ')} while it waits for another that migrates`, async (t) => {
+    const url = await createTestDatabase(t)
+    const sql = postgres(url, { max: 1 })
+    t.teardown(() => sql.end())
+    await sql`select pg_advisory_lock(${migrationLock})`
+    const { PATH, HOME } = process.env
+    const child = spawn(process.execPath, [program, ...words], {
+      cwd: await makeFolder(t),
+      env: { PATH, HOME, DATABASE_URL: url, PORT: '0' },
+      stdio: ['ignore', 'inherit', 'pipe'],
+    })
+    let printed = ''
+    child.stderr.setEncoding('utf8').on('data', (text) => (printed += text))
+    t.teardown(() => child.kill('SIGKILL'))
+    const isWaiting = async () =>
+      (await sql`select from pg_locks where locktype = 'advisory' and not granted`).length > 0
+    await until('it waits', isWaiting)
+    const askedAt = performance.now()
+    child.kill('SIGTERM')
+    t.strictSame(await once(child, 'exit'), [code, null])
+    t.ok(performance.now() - askedAt < 3000)
+    t.notMatch(printed, /\n {4}at /, 'no stack')
+  })

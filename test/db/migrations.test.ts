@@ -173,6 +173,61 @@ t.test('a replica that dies while it migrates blocks nobody and leaves nothing',
   t.equal(await countPendingMigrations(url), 0)
 })
 
+t.test('a table that somebody reads for long is waited for in short tries, between which others get it', async (t) => {
+  const { url, sql } = await connect(t)
+  await migrateAsOf(t, url, 1)
+  const dump = await connect(t, url)
+  const reading = await dump.sql.reserve()
+  await reading`begin`
+  await reading`lock table attachments in access share mode`
+  let isOver = false
+  const migrating = migrateDatabase(url).finally(() => {
+    isOver = true
+  })
+  const isWaiting = async () => {
+    const rows = await sql`select from pg_locks where relation = 'attachments'::regclass and not granted`
+    return rows.length > 0
+  }
+  let longest = 0
+  for (let tries = 0; tries < 2; tries += 1) {
+    await until('it waits for the table', isWaiting)
+    const askedAt = performance.now()
+    await sql`select count(*) from attachments`
+    longest = Math.max(longest, performance.now() - askedAt)
+  }
+  t.ok(longest < 5000, `somebody else waited ${longest} ms`)
+  t.notOk(isOver)
+  await reading`rollback`
+  reading.release()
+  await migrating
+  t.equal(await countPendingMigrations(url), 0)
+})
+
+t.test('it is given up at once when it is asked to stop', async (t) => {
+  const { url, sql } = await connect(t)
+  const other = await connect(t, url)
+  await other.sql`select pg_advisory_lock(${migrationLock})`
+  const stopping = new AbortController()
+  const migrating = migrateDatabase(url, stopping.signal)
+  await somebodyWaits(sql)
+  const [askedAt, reason] = [performance.now(), new Error('stop')]
+  stopping.abort(reason)
+  await t.rejects(migrating, reason)
+  t.ok(performance.now() - askedAt < 1000)
+  t.strictSame(await describeDatabase(sql), [], 'nothing is touched')
+})
+
+t.test('one connection is enough', async (t) => {
+  const { url, sql } = await connect(t)
+  const name = new URL(url).pathname.slice(1)
+  const role = `only_one_${name}`
+  await sql.unsafe(`create role ${role} login password 'secret' connection limit 1`)
+  await sql.unsafe(`alter database ${name} owner to ${role}`)
+  t.teardown(() => sql.unsafe(`reassign owned by ${role} to current_user; drop owned by ${role}; drop role ${role}`))
+  await migrateDatabase(Object.assign(new URL(url), { username: role, password: 'secret' }).href)
+  t.equal(await countPendingMigrations(url), 0)
+})
+
 /** Applies the first `count` migrations, as the program of that time did. */
 async function migrateAsOf(t: Test, url: string, count: number): Promise<void> {
   const migrationsFolder = await mkdtemp(join(tmpdir(), 'stowage-migrations-'))

@@ -14,10 +14,10 @@ for (const state of ['refuse', 'close'] as const)
     replica.line[state]()
     const [before, startedAt] = [replica.line.taken, performance.now()]
     let longest = 0
-    while (performance.now() - startedAt < 4_000) longest = Math.max(longest, await allUnavailable(t, kinds, replica))
+    while (performance.now() - startedAt < 3_000) longest = Math.max(longest, await allUnavailable(t, kinds, replica))
     t.ok(longest < 2_000, `the longest took ${longest} ms`)
     const tried = replica.line.taken - before
-    t.ok(tried <= 10 + 4 * 5, `${tried} connections in 4 s`)
+    t.ok(tried <= 10 + 3 * 5, `${tried} connections in 3 s`)
     replica.mend()
     await allWorkAgain(t, kinds, replica)
   })
@@ -43,12 +43,12 @@ t.test('reset again and again: an answer is right, or none', async (t) => {
   })
   for (; resets < 40; resets += 1) {
     const before = right
-    await until('answers come', () => right > before + 60)
+    await until('answers come', () => right > before + 30)
     replica.line.reset()
   }
   await Promise.all(clients)
   t.strictSame(wrong, [])
-  t.ok(right > 2_000, `${right} right answers, ${none} without one`)
+  t.ok(right > 1_000, `${right} right answers, ${none} without one`)
   t.ok(none > 40, `${none} were told that there is none`)
 })
 
