@@ -196,7 +196,7 @@ export const settings = {
       'URL_SIGNING_KEYS',
       listOf(signingKey),
       '',
-      'Earlier signing keys, separated by commas, whose links still work: for a change of `URL_SIGNING_KEY` without dead links.',
+      'Other signing keys, separated by commas, whose links work too: for a change of `URL_SIGNING_KEY` without dead links.',
     ),
     secret: true,
   },
@@ -215,7 +215,7 @@ export const settings = {
     'CORS_ORIGINS',
     listOf(origin),
     '',
-    'Origins, separated by commas, whose pages may call both APIs, with the cookie too.',
+    'Origins, separated by commas, whose pages may call both APIs, with the cookie too; also those of apps, such as capacitor://localhost.',
   ),
   trustProxy: setting(
     'TRUST_PROXY',

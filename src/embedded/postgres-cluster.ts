@@ -80,9 +80,8 @@ async function runInitdb({ programs, user, postgresLog }: ClusterOptions, draft:
   const [cluster, file] = told.names
   const locale = ['--encoding=UTF8', '--locale=C', '--lc-messages=C']
   const login = ['--username=postgres', '--auth=scram-sha-256', `--pwfile=${file}`]
-  const child = spawn(programs.initdb, [`--pgdata=${cluster}`, ...login, ...locale, '--data-checksums'], {
-    ...runAs(user, told),
-  })
+  const args = [`--pgdata=${cluster}`, ...login, ...locale, '--data-checksums']
+  const child = spawn(programs.initdb, args, runAs(user, told))
   writeDown(child, postgresLog)
   const [code] = await once(child, 'close').catch((error) => [error.message])
   if (code !== 0) throw new Error(`Postgres could not create its files (${code}). ${explain(postgresLog)}`)

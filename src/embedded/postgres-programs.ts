@@ -37,7 +37,9 @@ async function copyOnce(folder: string, { log, cache = '/var/cache/stowage' }: P
   const home = join(cache, `postgres-${versionOf()}`)
   if (await isThere(home)) return home
   log(`copying Postgres to ${home}, since the system user "postgres", which runs it, cannot enter ${folder}`)
-  await mkdir(cache, { recursive: true, mode: 0o755 })
+  await mkdir(cache, { recursive: true })
+  // Whatever our umask.
+  await chmod(cache, 0o755)
   const draft = await mkdtemp(join(cache, 'draft-'))
   try {
     await cp(folder, draft, { recursive: true, verbatimSymlinks: true })

@@ -295,6 +295,8 @@ t.test('programs that another user cannot get at are copied, once', { skip: !isR
   await mkdir(closed, { mode: 0o700 })
   await cp(join(reachable.postgres, '..', '..'), join(closed, 'native'), { recursive: true, verbatimSymlinks: true })
   const inClosed = { ...options, folder: join(closed, 'native') }
+  const umask = process.umask(0o077)
+  t.teardown(() => process.umask(umask))
   const found = await Promise.all([findPrograms(inClosed), findPrograms(inClosed)])
   t.strictSame(found[0], found[1], 'also when two start at once')
   t.match(await readdir(cache), [/^postgres-18/])

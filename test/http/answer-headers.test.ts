@@ -6,7 +6,7 @@ import { attach } from './bearer-api/requests.ts'
 
 const chat = 'https://chat.example'
 
-t.test('no answer is taken for another type, nor kept', async (t) => {
+t.test('no answer is taken for another type, nor given again unasked', async (t) => {
   const server = await startTestServer(t, { store: 'disk' })
   const headers = await server.bearer(2)
   const { id } = await attach(server, headers)
@@ -30,7 +30,7 @@ t.test('no answer is taken for another type, nor kept', async (t) => {
     const response = await fetch(server.url + path, { headers })
     t.equal(response.status, status, path)
     t.equal(response.headers.get('x-content-type-options'), 'nosniff', path)
-    t.equal(response.headers.get('cache-control'), 'no-store', path)
+    t.equal(response.headers.get('cache-control'), 'private, no-cache', path)
   }
 })
 

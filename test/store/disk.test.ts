@@ -1,4 +1,4 @@
-import { open, readdir, readlink, rm, truncate, writeFile } from 'node:fs/promises'
+import { chmod, open, readdir, readlink, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import t, { type Test } from 'tap'
 import { openDiskStore } from '../../src/store/disk.ts'
@@ -37,6 +37,23 @@ t.test('The disk store reads no faster than it writes', async (t) => {
     }
   }
   await store.put('slow/1', body(), { signal: never })
+})
+
+t.test('Nobody else on the machine may look in, whatever the umask and what was there before', async (t) => {
+  const directory = t.testdir({ objects: { aa: { 'aa-old': 'stored with wider modes' } } })
+  await chmod(join(directory, 'objects'), 0o755)
+  const umask = process.umask(0)
+  t.teardown(() => process.umask(umask))
+  const store = await openDiskStore(directory)
+  const modes: string[] = []
+  const look = async (path: string) => modes.push(((await stat(join(directory, path))).mode & 0o777).toString(8))
+  async function* body() {
+    yield bytesOf(10)
+    await look('objects/1/mine-1.partial')
+  }
+  await store.put('mine/1', body(), { signal: never })
+  for (const path of ['objects', 'objects/1', 'objects/1/mine-1']) await look(path)
+  t.strictSame(modes, ['600', '700', '700', '600'])
 })
 
 t.test('A key is never written twice', async (t) => {
