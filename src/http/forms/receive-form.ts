@@ -74,6 +74,7 @@ export async function receiveForm(request: FastifyRequest, config: Config, handl
 
 /** Its own complaints, for which a form in canonical shape gives no cause. Some carry no code, only these words. */
 function parserDisagrees(error: unknown): boolean {
+  if (error instanceof StowageError) return false
   const { code, message } = error as Partial<FastifyError>
   return code?.startsWith('FST_') || /multipart|terminated early|Malformed part/i.test(message ?? '')
 }

@@ -36,9 +36,9 @@ const at = (...parts: (string | fc.Arbitrary<string>)[]) =>
 
 function forms({ credentials: { cookie, bearer } }: Stage): fc.Arbitrary<Request> {
   return fc.oneof(
-    request('POST', at('/api/v1/messages/', mostly(['1'], hostilePart), '/attachments'), cookie, hostileForm),
-    request('POST', at('/v1/attachments'), bearer, hostileForm),
-    request('PUT', at('/v1/attachments/', hostilePart), bearer, hostileForm),
+    request('POST', at('/api/v1/messages/', mostly(['1'], hostilePart), '/attachments'), cookie, hostileForm('files')),
+    request('POST', at('/v1/attachments'), bearer, hostileForm('file')),
+    request('PUT', at('/v1/attachments/', hostilePart), bearer, hostileForm('file')),
   )
 }
 

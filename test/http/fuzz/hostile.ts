@@ -125,24 +125,44 @@ const part = fc.record({
   body: fc.oneof(fc.constantFrom('', 'content', '7'), hostileText),
 })
 
+/** A form that is one, of a file that may be called anything and hold anything. */
+function wellFormed(fileField: string): fc.Arbitrary<RawForm> {
+  const name = hostileText.map((text) => encodeURIComponent(text.toWellFormed()).slice(0, 600))
+  return fc
+    .record({ name: mostly(['a.txt', ''], name), body: hostileText, type: mostly(['text/plain', '*/*'], hostileValue) })
+    .map(({ name, body, type }) => ({
+      headers: `Content-Disposition: form-data; name="${fileField}"; filename="${name}"\r\nContent-Type: ${type}`,
+      body,
+    }))
+    .map((file) => ({
+      headers: { 'content-type': 'multipart/form-data; boundary=b' },
+      body: multipartBody('b', [file]),
+    }))
+}
+
 /** A form whose heads, bodies, boundaries and ends may be anything. */
-export const hostileForm: fc.Arbitrary<RawForm> = fc
-  .record({
-    type: mostly(
-      ['multipart/form-data; boundary=b'],
-      hostileValue.map((text) => `multipart/form-data; boundary=${text}`),
-    ),
-    preamble: mostly([''], hostileText),
-    parts: fc.array(part, { maxLength: 4 }),
-    end: fc.constantFrom('--b--\r\n', '--b--', '--b-- \t\r\nepilogue', '--b', ''),
-    isChunked: fc.boolean(),
-  })
-  .map(({ type, preamble, parts, end, isChunked }) => {
-    const beginning = preamble === '' ? '' : `${preamble}\r\n`
-    const body = Buffer.concat([Buffer.from(beginning), multipartBody('b', parts, false), Buffer.from(end)])
-    const form = { headers: { 'content-type': type }, body }
-    return isChunked ? chunked(form) : form
-  })
+function malformed(): fc.Arbitrary<RawForm> {
+  const anyType = hostileValue.map((text) => `multipart/form-data; boundary=${text}`)
+  return fc
+    .record({
+      type: mostly(['multipart/form-data; boundary=b'], anyType),
+      preamble: mostly([''], hostileText),
+      parts: fc.array(part, { maxLength: 4 }),
+      end: fc.constantFrom('--b--\r\n', '--b--', '--b-- \t\r\nepilogue', '--b', ''),
+      isChunked: fc.boolean(),
+    })
+    .map(({ type, preamble, parts, end, isChunked }) => {
+      const beginning = preamble === '' ? '' : `${preamble}\r\n`
+      const body = Buffer.concat([Buffer.from(beginning), multipartBody('b', parts, false), Buffer.from(end)])
+      const form = { headers: { 'content-type': type }, body }
+      return isChunked ? chunked(form) : form
+    })
+}
+
+/** @param fileField the name of the field that a file may come under */
+export function hostileForm(fileField: string): fc.Arbitrary<RawForm> {
+  return fc.oneof({ weight: 3, arbitrary: malformed() }, { weight: 1, arbitrary: wellFormed(fileField) })
+}
 
 /** A body that may be JSON or an encoded form, with the fields named or others. */
 export function hostileBody(fields: Record<string, readonly unknown[]>): fc.Arbitrary<RawForm> {
