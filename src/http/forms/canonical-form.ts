@@ -64,14 +64,26 @@ export class CanonicalForm extends Transform {
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    let rest = this.#held.length > 0 ? Buffer.concat([this.#held, chunk]) : chunk
-    this.#held = nothing
+    let rest = this.#joined(chunk)
     try {
       while (rest.length > 0) rest = this.#step(rest)
     } catch (error) {
       this.#stop(error)
     }
     done()
+  }
+
+  /** What was held, and the chunk. Nearly every form begins with its boundary: that one is not copied for the line before. */
+  #joined(chunk: Buffer): Buffer {
+    const held = this.#held
+    this.#held = nothing
+    if (held.length === 0) return chunk
+    const length = this.#delimiter.length - lineBreak.length
+    const isAtStart = held === lineBreak && chunk.length >= length
+    if (!isAtStart || chunk.compare(this.#delimiter, lineBreak.length, undefined, 0, length) !== 0)
+      return Buffer.concat([held, chunk])
+    this.#step = this.#readHead
+    return chunk.subarray(length)
   }
 
   #stop(error: unknown): void {

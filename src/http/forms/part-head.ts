@@ -28,7 +28,7 @@ export function readPartHead(head: Buffer): PartHead {
     .split('\r\n')
   if (lines.length > limits.partHeaders) throw headTooLarge()
   // After a boundary, transport may have padded its line (RFC 2046 section 5.1.1).
-  if (padding?.trim() !== '') throw unreadable('a line is no header')
+  if (!/^[ \t]*$/.test(padding ?? '')) throw unreadable('a line is no header')
   const headers = readHeaders(lines)
   const disposition = readDisposition(headers.get('content-disposition') ?? '')
   requirePlainTransfer(headers.get('content-transfer-encoding'))

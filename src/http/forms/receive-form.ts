@@ -44,8 +44,9 @@ export interface FormHandlers {
 export async function receiveForm(request: FastifyRequest, config: Config, handlers: FormHandlers): Promise<void> {
   const refused = new AbortController()
   const count = new PartCount(config)
+  const boundary = boundaryOf(request)
   const form = new CanonicalForm({
-    boundary: boundaryOf(request),
+    boundary,
     onHead: (head) => count.sent(head),
     refuse(error) {
       refused.abort(error)
@@ -56,7 +57,7 @@ export async function receiveForm(request: FastifyRequest, config: Config, handl
   const signal = AbortSignal.any([handlers.signal, refused.signal])
   request.raw.pipe(form)
   try {
-    for await (const part of untilAborted(partsOf(request, form, config), signal)) {
+    for await (const part of untilAborted(partsOf(viewOf(request, form, boundary), config), signal)) {
       const head = form.takeHead()
       if (head?.isFile !== (part.type === 'file')) throw broken()
       if (part.type === 'file') await takeFile(part, head, formLengthOf(request), count, handlers)
@@ -73,6 +74,7 @@ export async function receiveForm(request: FastifyRequest, config: Config, handl
 
 /** Its own complaints, for which a form in canonical shape gives no cause. Some carry no code, only these words. */
 function parserDisagrees(error: unknown): boolean {
+  if (error instanceof StowageError) return false
   const { code, message } = error as Partial<FastifyError>
   return code?.startsWith('FST_') || /multipart|terminated early|Malformed part/i.test(message ?? '')
 }
@@ -108,10 +110,13 @@ function mimeType(header: string | undefined): MIMEType | undefined {
   }
 }
 
-/** The parser, before the form as it is written anew instead of the request. */
-function partsOf(request: FastifyRequest, form: CanonicalForm, { maxFileSize, maxFilesPerRequest }: Config) {
-  const headers = { 'content-type': `multipart/form-data; boundary="${boundaryOf(request)}"` }
-  const view: FastifyRequest = Object.create(request, { raw: { value: Object.assign(form, { headers }) } })
+/** The request as the parser sees it: with the form as it is written anew for a body, and no header but its type. */
+function viewOf(request: FastifyRequest, form: CanonicalForm, boundary: string): FastifyRequest {
+  const headers = { 'content-type': `multipart/form-data; boundary="${boundary}"` }
+  return Object.create(request, { raw: { value: Object.assign(form, { headers }) } })
+}
+
+function partsOf(view: FastifyRequest, { maxFileSize, maxFilesPerRequest }: Config) {
   return view.parts({
     limits: {
       // One more than is taken: the parser cuts a body to the limit and ends it, and tells of a part too many after others

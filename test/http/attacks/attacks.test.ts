@@ -12,20 +12,28 @@ import { type Attack, formAttacks, headerAttacks, otherAttacks } from './request
 const longestBlock = 50
 const longestWait = 700
 
-/** How long the event loop stood still at most, in milliseconds, while `work` ran; of three tries the best one counts. */
-async function blockedBy(work: () => Promise<void>): Promise<number> {
-  const blocks: number[] = []
-  while (blocks.length < 3 && Math.min(...blocks) > longestBlock) {
-    const delays = monitorEventLoopDelay({ resolution: 1 })
-    // What the test itself has just done is not to count.
-    await delay(5)
-    delays.enable()
-    await work()
-    await delay(5)
-    delays.disable()
-    blocks.push(delays.max / 1e6)
-  }
-  return Math.min(...blocks)
+interface Harm {
+  /** How long the event loop stood still at most. */
+  blocked: number
+  /** How long somebody else waited. */
+  waited: number
+}
+
+/**
+ * What harm `work` does, in milliseconds. On a busy machine the loop stands still because others run; but it was no longer
+ * at work than this thread had a processor.
+ */
+async function harmOf(work: () => Promise<number>): Promise<Harm> {
+  const delays = monitorEventLoopDelay({ resolution: 1 })
+  // What the test itself has just done is not to count.
+  await delay(5)
+  const before = process.threadCpuUsage()
+  delays.enable()
+  const waited = await work()
+  await delay(5)
+  delays.disable()
+  const { user, system } = process.threadCpuUsage(before)
+  return { blocked: Math.min(delays.max / 1e6, (user + system) / 1000), waited }
 }
 
 async function isHarmless(
@@ -33,16 +41,21 @@ async function isHarmless(
   server: TestServer,
   credentials: Record<string, string>,
   attack: Attack,
-  other: () => Promise<void>,
+  other: () => Promise<number>,
 ) {
   const { what, method = 'POST', path = '', request, statuses } = attack
   const headers = { ...credentials, ...request.headers }
   const before = process.memoryUsage().heapUsed
-  const blocked = await blockedBy(async () => {
-    const [answer] = await Promise.all([send(server.url, method, path, { ...request, headers }), other()])
-    t.ok(statuses.includes(answer.status), `${what}: ${answer.status} ${answer.body.slice(0, 200)}`)
-  })
-  t.ok(blocked < longestBlock, `${what}: the event loop stood still for ${blocked.toFixed(0)} ms`)
+  const attempt = () =>
+    harmOf(async () => {
+      const [answer, waited] = await Promise.all([send(server.url, method, path, { ...request, headers }), other()])
+      t.ok(statuses.includes(answer.status), `${what}: ${answer.status} ${answer.body.slice(0, 200)}`)
+      return waited
+    })
+  const isTooMuch = ({ blocked, waited }: Harm) => blocked > longestBlock || waited > longestWait
+  let harm = await attempt()
+  for (let more = 0; more < 3 && isTooMuch(harm); more += 1) harm = await attempt()
+  t.notOk(isTooMuch(harm), `${what}: ${JSON.stringify(harm)}`)
   const grown = (process.memoryUsage().heapUsed - before) / 2 ** 20
   t.ok(grown < 64, `${what}: the heap has grown by ${grown.toFixed(0)} MiB`)
 }
@@ -55,8 +68,7 @@ t.test('an attack on a parser blocks nobody', async (t) => {
   const other = async () => {
     const begin = performance.now()
     t.equal((await session.ask('GET', `/attachments/${id}`)).status, 200)
-    const waited = performance.now() - begin
-    t.ok(waited < longestWait, `another user waited ${waited.toFixed(0)} ms`)
+    return performance.now() - begin
   }
   for (let round = 0; round < 20; round += 1) await other()
   for (const surface of surfaces) {

@@ -27,7 +27,7 @@ function byteByByte({ headers, body }: RawForm): RawForm {
   }
 }
 
-/** Forms. @param more where others than the good ones go */
+/** Forms that are meant to be costly to read. */
 export function formAttacks(surface: Surface): Attack[] {
   const { fileField, sizeField } = surface
   const file = `Content-Disposition: form-data; name="${fileField}"; filename="a"`
