@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
+import { limits } from '../src/limits.ts'
+import { limitsTable } from '../src/limits-table.ts'
 import { settings } from '../src/settings.ts'
 import { settingsTable } from '../src/settings-table.ts'
 
@@ -9,6 +11,16 @@ const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8')
 t.test('the settings in the README are the settings there are', async (t) => {
   const table = /<!-- settings -->\s*(.*?)\s*<!-- \/settings -->/s.exec(readme)?.[1]
   t.equal(table, settingsTable(), 'npm run -s settings-table prints the table that belongs there')
+})
+
+t.test('the limits in the README are the limits there are', async (t) => {
+  const table = /<!-- limits -->\s*(.*?)\s*<!-- \/limits -->/s.exec(readme)?.[1]
+  t.equal(table, limitsTable(), 'npm run -s limits-table prints the table that belongs there')
+  const rows = limitsTable().split('\n').slice(2)
+  t.ok(rows.length >= Object.keys(limits).length)
+  t.ok(rows.includes('| A body that is no file | 16 KiB | 413 |'))
+  t.ok(rows.includes('| `MAX_CONNECTIONS` | `2000` | the end of the connection |'))
+  for (const row of rows) t.equal(row.split('|').length, 5, row)
 })
 
 t.test('the table has one row for each setting, with its default and meaning', async (t) => {

@@ -15,7 +15,8 @@ export interface Bystander {
 
 /** User 3, with a file in room 1. */
 export async function startBystander(server: TestServer): Promise<Bystander> {
-  const headers = await server.cookie(3)
+  // So that no connection of theirs is left in the end.
+  const headers = { ...(await server.cookie(3)), connection: 'close' }
   const upload = () => {
     const form = formOf(fieldPart('fileSize', String(file.length)), filePart(cookieApi, file, 'mine.bin'))
     return fetch(server.url + cookieApi.path, {
@@ -27,7 +28,7 @@ export async function startBystander(server: TestServer): Promise<Bystander> {
   const { attachmentIds } = (await (await upload()).json()) as { attachmentIds: number[] }
   const address = `${server.url}/api/v1/attachments/${attachmentIds[0]}`
   const requests: [what: string, send: () => Promise<Response>][] = [
-    ['/livez', () => fetch(`${server.url}/livez`)],
+    ['/livez', () => fetch(`${server.url}/livez`, { headers })],
     ['metadata', () => fetch(address, { headers })],
     ['an upload of 64 KiB', upload],
     ['a download of 64 KiB', () => fetch(`${address}/mine.bin`, { headers })],

@@ -33,7 +33,6 @@ export async function isQuiet(t: Test, server: TestServer): Promise<void> {
     const [{ objects, uploads }, states] = [await server.remains(), await server.states()]
     return uploads.length === 0 && objects.length === (states.ReadyForDownloadFromServerToClient ?? 0)
   })
-  // One is kept alive by the client that asks.
-  await until('no connection', async () => (await connectionsOf(server)) <= 1)
+  await until('no connection', async () => (await connectionsOf(server)) === 0)
   t.pass('no slot, no upload, no byte and no connection is left')
 }

@@ -1,0 +1,97 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
+import t from 'tap'
+import { limits } from '../../../src/limits.ts'
+import { startTestServer, type TestServer } from '../../support/server.ts'
+import { until } from '../../support/until.ts'
+import { startBystander } from './bystander.ts'
+import { connectionsOf, isQuiet, metric } from './quiet.ts'
+
+function open({ url }: TestServer, bytes = ''): Socket {
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname)
+  socket.on('error', () => {})
+  if (bytes !== '') socket.write(bytes)
+  return socket
+}
+
+const closed = (socket: Socket) => until('the connection is closed', () => socket.closed)
+const get = (path: string, more = '') => `GET ${path} HTTP/1.1\r\nHost: test\r\n${more}\r\n`
+
+t.test('connections on which no request comes are closed', async (t) => {
+  const server = await startTestServer(t, { store: 'disk', patience: { headTime: 2000 } })
+  const bystander = await startBystander(server)
+  const silent = Array.from({ length: 50 }, () => open(server))
+  const begun = Array.from({ length: 50 }, () => open(server, 'GET /livez HTTP/1.1\r\nHost: te'))
+  const timer = setInterval(() => {
+    for (const socket of begun) socket.write('s')
+  }, 100)
+  t.teardown(() => clearInterval(timer))
+  await bystander.isServed(t, 'while they are silent')
+  for (const answer of await Promise.all(begun.map(text))) t.match(answer, /^HTTP\/1.1 408 /)
+  for (const socket of silent) socket.resume()
+  await Promise.all(silent.map(closed))
+  await isQuiet(t, server)
+})
+
+t.test('there are only so many connections', async (t) => {
+  const server = await startTestServer(t, { store: 'disk', env: { MAX_CONNECTIONS: '20' } })
+  const held = Array.from({ length: 20 }, () => open(server))
+  await Promise.all(held.map((socket) => once(socket, 'connect')))
+  await until('all are held', async () => (await connectionsOf(server)) === 20)
+  const more = Array.from({ length: 30 }, () => open(server))
+  for (const socket of more) socket.resume()
+  await Promise.all(more.map(closed))
+  for (const socket of held.splice(10)) socket.destroy()
+  await until('some are free', async () => (await connectionsOf(server)) === 10)
+  t.equal(await metric(server, 'stowage_refusals_total{reason="connections"}'), 30)
+  t.ok((await metric(server, 'stowage_connections')) >= 10)
+  for (const socket of held) socket.destroy()
+  await isQuiet(t, server)
+})
+
+t.test('requests sent ahead on one connection are served one after another', async (t) => {
+  const server = await startTestServer(t, { store: 'disk' })
+  const many = limits.pipelined
+  const socket = open(server, get('/livez').repeat(many) + get('/livez', 'Connection: close\r\n'))
+  t.equal((await text(socket)).match(/HTTP\/1.1 200 OK/g)?.length, many + 1)
+})
+
+t.test('a connection with too many that wait is closed, and others do not notice', async (t) => {
+  const server = await startTestServer(t, { store: 'disk' })
+  const bystander = await startBystander(server)
+  const sockets = Array.from({ length: 20 }, () => open(server, get('/readyz').repeat(3000)))
+  for (const socket of sockets) socket.resume()
+  await bystander.isServed(t, 'while 60,000 requests are sent ahead')
+  await Promise.all(sockets.map(closed))
+  await isQuiet(t, server)
+})
+
+t.test('neither a tunnel nor another protocol is opened', async (t) => {
+  const server = await startTestServer(t, { store: 'disk' })
+  t.match(await text(open(server, 'CONNECT db:5432 HTTP/1.1\r\nHost: db:5432\r\n\r\n')), /^HTTP\/1.1 405 /)
+  const upgrade = 'Upgrade: websocket\r\nSec-WebSocket-Key: eA==\r\nSec-WebSocket-Version: 13\r\n'
+  t.match(await text(open(server, get('/nope', `Connection: Upgrade, close\r\n${upgrade}`))), /^HTTP\/1.1 404 /)
+  const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
+  t.match(await text(open(server, preface)), /^HTTP\/1.1 400 /)
+  await isQuiet(t, server)
+})
+
+t.test('HTTP/1.0', async (t) => {
+  const server = await startTestServer(t, { store: 'disk' })
+  t.match(await text(open(server, 'GET /livez HTTP/1.0\r\n\r\n')), /^HTTP\/1.1 200 [\s\S]*\{"status":"ok"\}$/)
+  t.match(await text(open(server, 'GET /livez HTTP/1.1\r\n\r\n')), /^HTTP\/1.1 400 /, 'HTTP/1.1 needs a Host')
+})
+
+t.test('chunk extensions and trailers are bounded', async (t) => {
+  const server = await startTestServer(t, { store: 'disk' })
+  const { authorization } = await server.bearer(1)
+  const head = `POST /api/v1/session HTTP/1.1\r\nHost: test\r\nAuthorization: ${authorization}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`
+  const long = 'x'.repeat(64 * 1024)
+  for (const body of [`1;${long}`, `0\r\nX: ${long}`]) {
+    const socket = open(server, head + body)
+    t.match(await text(socket), /^HTTP\/1.1 4\d\d /)
+  }
+  await isQuiet(t, server)
+})
