@@ -44,12 +44,15 @@ t.test('a room of 10,000 is put and put again', async (t) => {
   await db.execute(sql`insert into users (id) select n from generate_series(100000, 150000) n`)
   await db.execute(sql`analyze users`)
   const memberIds = times(10_000, (n) => 1000 + n)
-  await putRoom(db, 60, { memberIds, moderatorIds: [] })
+  const timed = async (what: string, room: Parameters<typeof putRoom>[2]) => {
+    const startedAt = performance.now()
+    await putRoom(db, 60, room)
+    const milliseconds = performance.now() - startedAt
+    t.ok(milliseconds < 5000, `${what}: ${milliseconds.toFixed(0)} ms`)
+  }
+  await timed('users who were not known', { memberIds, moderatorIds: [] })
   t.equal((await rows(server, sql`select user_id from members where room_id = 60`)).length, 10_000)
-  const startedAt = performance.now()
-  await putRoom(db, 60, { memberIds: memberIds.slice(1), moderatorIds: [1000] })
-  const milliseconds = performance.now() - startedAt
-  t.ok(milliseconds < 3000, `${milliseconds.toFixed(0)} ms`)
+  await timed('again', { memberIds: memberIds.slice(1), moderatorIds: [1000] })
   t.equal((await rows(server, sql`select user_id from members where room_id = 60`)).length, 10_000)
   t.same(await rows(server, sql`select user_id::int from members where room_id = 60 and moderator`), [1000])
 })
