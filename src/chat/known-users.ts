@@ -37,8 +37,8 @@ export function knownUsers(may: SQL): SQL {
       returning id
     ), own as (
       insert into rooms (id, public_id, owner_id)
-      select nextval('own_ids'), w."publicId", w.id from (select count(*) from made) first, wanted w
-      where ${may} and not exists (select from rooms r where r.owner_id = w.id)
+      select nextval('own_ids'), w."publicId", w.id from wanted w
+      where ${may} and ${afterUsers} and not exists (select from rooms r where r.owner_id = w.id)
       order by w.id
       on conflict (owner_id) do nothing
       returning id, owner_id
@@ -46,6 +46,9 @@ export function knownUsers(may: SQL): SQL {
       insert into members (room_id, user_id) select id, owner_id from own on conflict do nothing
     )`
 }
+
+/** True, when all the users are made: computed once, before the rows of the part that it is a condition of. */
+export const afterUsers = sql`(select count(*) from made) >= 0`
 
 /** @throws StowageError `conflict` for a user that was deleted: ids are not used twice */
 export function throwIfRefused(refused: string | null | undefined): void {

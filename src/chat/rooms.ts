@@ -6,7 +6,7 @@ import { members, rooms } from '../db/schema.ts'
 import { StowageError } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
 import { untilSeen } from './again.ts'
-import { knownUsers, throwIfRefused, wantedUsers } from './known-users.ts'
+import { afterUsers, knownUsers, throwIfRefused, wantedUsers } from './known-users.ts'
 import { batchesAtOnce, type RoomIds } from './users.ts'
 
 export interface RoomMembers {
@@ -64,9 +64,8 @@ async function putRoomOnce(
       where m.room_id = room.id and not exists (select from wanted w where w.id = m.user_id)
     ), present as (
       insert into members (room_id, user_id, moderator)
-      select room.id, w.id, w.moderator
-      from (select count(*) from made) first, room, wanted w
-      where not exists (
+      select room.id, w.id, w.moderator from room, wanted w
+      where ${afterUsers} and not exists (
         select from members m where m.room_id = room.id and m.user_id = w.id and m.moderator = w.moderator
       )
       order by w.id
@@ -92,8 +91,8 @@ export async function putMember(db: Database, roomId: number, userId: number, mo
     ${knownUsers(sql`exists (select from room) and not exists (select from refused)`)},
     present as (
       insert into members (room_id, user_id, moderator)
-      select room.id, w.id, w.moderator from (select count(*) from made) first, room, wanted w
-      where not exists (select from refused)
+      select room.id, w.id, w.moderator from room, wanted w
+      where ${afterUsers} and not exists (select from refused)
       on conflict (room_id, user_id) do update set moderator = excluded.moderator
     )
     select (select id from refused) as refused, (select public_id from room) as public_id`)
