@@ -66,16 +66,22 @@ export function repeat({ name, every, limit, stopLimit = 5000, log, job }: Repea
     }
   })()
 
+  let stopped: Promise<void> | undefined
+  const stop = async () => {
+    stopping.abort()
+    ring()
+    const hasEnded = await endsWithin(stopLimit, running)
+    if (!hasEnded) log.warn({ worker: name }, 'worker does not end, and is left behind')
+  }
+
   return {
     wake() {
       woken = true
       if (failures === 0) ring()
     },
-    async stop() {
-      stopping.abort()
-      ring()
-      const hasEnded = await endsWithin(stopLimit, running)
-      if (!hasEnded) log.warn({ worker: name }, 'worker does not end, and is left behind')
+    stop() {
+      stopped ??= stop()
+      return stopped
     },
   }
 }
