@@ -4,7 +4,7 @@ import { headObject } from './head.ts'
 import { toldAs, unstored } from './told.ts'
 
 /** Milliseconds for the question whether an object is there after all. */
-const afterThoughtTimeout = 3_000
+const afterThoughtTimeout = 2_000
 
 /** Given, since without a reason an AbortError is made, with its stack, for every request there is. */
 const isAnswered = 'The store has answered.'

@@ -21,7 +21,7 @@ export interface S3Timeouts {
  * A client is told within 20 s that the store is silent: so long it takes at most with the 3 s after which the handler looks
  * at a socket, or the 6 s after which it sends unasked, and the question whether the object is there after all.
  */
-export const defaultTimeouts: S3Timeouts = { connect: 3_000, silence: 8_000, completion: 120_000, background: 30_000 }
+export const defaultTimeouts: S3Timeouts = { connect: 3_000, silence: 7_000, completion: 120_000, background: 30_000 }
 
 /** What `send` of the SDK is given for reads that no client waits for. */
 export const inBackground: object = { isInBackground: true }
