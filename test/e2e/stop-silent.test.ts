@@ -22,6 +22,9 @@ const graceSeconds = 1
 /** Seconds from SIGTERM to the end of the process: the grace, a few for last words, and what a busy machine adds. */
 const mostSeconds = graceSeconds + 12
 
+/** Seconds that a process may take to begin, on a busy machine. */
+const startSeconds = 60
+
 /** Settings of a server whose Postgres lies behind a line. */
 async function behindLine(t: Test): Promise<{ line: TcpLine; env: NodeJS.ProcessEnv }> {
   const url = new URL(await createTestDatabase(t))
@@ -115,7 +118,7 @@ t.test('the database is silent when the server connects', async (t) => {
   const { line, env } = await behindLine(t)
   line.freeze()
   const starting = await startStuck(t, env)
-  await until('it connects', () => line.taken > 0)
+  await until('it connects', () => line.taken > 0, startSeconds)
   await endsInTime(t, starting)
 })
 
@@ -126,7 +129,7 @@ t.test('the database keeps the server waiting when it migrates', async (t) => {
   await other`select pg_advisory_lock(${migrationLock})`
   const starting = await startStuck(t, env)
   const waiting = () => other`select from pg_locks where locktype = 'advisory' and not granted`
-  await until('it waits', async () => (await waiting()).length > 0)
+  await until('it waits', async () => (await waiting()).length > 0, startSeconds)
   line.freeze()
   await endsInTime(t, starting)
 })
