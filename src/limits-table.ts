@@ -8,6 +8,11 @@ const meanings: Record<keyof typeof limits, [unit: Unit, of: string, answer: str
   plainBody: ['bytes', 'A body that is no file', '413'],
   roomBody: ['bytes', 'The body of `PUT /v1/rooms/:roomId`', '413'],
   plainBodyTime: ['ms', 'Until a body that is no file has come', '408'],
+  address: ['bytes', 'The first line and the headers of a request', '431'],
+  pathPart: ['characters', 'A part of an address', '404'],
+  connect: ['ms', 'Connecting to the database', '503'],
+  migrationStatement: ['ms', 'One statement of a migration', 'the end of the start'],
+  migrationWait: ['ms', 'Waiting for locks that others hold, while migrating', 'the end of the start'],
   headTime: [
     'ms',
     'Until the head of a request has come, or a first byte on a new connection',

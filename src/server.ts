@@ -85,6 +85,8 @@ export async function buildServer(parts: ServerParts): Promise<App> {
     finishDeletionsSoon: () => workers?.finishDeletionsSoon(),
   }
   const workers = withWorkers ? startWorkers(deps) : undefined
+  // Asked before the connections are waited for, so that a worker that does not end takes no time of its own.
+  app.addHook('preClose', async () => void workers?.stop())
   app.addHook('onClose', () => workers?.stop())
   app.decorate('uploadsEnded', () => uploads.allFree())
 

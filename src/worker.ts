@@ -16,6 +16,7 @@ export async function buildWorker(parts: Omit<ServerParts, 'urlSigningKey' | 'wi
     forceCloseConnections: true,
   })
   const workers = startWorkers({ config, db: database.db, store, log: app.log })
+  app.addHook('preClose', async () => void workers.stop())
   app.addHook('onClose', () => workers.stop())
   healthRoutes(app, { database, store, isDraining })
   metricsRoute(app, { db: database.db })

@@ -4,6 +4,8 @@ import { type DatabaseClient, openDatabase } from '../db/client.ts'
 import { migrateDatabase } from '../db/migrate.ts'
 import type { App } from '../http/app.ts'
 import type { ObjectStore } from '../store/object-store.ts'
+import { endsWithin } from '../within.ts'
+import { LastResort } from './last-resort.ts'
 import { type DatabaseServer, openStore } from './parts.ts'
 import { onStopSignal } from './stop-signal.ts'
 
@@ -24,52 +26,108 @@ export interface Running {
   onReady?(app: App, parts: AppParts): Promise<void>
 }
 
-/** Runs an app until SIGTERM or Ctrl-C, then lets transfers finish within the grace period. */
+/** Seconds of the end that no grace covers. What they do not suffice for, because a dependency is silent, is left undone. */
+const ending = {
+  /** For what is under way while the process starts. */
+  start: 5,
+  /** For writing down what was cut off; what is not written by then, the recovery finds. */
+  lastWords: 5,
+  /** For closing each of store and database. */
+  closing: 1,
+  /** For Postgres, when it is ours, to end. */
+  postgres: 20,
+  /** For whatever keeps a process alive that has nothing more to do. */
+  process: 0.5,
+}
+
+/**
+ * Runs an app until SIGTERM or Ctrl-C, then lets transfers finish within the grace period. Whatever is silent by then, the
+ * process has ended {@link ending} seconds later: no wait here is without a limit, and the last resort is to exit.
+ */
 export async function runApp(env: NodeJS.ProcessEnv, running: Running): Promise<void> {
   const config = readConfig(env)
   const stopping = onStopSignal()
-  const server = await running.database(config)
+  const lastResort = new LastResort()
+  const { wait, grace } = patience(config)
+  void stopping.then(() => lastResort.endWithin(wait + grace + ending.lastWords + 4 * ending.closing))
   try {
-    if (!(await migrated(server.url, stopping))) return
-    await runOn(server.url, config, running, Promise.race([stopping, server.exited]))
-  } finally {
-    await server.stop()
-  }
-}
-
-/** @returns false when `stopping` resolved before it was done */
-async function migrated(databaseUrl: string, stopping: Promise<unknown>): Promise<boolean> {
-  const asked = new AbortController()
-  stopping.then(() => asked.abort())
-  try {
-    await migrateDatabase(databaseUrl, asked.signal)
+    const server = await startedUnless(stopping, running.database(config))
+    const ended = Promise.race([stopping, server.exited])
+    try {
+      await runOn(server.url, config, running, { stopping, ended, lastResort })
+    } finally {
+      lastResort.endWithin(ending.postgres)
+      await server.stop()
+    }
   } catch (error) {
-    if (!asked.signal.aborted) throw error
+    if (!(error instanceof StoppedWhileStarting)) throw error
+  } finally {
+    lastResort.allDone(ending.process)
   }
-  return !asked.signal.aborted
 }
 
-/** @param ended resolves when it is time to stop, with an error when something that is needed has gone */
-async function runOn(databaseUrl: string, config: Config, running: Running, ended: Promise<Error | undefined>) {
+interface Ends {
+  /** Resolves when the process is asked to stop. */
+  stopping: Promise<undefined>
+  /** Resolves when it is time to stop, with an error when something that is needed has gone. */
+  ended: Promise<Error | undefined>
+  lastResort: LastResort
+}
+
+async function runOn(databaseUrl: string, config: Config, running: Running, ends: Ends): Promise<void> {
+  const { stopping, ended, lastResort } = ends
+  await startedUnless(stopping, migratedUnless(stopping, databaseUrl))
   await using cleanup = new AsyncDisposableStack()
+  const closeInTime = (close: () => Promise<void>) =>
+    cleanup.defer(async () => void (await endsWithin(ending.closing * 1000, close())))
   const database = openDatabase(databaseUrl, config.databasePoolSize)
-  cleanup.defer(() => database.close())
+  closeInTime(() => database.close())
   const store = await openStore(config)
-  cleanup.defer(() => store.close())
+  closeInTime(() => store.close())
 
   let draining = false
   const parts = { config, database, store, isDraining: () => draining }
   const app = await running.build(parts)
-  cleanup.defer(() => app.close())
+  lastResort.tell = (details, message) => app.log.warn(details, message)
+  closeInTime(() => app.close())
   await listen(app, config)
   app.log.info({ store: store.description }, 'ready')
-  await running.onReady?.(app, parts)
+  await startedUnless(stopping, running.onReady?.(app, parts) ?? Promise.resolve())
 
   const problem = await ended
   draining = true
   if (problem) app.log.fatal({ err: problem }, 'stopping')
   await drain(app, problem ? { wait: 0, grace: 0 } : patience(config))
   if (problem) throw problem
+}
+
+/** The process was asked to stop before it was ready. */
+class StoppedWhileStarting extends Error {}
+
+/**
+ * What `step` of the start comes to. Once the process is asked to stop, it has a few seconds more, and its failure matters
+ * no longer: a database that is silent must not keep a process that nobody wants any more.
+ * @throws StoppedWhileStarting; before that, what the step fails with
+ */
+async function startedUnless<T>(stopping: Promise<undefined>, step: Promise<T>): Promise<T> {
+  let isStopping = false
+  const stopped = stopping.then(async () => {
+    isStopping = true
+    await endsWithin(ending.start * 1000, step)
+    throw new StoppedWhileStarting()
+  })
+  try {
+    return await Promise.race([step, stopped])
+  } catch (error) {
+    throw isStopping ? new StoppedWhileStarting() : error
+  }
+}
+
+/** Migrates; a wait for locks that others hold ends when the process is asked to stop. */
+function migratedUnless(stopping: Promise<undefined>, databaseUrl: string): Promise<void> {
+  const asked = new AbortController()
+  void stopping.then(() => asked.abort())
+  return migrateDatabase(databaseUrl, asked.signal)
 }
 
 /** @throws ConfigError when the address cannot be listened on */
@@ -98,28 +156,19 @@ function patience({ shutdownWaitSeconds, shutdownGraceSeconds, production }: Con
   return { wait: shutdownWaitSeconds ?? (production ? 5 : 0), grace: shutdownGraceSeconds }
 }
 
-/** Seconds for writing down what was cut off; what is not written by then, because the database is away, the recovery finds. */
-const lastWords = 5
-
-async function withinSeconds(seconds: number, work: Promise<void> | undefined): Promise<void> {
-  const done = new AbortController()
-  const late = delay(seconds * 1000, undefined, { signal: done.signal }).catch(() => {})
-  await Promise.race([work, late])
-  done.abort()
-}
-
 /**
  * For a while, everything goes on and only readiness fails, until every load balancer has seen it. Then no new connection
  * is taken, each one is closed as soon as it is idle, and whatever is left when the grace is over. What that cuts off is
- * written down as failed before this resolves.
+ * written down as failed before this resolves, if that can be done in a few seconds.
  */
 async function drain(app: App, { wait, grace }: Patience): Promise<void> {
   app.log.info({ waitSeconds: wait, graceSeconds: grace }, 'draining')
   await delay(wait * 1000)
   const closingIdle = setInterval(() => app.server.closeIdleConnections(), 100)
   const patience = setTimeout(() => app.server.closeAllConnections(), grace * 1000)
-  await app.close()
+  const closing = app.close().then(() => app.uploadsEnded?.())
+  const isClosed = await endsWithin((grace + ending.lastWords) * 1000, closing)
+  if (!isClosed) app.log.warn('what was cut off is left to the recovery')
   clearInterval(closingIdle)
   clearTimeout(patience)
-  await withinSeconds(lastWords, app.uploadsEnded?.())
 }

@@ -48,8 +48,6 @@ export async function claimExpired(
 /** A file whose bytes are stored and measured, but not verified. */
 export interface Unverified extends Attachment {
   objectKey: string
-  /** Its last byte came longer ago than a lease. */
-  isOverdue: boolean
   /** Another file of its request has failed, and so must this one. */
   hasFailedSibling: boolean
 }
@@ -58,11 +56,10 @@ export interface Unverified extends Attachment {
 export async function findInVerification(
   db: Database,
   { id, requestId }: Pick<Attachment, 'id' | 'requestId'>,
-  leaseSeconds: number,
 ): Promise<Unverified[]> {
   const together = requestId === null ? sql`a.id = ${id}` : sql`a.request_id = ${requestId}`
-  const rows = await db.execute<{ key: string; overdue: boolean; forlorn: boolean }>(sql`
-    select a.*, o.key, a.modified_at < now() - make_interval(secs => ${leaseSeconds}) as overdue,
+  const rows = await db.execute<{ key: string; forlorn: boolean }>(sql`
+    select a.*, o.key,
       exists (select from attachments s where s.request_id = a.request_id and s.state in (${quoted(failedStates)})) as forlorn
     from attachments a join objects o on o.attachment_id = a.id and o.attempt = a.attempt
     where ${together} and a.state = ${quoted([verifying])} and a.lease_expires_at is not null and a.deleted_at is null
@@ -70,7 +67,7 @@ export async function findInVerification(
     order by a.id`)
   const found = rowsOf(attachments, rows)
   return found.map((row, index) => {
-    const { key, overdue, forlorn } = rows[index] as (typeof rows)[number]
-    return { ...row, objectKey: key, isOverdue: overdue, hasFailedSibling: forlorn }
+    const { key, forlorn } = rows[index] as (typeof rows)[number]
+    return { ...row, objectKey: key, hasFailedSibling: forlorn }
   })
 }

@@ -4,8 +4,10 @@ import { type Attempt, move } from '../db/transitions.ts'
 import type { Deps } from '../deps.ts'
 import { StowageError } from '../errors.ts'
 import { readBack } from '../store/read-back.ts'
+import type { FailedReads } from './failed-reads.ts'
 import { Lease } from './lease.ts'
 import { otherFileFailed, settle, type Verified } from './settle.ts'
+import { VerificationUndecided } from './verify.ts'
 
 const actor = 'verification'
 const noAnswer = 'The object store did not say whether the file is whole. Send it again.'
@@ -13,26 +15,51 @@ const noAnswer = 'The object store did not say whether the file is whole. Send i
 /**
  * Step 3 once more, for the files of a request whose verification nobody finished: their server died, or the store did not
  * answer it. What was computed on the way is compared with the stored bytes themselves, read back: what the store had told
- * of them died with the server. A store that is silent for a lease after the last byte came costs the files.
+ * of them died with the server. A store that does not answer is asked again, for a lease after the first try that failed.
  * @param one of the files, seen in verification
- * @throws StowageError when they were not whole, or were moved or deleted meanwhile: then nothing is left to do
+ * @throws StowageError when they were not whole, or were moved or deleted meanwhile: then nothing is left to do.
+ *   VerificationUndecided when the store did not answer: then they are to be verified again, or have been given up
  */
 export async function verifyAgain(
-  deps: Pick<Deps, 'db' | 'store' | 'config' | 'log'>,
+  deps: Pick<Deps, 'db' | 'store' | 'config' | 'log'> & { failedReads: FailedReads },
   one: Pick<Unverified, 'id' | 'requestId'>,
   stopping: AbortSignal,
 ): Promise<void> {
-  const { db, config, log } = deps
-  const files = await findInVerification(db, one, config.uploadLeaseSeconds)
+  const { db, config, failedReads } = deps
+  const files = await findInVerification(db, one)
   using lease = new Lease(db, config.uploadLeaseSeconds)
   for (const { id, attempt } of files) lease.add({ id, attempt })
   if (files.some((file) => file.hasFailedSibling)) return await giveUp(db, files, otherFileFailed)
-  const verified = await readAll(deps, files, AbortSignal.any([stopping, lease.signal])).catch((err) => {
-    log.warn({ err, requestId: one.requestId }, 'not verified yet')
-  })
-  if (verified) await settleOrGiveUp(deps, files, verified, lease)
-  else if (files.some((file) => file.isOverdue) && !stopping.aborted) await giveUp(db, files, noAnswer)
-  else await releaseLeases(db, attemptsOf(files))
+  const signal = AbortSignal.any([stopping, lease.signal])
+  const verified = await readAll(deps, files, signal).catch((error) => leave(deps, files, stopping, error))
+  if (verified === undefined) return
+  forget(failedReads, files)
+  await settleOrGiveUp(deps, files, verified, lease)
+}
+
+/**
+ * Lets files be verified again at once, by whoever comes first, or gives them up when that has been tried enough.
+ * @throws VerificationUndecided, unless it is only that this server stops
+ */
+async function leave(
+  { db, failedReads }: Pick<Deps, 'db'> & { failedReads: FailedReads },
+  files: readonly Unverified[],
+  stopping: AbortSignal,
+  error: unknown,
+): Promise<undefined> {
+  if (stopping.aborted) return await releaseLeases(db, attemptsOf(files)).then(() => undefined)
+  const [first] = files
+  if (first === undefined || !failedReads.note(first.id)) await releaseLeases(db, attemptsOf(files))
+  else {
+    forget(failedReads, files)
+    await giveUp(db, files, noAnswer)
+  }
+  throw new VerificationUndecided(error)
+}
+
+/** Files that are verified together are counted as their first. */
+function forget(failedReads: FailedReads, [first]: readonly Unverified[]): void {
+  if (first) failedReads.forget(first.id)
 }
 
 /** Files whose uploader has left the room since, or whose message is gone, are of no use to anybody. */

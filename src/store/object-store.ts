@@ -40,6 +40,13 @@ export interface PutOptions {
   onUpload?: (uploadId: string) => Promise<void>
 }
 
+export interface GetOptions {
+  range?: ByteRange
+  signal: AbortSignal
+  /** Whether no client waits for it: then it does not compete with clients for connections. */
+  isInBackground?: boolean
+}
+
 /**
  * What can be listed: objects; old versions and delete markers, of a bucket that keeps them; and what a put has begun and
  * not finished.
@@ -87,7 +94,7 @@ export interface ObjectStore {
    * The bytes of `key`, all of them or `range`. Rejects with `not_found` when there is no such object. Destroying the
    * stream closes the read from the store; so does `signal`.
    */
-  get(key: string, options: { range?: ByteRange; signal: AbortSignal }): Promise<Readable>
+  get(key: string, options: GetOptions): Promise<Readable>
 
   /**
    * Leaves nothing of `key`: no object, no version of it, no unfinished upload, no temporary file. Doing it again, or

@@ -24,7 +24,7 @@ export async function readBack(
 ): Promise<ReadBack> {
   const hash = createHash(algorithm)
   let size = 0
-  for await (const chunk of await store.get(key, { signal })) {
+  for await (const chunk of await store.get(key, { signal, isInBackground: true })) {
     hash.update(chunk)
     size += chunk.length
     await afterChunk(chunk.length)

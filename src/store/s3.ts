@@ -1,11 +1,12 @@
 import { HeadBucketCommand } from '@aws-sdk/client-s3'
 import type { ObjectStore } from './object-store.ts'
 import { openBucket, type S3Bucket, type S3StoreOptions } from './s3/bucket.ts'
-import { explainCheck, toldAs } from './s3/errors.ts'
+import { explainCheck } from './s3/errors.ts'
 import { headObject } from './s3/head.ts'
 import { listBucket } from './s3/list.ts'
 import { readObject } from './s3/read.ts'
 import { removeObject } from './s3/remove.ts'
+import { toldAs } from './s3/told.ts'
 import { upload } from './s3/upload.ts'
 
 export type { S3StoreOptions } from './s3/bucket.ts'

@@ -2,7 +2,17 @@ import { StowageError } from '../errors.ts'
 
 /** The store failed while storing. */
 export function notStored(cause: unknown): StowageError {
+  if (fullDisk.has((cause as NodeJS.ErrnoException).code ?? '')) return noSpace(cause)
   const message = 'The object store does not answer as it should; nothing was stored. Try again in a moment.'
+  return new StowageError('storage_unavailable', message, { cause })
+}
+
+/** What the system says of a disk that takes no more. */
+const fullDisk = new Set(['ENOSPC', 'EDQUOT'])
+
+/** The store has no room for it. */
+export function noSpace(cause: unknown): StowageError {
+  const message = 'The object store has no space left; nothing was stored. Tell the operator, and try again later.'
   return new StowageError('storage_unavailable', message, { cause })
 }
 

@@ -12,13 +12,17 @@ type RecoverDeps = Pick<Deps, 'db' | 'config' | 'purgeSoon'>
  * Fails the attempts whose bytes were still arriving when their writer fell silent for a whole lease: it is dead, or cut off
  * from the database. Each is claimed by one replica, and should the writer live after all, compare-and-set lets one of the
  * two win.
+ * @param signal aborts when the server stops or the run is given up: the rest is left for another one
  * @returns true when there may be more at once
  */
-export async function recover(deps: RecoverDeps): Promise<boolean> {
+export async function recover(deps: RecoverDeps, signal: AbortSignal): Promise<boolean> {
   const expired = await claimExpired(deps.db, from, batch, deps.config.uploadLeaseSeconds / 2)
   if (expired.length === 0) return false
   failpoint('after-claim')
-  for (const attachment of expired) await failAbandoned(deps, attachment)
+  for (const attachment of expired) {
+    signal.throwIfAborted()
+    await failAbandoned(deps, attachment)
+  }
   deps.purgeSoon()
   return expired.length === batch
 }

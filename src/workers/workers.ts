@@ -1,5 +1,7 @@
 import { isHeld } from '../db/identity.ts'
 import type { Deps } from '../deps.ts'
+import { FailedReads } from '../lifecycle/failed-reads.ts'
+import { limits } from '../limits.ts'
 import { finishDeletions } from './finish-deletions.ts'
 import { purge } from './purge.ts'
 import { recover } from './recover.ts'
@@ -12,7 +14,7 @@ export interface Workers {
   purgeSoon(): void
   /** Tells the worker that finishes deletions that there is one now. */
   finishDeletionsSoon(): void
-  /** Resolves when every worker has ended what it was doing. */
+  /** Resolves when every worker has ended what it was doing, or after some seconds without those that do not. */
   stop(): Promise<void>
 }
 
@@ -26,16 +28,18 @@ export function startWorkers({ config, db, store, log }: Pick<Deps, 'config' | '
   const repeat = ({ job, ...options }: RepeatOptions) =>
     repeatAlways({ ...options, job: async (signal) => !(await isHeld(db)) && (await job(signal)) })
   const purgeSoon = () => purging.wake()
-  const deps = { config, db, store, log, purgeSoon }
+  const deps = { config, db, store, log, purgeSoon, failedReads: new FailedReads(config.uploadLeaseSeconds) }
   const soon = Math.min(5000, (config.uploadLeaseSeconds * 1000) / 4)
-  const purging = repeat({ name: 'purge', every: soon, log, job: (signal) => purge(deps, signal) })
-  const deletions = repeat({ name: 'deletions', every: soon, log, job: () => finishDeletions(deps) })
+  const round = { every: soon, limit: limits.workerRound, log }
+  const purging = repeat({ ...round, name: 'purge', job: (signal) => purge(deps, signal) })
+  const deletions = repeat({ ...round, name: 'deletions', job: () => finishDeletions(deps) })
   const sweeps = new Sweeps()
   const others = [
     deletions,
-    repeat({ name: 'recovery', every: soon, log, job: () => recover(deps) }),
+    repeat({ ...round, name: 'recovery', job: (signal) => recover(deps, signal) }),
+    // Reads whole files, however long that takes: the store has a limit for each wait, and the leases one for the writer.
     repeat({ name: 'verification', every: soon, log, job: (signal) => verifyLeft(deps, signal) }),
-    repeat({ name: 'retention', every: 10 * minutes, log, job: () => retain(deps, sweeps) }),
+    repeat({ ...round, name: 'retention', every: 10 * minutes, job: () => retain(deps, sweeps) }),
   ]
   return {
     purgeSoon,

@@ -14,6 +14,7 @@ import { type Config, readConfig } from '../../src/config.ts'
 import { type Database, openDatabase } from '../../src/db/client.ts'
 import { migrateDatabase } from '../../src/db/migrate.ts'
 import type { App } from '../../src/http/app.ts'
+import { FailedReads } from '../../src/lifecycle/failed-reads.ts'
 import type { Patience } from '../../src/limits.ts'
 import { buildServer } from '../../src/server.ts'
 import type { ObjectStore } from '../../src/store/object-store.ts'
@@ -103,9 +104,11 @@ export async function startTestServer(
     },
     states: () => countStates(db),
     async recover() {
-      const deps = { config, db, store, log: app.log, purgeSoon() {} }
-      while (await recover(deps));
-      while (await verifyLeft(deps, new AbortController().signal));
+      const failedReads = new FailedReads(config.uploadLeaseSeconds)
+      const deps = { config, db, store, log: app.log, purgeSoon() {}, failedReads }
+      const { signal } = new AbortController()
+      while (await recover(deps, signal));
+      while (await verifyLeft(deps, signal));
     },
     async unpurged() {
       const rows = await db.execute(sql`select key from objects where purge_at is not null and purges = 0`)

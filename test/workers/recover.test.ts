@@ -4,6 +4,7 @@ import { move } from '../../src/db/transitions.ts'
 import { recover } from '../../src/workers/recover.ts'
 import { begin, expire, keysToPurge, rowOf, startIdle, uploading, verifying, why } from './abandoned.ts'
 
+const never = new AbortController().signal
 const uploadFailed = 'UploadFromClientToServerFailed'
 
 t.test('an attempt whose writer is silent fails; a living one is left alone', async (t) => {
@@ -14,7 +15,7 @@ t.test('an attempt whose writer is silent fails; a living one is left alone', as
   const purgeSoon = () => {
     woken += 1
   }
-  t.equal(await recover({ ...server, purgeSoon }), false)
+  t.equal(await recover({ ...server, purgeSoon }, never), false)
   t.match(await rowOf(server, living), { state: uploading })
   t.match(await rowOf(server, dead), { state: uploadFailed, failure_reason: /again/, lease_expires_at: null })
   t.match((await listTransitions(server.db, dead.id)).at(-1), { from: uploading, actor: 'recovery' })
@@ -38,7 +39,7 @@ t.test('several replicas recover the same attempts, each once, and none fails', 
   const attempts = await Promise.all(Array.from({ length: 120 }, () => begin(server)))
   for (const attempt of attempts) await expire(server, attempt)
   const replica = async () => {
-    while (await recover({ ...server, purgeSoon() {} }));
+    while (await recover({ ...server, purgeSoon() {} }, never));
   }
   await Promise.all(Array.from({ length: 10 }, replica))
   for (const attempt of attempts) t.equal((await listTransitions(server.db, attempt.id)).length, 3)

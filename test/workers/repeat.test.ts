@@ -65,3 +65,41 @@ t.test('stopping waits for the run under way', async (t) => {
   await worker.stop()
   t.equal(ended, true)
 })
+
+t.test('runs that fail come more and more seldom, and are not woken', async (t) => {
+  const starts: number[] = []
+  const job = async () => {
+    starts.push(performance.now())
+    throw new Error('no')
+  }
+  const every = 100
+  const worker = repeat({ name: 'test', every, log, job })
+  const waking = setInterval(() => worker.wake(), 1)
+  await until('five runs', () => starts.length >= 5)
+  clearInterval(waking)
+  await worker.stop()
+  const pauses = starts.slice(1).map((at, index) => at - (starts[index] as number))
+  for (const pause of pauses) t.ok(pause >= every * 0.7, `${Math.round(pause)} ms`)
+  for (const pause of pauses.slice(1)) t.ok(pause >= every * 1.4, `${Math.round(pause)} ms after several`)
+})
+
+t.test('a run that hangs is given up, told to end, and followed by another', async (t) => {
+  warnings.length = 0
+  const signals: AbortSignal[] = []
+  const job = (signal: AbortSignal) => {
+    signals.push(signal)
+    return signals.length === 1 ? new Promise<boolean>(() => {}) : Promise.resolve(false)
+  }
+  const worker = repeat({ name: 'test', every: 10, limit: 50, log, job })
+  await until('another run', () => signals.length >= 2)
+  t.equal(signals[0]?.aborted, true)
+  t.match(warnings, [{ worker: 'test', err: { message: /not ended within 50 ms/ } }])
+  await worker.stop()
+})
+
+t.test('stopping does not wait for ever for a run that hangs', async (t) => {
+  warnings.length = 0
+  const worker = repeat({ name: 'test', every: hour, stopLimit: 50, log, job: () => new Promise(() => {}) })
+  await worker.stop()
+  t.match(warnings, [{ worker: 'test' }])
+})

@@ -1,13 +1,15 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { sql } from 'drizzle-orm'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { listTransitions } from '../../src/db/attachments.ts'
 import { move } from '../../src/db/transitions.ts'
 import { StowageError } from '../../src/errors.ts'
+import { FailedReads } from '../../src/lifecycle/failed-reads.ts'
 import type { ObjectStore } from '../../src/store/object-store.ts'
 import { verifyLeft } from '../../src/workers/verify-left.ts'
 import type { TestServer } from '../support/server.ts'
+import { until } from '../support/until.ts'
 import { type Begun, begin, expire, keysToPurge, rowOf, startIdle, uploading, verifying, why } from './abandoned.ts'
 
 const mismatch = 'ChecksumVerificationOnServerSideMismatch'
@@ -43,8 +45,11 @@ async function leftInVerification(server: TestServer, options: Stored = {}): Pro
   return begun
 }
 
-async function verifyAll(server: TestServer): Promise<void> {
-  const deps = { ...server, log: server.app.log, purgeSoon() {} }
+function depsOf(server: TestServer, leaseSeconds = 60) {
+  return { ...server, log: server.app.log, purgeSoon() {}, failedReads: new FailedReads(leaseSeconds) }
+}
+
+async function verifyAll(server: TestServer, deps = depsOf(server)): Promise<void> {
   while (await verifyLeft(deps, never));
 }
 
@@ -94,33 +99,68 @@ t.test('the files of one request are decided together', async (t) => {
   t.same(one, two, 'in one statement')
 })
 
-t.test('a store that does not answer is asked again, for a lease', async (t) => {
-  let silent = true
+/** A store that cannot be read while the test says so. */
+async function startUnreadable(t: Test, isSilent: (key: string) => boolean) {
   const wrapStore = (store: ObjectStore): ObjectStore => ({
     ...store,
-    async get(...args) {
-      if (silent) throw new StowageError('storage_unavailable', 'down')
-      return store.get(...args)
+    async get(key, options) {
+      if (isSilent(key)) throw new StowageError('storage_unavailable', 'down')
+      return store.get(key, options)
     },
   })
-  const server = await startIdle(t, { wrapStore })
-  const [kept, lost] = [await leftInVerification(server), await leftInVerification(server)]
-  await server.db.execute(sql`update attachments set modified_at = now() - interval '61 seconds' where id = ${lost.id}`)
-  await verifyAll(server)
-  t.match(await rowOf(server, kept), { state: verifying })
-  t.match(await rowOf(server, lost), { state: undecided, failure_reason: /did not say/ })
-  t.same(await keysToPurge(server), [lost.objectKey])
+  return startIdle(t, { wrapStore })
+}
+
+const undecidedYet = { name: 'VerificationUndecided' }
+
+t.test('a store that does not answer is asked again, however old the file is', async (t) => {
+  let silent = true
+  const server = await startUnreadable(t, () => silent)
+  const left = await leftInVerification(server)
+  await server.db.execute(sql`update attachments set modified_at = now() - interval '1 day'`)
+  const deps = depsOf(server)
+  for (let tries = 0; tries < 5; tries += 1) {
+    await expire(server, left)
+    await t.rejects(verifyLeft(deps, never), undecidedYet)
+    t.match(await rowOf(server, left), { state: verifying })
+  }
   silent = false
-  await verifyAll(server)
-  t.match(await rowOf(server, kept), { state: ready }, 'its lease was given back at once')
+  await until('its lease, given back at once, has run out', async () => {
+    await verifyAll(server, deps)
+    return (await rowOf(server, left))?.state === ready
+  })
+})
+
+t.test('a store that goes on not answering costs the file, after a lease and several tries', async (t) => {
+  const server = await startUnreadable(t, () => true)
+  const lost = await leftInVerification(server)
+  const deps = depsOf(server, 0)
+  for (const state of [verifying, verifying, undecided]) {
+    await expire(server, lost)
+    await t.rejects(verifyLeft(deps, never), undecidedYet)
+    t.match(await rowOf(server, lost), { state })
+  }
+  t.match(await rowOf(server, lost), { failure_reason: /did not say/, lease_expires_at: null })
+  t.same(await keysToPurge(server), [lost.objectKey])
+})
+
+t.test('files that cannot be read do not keep the others waiting', async (t) => {
+  const unreadable = new Set<string>()
+  const server = await startUnreadable(t, (key) => unreadable.has(key))
+  for (let count = 0; count < 9; count += 1) unreadable.add((await leftInVerification(server)).objectKey)
+  const whole = [await leftInVerification(server), await leftInVerification(server)]
+  const deps = depsOf(server)
+  t.equal(await verifyLeft(deps, never), true, 'there is more')
+  await verifyAll(server, deps).catch(() => {})
+  for (const file of whole) t.match(await rowOf(server, file), { state: ready })
+  t.same(await server.states(), { [ready]: 2, [verifying]: 9 })
 })
 
 t.test('a server that stops leaves what it is verifying to the others, at once', async (t) => {
   const server = await startIdle(t)
   const left = await leftInVerification(server)
-  const deps = { ...server, log: server.app.log, purgeSoon() {} }
-  await server.db.execute(sql`update attachments set modified_at = now() - interval '61 seconds'`)
-  await verifyLeft(deps, AbortSignal.abort())
+  const deps = depsOf(server, 0)
+  for (let stops = 0; stops < 4; stops += 1) await verifyLeft(deps, AbortSignal.abort())
   t.match(await rowOf(server, left), { state: verifying })
   await verifyAll(server)
   t.match(await rowOf(server, left), { state: ready })

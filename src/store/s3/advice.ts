@@ -30,18 +30,3 @@ export function adviceFor(error: unknown): string | undefined {
   const isBareDenial = statusOf(told) === 403 && namesWithoutCode.has(told.name)
   return isBareDenial ? advices.AccessDenied : advices[told.name]
 }
-
-/**
- * The same refusal for the log, with the settings that may be its cause: a store that knows no trailers or no `If-None-Match`
- * refuses every upload alike.
- */
-export function withSettings(error: unknown): unknown {
-  const status = statusOf(error)
-  if (status === undefined || ![400, 405, 411, 501].includes(status) || adviceFor(error) !== undefined) return error
-  const { name, message } = error as Error
-  return new Error(
-    `The store refuses how this is sent: ${status} ${name}: ${message}. If it refuses every upload, set S3_CHECKSUMS=off, ` +
-      'S3_CONDITIONAL_WRITES=false or both; `stowage doctor` finds out which.',
-    { cause: error },
-  )
-}

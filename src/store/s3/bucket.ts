@@ -1,4 +1,5 @@
 import { S3Client } from '@aws-sdk/client-s3'
+import { limited } from './credentials.ts'
 import { defaultTimeouts, S3Http, type S3Timeouts } from './http.ts'
 import { PartMemory } from './part-memory.ts'
 import { Payload } from './payload.ts'
@@ -23,11 +24,11 @@ export interface S3StoreOptions {
   secretAccessKey?: string | undefined
   /** Most bytes an object may have. */
   maxObjectSize: number
-  /** Connections for reads, and as many again for everything else. */
+  /** Connections for reads, as many again for uploads, and again for what no client waits for. */
   maxSockets?: number | undefined
   /** Bytes of a part, whatever the size of the body; by default as `part-size.ts` says. S3 wants 5 MiB at least. */
   partSize?: number | undefined
-  /** Most bytes of a single request; by default S3's own limit. */
+  /** Most bytes of a single request; by default a little below S3's own limit. */
   largestRequest?: number | undefined
   timeouts?: S3Timeouts | undefined
 }
@@ -43,6 +44,7 @@ export interface S3Bucket {
   maxObjectSize: number
   partSize: number | undefined
   largestRequest: number
+  timeouts: S3Timeouts
 }
 
 const mebibyte = 1024 * 1024
@@ -50,8 +52,8 @@ const mebibyte = 1024 * 1024
 /** Bytes that all uploads share beyond the one part each is sure of. */
 export const spareMemory = 32 * mebibyte
 
-/** Bytes: more than this S3 does not take in a single PutObject or UploadPart. */
-const largestRequest = 5 * 1024 * mebibyte
+/** Bytes of a single PutObject or UploadPart. S3 takes 5 GiB, some stores a little less, and a round number suffices. */
+const largestRequest = 4 * 1024 * mebibyte
 
 export function openBucket(options: S3StoreOptions): S3Bucket {
   return {
@@ -63,6 +65,7 @@ export function openBucket(options: S3StoreOptions): S3Bucket {
     maxObjectSize: options.maxObjectSize,
     partSize: options.partSize,
     largestRequest: options.largestRequest ?? largestRequest,
+    timeouts: options.timeouts ?? defaultTimeouts,
   }
 }
 
@@ -82,6 +85,7 @@ function openClient(options: S3StoreOptions): S3Client {
     expectContinueHeader: false,
     requestHandler: new S3Http(timeouts, maxSockets),
   })
+  if (accessKeyId === undefined) client.config.credentials = limited(client.config.credentials)
   // It spells out the platform anew for every request, which is a quarter of what the SDK costs.
   client.middlewareStack.remove('getUserAgentMiddleware')
   describePayloads(client)

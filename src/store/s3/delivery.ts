@@ -1,12 +1,10 @@
 import type { Stored, StoredObject } from '../object-store.ts'
-import { notStored } from '../unavailable.ts'
-import { withSettings } from './advice.ts'
 import type { S3Bucket } from './bucket.ts'
-import { toldAs } from './errors.ts'
 import { headObject } from './head.ts'
+import { toldAs, unstored } from './told.ts'
 
 /** Milliseconds for the question whether an object is there after all. */
-const afterThoughtTimeout = 5_000
+const afterThoughtTimeout = 2_000
 
 /** Given, since without a reason an AbortError is made, with its stack, for every request there is. */
 const isAnswered = 'The store has answered.'
@@ -41,7 +39,7 @@ export async function storedAfterAll(
     const found = await headObject(store, key, patience).catch(() => undefined)
     if (found !== undefined && isSame(found, expected)) return { ...expected, isConfirmed: true }
   }
-  throw toldAs(error, signal, (cause) => notStored(withSettings(cause)))
+  throw toldAs(error, signal, unstored)
 }
 
 function isSame(found: StoredObject, expected: StoredObject): boolean {

@@ -1,5 +1,5 @@
 import { StowageError } from '../../errors.ts'
-import { notAnswered } from '../unavailable.ts'
+import { whatHelps } from './connection-failures.ts'
 
 /** What S3 and its SDK tell of a failure. */
 interface Refusal {
@@ -18,6 +18,12 @@ export function isAbsent(error: unknown): boolean {
   return statusOf(error) === 404 && (error as Refusal).name !== 'NoSuchBucket'
 }
 
+/** An empty list, from a store that answers with 404 `NoSuchUpload` where there are no uploads to be listed. */
+export function noneIfAbsent(error: unknown): Record<string, never> {
+  if (isAbsent(error)) return {}
+  throw error
+}
+
 /** Whether our credentials do not allow the operation. */
 export function isDenied(error: unknown): boolean {
   return statusOf(error) === 403
@@ -26,12 +32,6 @@ export function isDenied(error: unknown): boolean {
 /** Whether the store has no such operation. */
 export function isNotImplemented(error: unknown): boolean {
   return statusOf(error) === 405 || statusOf(error) === 501
-}
-
-/** What a failed call is told as: the signal's reason when it was aborted, else what `explain` makes of it. */
-export function toldAs(error: unknown, signal: AbortSignal, explain = notAnswered): unknown {
-  if (signal.aborted) return signal.reason
-  return error instanceof StowageError ? error : explain(error)
 }
 
 /** Why a bucket cannot be used, naming the setting to fix, without secrets. */
@@ -56,7 +56,7 @@ function reasonOf(error: unknown, bucket: string, place: string): string {
     case undefined:
       if ((error as Refusal | undefined)?.name === 'CredentialsProviderError')
         return 'There are no credentials for the object store: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.'
-      return `The object store does not answer at ${place}: correct S3_ENDPOINT, or start the store.`
+      return `The object store does not answer at ${place}: ${whatHelps(error) ?? 'correct S3_ENDPOINT, or start the store'}.`
     default:
       return `The object store at ${place} answers ${statusOf(error)}: look into its logs, or correct S3_ENDPOINT.`
   }

@@ -1,7 +1,8 @@
 import { HeadObjectCommand } from '@aws-sdk/client-s3'
 import type { StoredObject } from '../object-store.ts'
 import type { S3Bucket } from './bucket.ts'
-import { isAbsent, toldAs } from './errors.ts'
+import { isAbsent } from './errors.ts'
+import { toldAs } from './told.ts'
 
 /**
  * Size and checksum of an object, or `undefined` when there is none. The answer to a HEAD has no body, so a bucket that

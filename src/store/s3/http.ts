@@ -13,9 +13,18 @@ export interface S3Timeouts {
   silence: number
   /** For CompleteMultipartUpload: some stores copy all parts together before they answer. */
   completion: number
+  /** Until an answer begins for which no client waits; by default as `silence`. */
+  background?: number
 }
 
-export const defaultTimeouts: S3Timeouts = { connect: 3_000, silence: 30_000, completion: 120_000 }
+/**
+ * A client is told within 20 s that the store is silent: so long it takes at most with the 3 s after which the handler looks
+ * at a socket, or the 6 s after which it sends unasked, and the question whether the object is there after all.
+ */
+export const defaultTimeouts: S3Timeouts = { connect: 3_000, silence: 7_000, completion: 120_000, background: 30_000 }
+
+/** What `send` of the SDK is given for reads that no client waits for. */
+export const inBackground: object = { isInBackground: true }
 
 type Request = Parameters<NodeHttpHandler['handle']>[0]
 type RequestOptions = Parameters<NodeHttpHandler['handle']>[1]
@@ -23,7 +32,8 @@ type Answer = Awaited<ReturnType<NodeHttpHandler['handle']>>
 
 /**
  * Sends the SDK's requests with a limit to every wait. Reads have sockets of their own: a slow reader pins the socket of
- * its object, and must neither keep uploads waiting nor be taken for a silent store.
+ * its object, and must neither keep uploads waiting nor be taken for a silent store. So has what no client waits for:
+ * lists, deletions and what workers read go on though readers have taken every socket of theirs.
  */
 export class S3Http {
   readonly metadata = { handlerProtocol: 'http/1.1' }
@@ -33,8 +43,9 @@ export class S3Http {
   readonly #creations: NodeHttpHandler
   readonly #completions: NodeHttpHandler
   readonly #reads: NodeHttpHandler
+  readonly #background: NodeHttpHandler
 
-  constructor({ connect, silence, completion }: S3Timeouts, maxSockets: number) {
+  constructor({ connect, silence, completion, background = silence }: S3Timeouts, maxSockets: number) {
     const limits = { connectionTimeout: connect, throwOnRequestTimeout: true, socketTimeout: 0 }
     const uploads = keptConnections(maxSockets)
     this.#silence = silence
@@ -44,10 +55,11 @@ export class S3Http {
     this.#creations = new NodeHttpHandler({ ...limits, ...connectionsForOnce(), requestTimeout: silence })
     this.#completions = new NodeHttpHandler({ ...limits, ...uploads, requestTimeout: completion })
     this.#reads = new NodeHttpHandler({ ...limits, ...keptConnections(maxSockets), requestTimeout: silence })
+    this.#background = new NodeHttpHandler({ ...limits, ...keptConnections(maxSockets), requestTimeout: background })
   }
 
   async handle(request: Request, options?: RequestOptions): Promise<Answer> {
-    const handler = this.#handlerOf(request)
+    const handler = this.#handlerOf(request, options)
     try {
       if (request.body instanceof StreamedBytes) return await this.#stream(request, request.body, options)
       if (isCreation(request)) return await this.#create(request, options)
@@ -96,14 +108,17 @@ export class S3Http {
     })
     const { statusCode, body } = answer.response
     failWhenSilent(body, this.#silence)
-    if (statusCode < 500 || statusCode === 503) return answer
+    if (statusCode < 500 || statusCode === 503 || refusals.has(statusCode)) return answer
     body.destroy()
     throw new Error(`The object store answered ${statusCode} and may have opened an upload`)
   }
 
-  #handlerOf({ method, query }: Request): NodeHttpHandler {
+  #handlerOf({ method, query = {} }: Request, options: RequestOptions | undefined): NodeHttpHandler {
+    const isList = ['list-type', 'uploads', 'versions'].some((name) => query[name] !== undefined)
+    const isInBackground = options !== undefined && 'isInBackground' in options
+    if (method === 'DELETE' || (method === 'GET' && (isList || isInBackground))) return this.#background
     if (method === 'GET') return this.#reads
-    return method === 'POST' && query?.uploadId !== undefined ? this.#completions : this.#sends
+    return method === 'POST' && query.uploadId !== undefined ? this.#completions : this.#sends
   }
 
   destroy(): void {
@@ -112,6 +127,7 @@ export class S3Http {
     this.#creations.destroy()
     this.#completions.destroy()
     this.#reads.destroy()
+    this.#background.destroy()
   }
 
   updateHttpClientConfig(): void {}
@@ -133,10 +149,13 @@ function keptConnections(maxSockets: number) {
 
 const isStuck = 'The object store is stuck.'
 
+/** From 500 on, the statuses that say that nothing was done and will not be: not implemented, full. */
+const refusals = new Set([501, 507])
+
 /** @throws Error for an answer after which there is nothing to try, nor to believe */
 function requirePlausible({ response: { statusCode, body } }: Answer, { isBegun, isWhole }: StreamedBytes): void {
   const hasNotWaited = statusCode < 300 && !isWhole
-  if (!hasNotWaited && (statusCode < 500 || !isBegun)) return
+  if (!hasNotWaited && (statusCode < 500 || refusals.has(statusCode) || !isBegun)) return
   body.destroy()
   throw new Error(`The object store answered ${statusCode} ${hasNotWaited ? 'before it had' : 'to'} the bytes`)
 }
@@ -167,7 +186,7 @@ function watchProgress(body: Readable, silence: number, onStuck: () => void): Di
     const isWaiting = body.isPaused() || body.readableEnded
     waitingSince = isWaiting ? (waitingSince ?? performance.now()) : undefined
     if (waitingSince !== undefined && performance.now() - waitingSince > silence) onStuck()
-  }, silence / 4)
+  }, silence / 16)
   body.on('resume', () => {
     waitingSince = undefined
   })

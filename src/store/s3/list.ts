@@ -2,7 +2,8 @@ import { ListMultipartUploadsCommand, ListObjectsV2Command, ListObjectVersionsCo
 import type { Listed, Listing, ListOptions } from '../object-store.ts'
 import { notAnswered, notListable } from '../unavailable.ts'
 import type { S3Bucket } from './bucket.ts'
-import { isDenied, isNotImplemented, toldAs } from './errors.ts'
+import { isDenied, isNotImplemented, noneIfAbsent } from './errors.ts'
+import { toldAs, unanswered } from './told.ts'
 
 /** Where a page begins. */
 type Marker = Record<string, string | undefined>
@@ -31,7 +32,7 @@ export async function* listBucket(
 ): AsyncGenerator<Listed[], void, undefined> {
   const { list, permission } = pages[listing]
   const explain = (error: unknown) =>
-    isDenied(error) || isNotImplemented(error) ? notListable(permission, error) : notAnswered(error)
+    isDenied(error) || isNotImplemented(error) ? notListable(permission, error) : unanswered(error)
   let from: Marker | undefined = {}
   while (from) {
     const page: Awaited<ReturnType<ListPage>> = await list(store, { Prefix: key, ...from }, signal).catch((error) => {
@@ -65,7 +66,8 @@ async function listOldVersions(...[{ client, bucket }, from, abortSignal]: Param
 }
 
 async function listUploads(...[{ client, bucket }, from, abortSignal]: Parameters<ListPage>): ReturnType<ListPage> {
-  const answer = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket, ...from }), { abortSignal })
+  const command = new ListMultipartUploadsCommand({ Bucket: bucket, ...from })
+  const answer = await client.send(command, { abortSignal }).catch(noneIfAbsent)
   const next = { KeyMarker: answer.NextKeyMarker, UploadIdMarker: answer.NextUploadIdMarker }
   return { found: answer.Uploads ?? [], isTruncated: answer.IsTruncated, next }
 }

@@ -7,12 +7,11 @@ import {
 } from '@aws-sdk/client-s3'
 import { failpoint } from '../../failpoints.ts'
 import type { PutOptions, Stored } from '../object-store.ts'
-import { notStored } from '../unavailable.ts'
-import { withSettings } from './advice.ts'
 import type { S3Bucket } from './bucket.ts'
+import { whileAnswering } from './completion.ts'
 import { isSameChecksum, storedAfterAll, whileSending } from './delivery.ts'
-import { toldAs } from './errors.ts'
 import { asBody, base64Of, checksumBytes, type Payload } from './payload.ts'
+import { toldAs, unstored } from './told.ts'
 
 const never = new AbortController().signal
 
@@ -57,7 +56,8 @@ export class MultipartUpload {
         ...writing,
       })
       failpoint('before-complete')
-      const { ETag, ChecksumCRC32 } = await client.send(command)
+      const send = (abortSignal: AbortSignal) => client.send(command, { abortSignal })
+      const { ETag, ChecksumCRC32 } = await whileAnswering(this.#store, send)
       failpoint('after-complete')
       if (ETag === undefined) throw new Error('CompleteMultipartUpload was answered without an ETag')
       return { ...stored, isConfirmed: isSameChecksum(ChecksumCRC32, stored.checksum) }
@@ -85,7 +85,7 @@ export class MultipartUpload {
       if (UploadId === undefined) throw new Error('CreateMultipartUpload was answered without an UploadId')
       return UploadId
     } catch (error) {
-      throw notStored(withSettings(error))
+      throw toldAs(error, never, unstored)
     }
   }
 
@@ -101,7 +101,7 @@ export class MultipartUpload {
       this.#checksums[PartNumber - 1] = part.checksum
       this.#size += part.size
     } catch (error) {
-      throw toldAs(error, this.#signal, (cause) => notStored(withSettings(cause)))
+      throw toldAs(error, this.#signal, unstored)
     }
   }
 

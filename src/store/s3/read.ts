@@ -1,9 +1,11 @@
 import { addAbortSignal, type Readable } from 'node:stream'
 import { GetObjectCommand } from '@aws-sdk/client-s3'
-import type { ByteRange } from '../object-store.ts'
+import type { GetOptions } from '../object-store.ts'
 import { noSuchObject } from '../unavailable.ts'
 import type { S3Bucket } from './bucket.ts'
-import { isAbsent, toldAs } from './errors.ts'
+import { isAbsent } from './errors.ts'
+import { inBackground } from './http.ts'
+import { toldAs } from './told.ts'
 
 /**
  * The bytes of an object, or a range of them. The stream is Node's own http answer: destroying it closes the socket, and
@@ -13,12 +15,15 @@ import { isAbsent, toldAs } from './errors.ts'
 export async function readObject(
   { client, bucket }: S3Bucket,
   key: string,
-  { range, signal }: { range?: ByteRange; signal: AbortSignal },
+  { range, signal, isInBackground = false }: GetOptions,
 ): Promise<Readable> {
   const Range = range && `bytes=${range.first}-${range.last}`
   try {
     const command = new GetObjectCommand({ Bucket: bucket, Key: key, Range })
-    const { Body, ContentLength } = await client.send(command, { abortSignal: signal })
+    const { Body, ContentLength } = await client.send(command, {
+      abortSignal: signal,
+      ...(isInBackground && inBackground),
+    })
     const body = Body as Readable
     if (range && ContentLength !== range.last - range.first + 1) {
       body.destroy()

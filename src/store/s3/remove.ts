@@ -2,11 +2,13 @@ import {
   AbortMultipartUploadCommand,
   DeleteObjectCommand,
   ListMultipartUploadsCommand,
+  type ListMultipartUploadsCommandOutput,
   ListObjectVersionsCommand,
 } from '@aws-sdk/client-s3'
 import { failpoint } from '../../failpoints.ts'
 import type { S3Bucket } from './bucket.ts'
-import { isAbsent, isDenied, isNotImplemented, toldAs } from './errors.ts'
+import { isAbsent, isDenied, isNotImplemented, noneIfAbsent } from './errors.ts'
+import { toldAs } from './told.ts'
 
 export interface RemoveOptions {
   uploadId?: string | undefined
@@ -56,7 +58,9 @@ async function listUploads({ client, bucket }: S3Bucket, key: string, { signal }
       Prefix: key,
       ...page,
     })
-    const listed = await client.send(command, { abortSignal: signal })
+    const listed: Partial<ListMultipartUploadsCommandOutput> = await client
+      .send(command, { abortSignal: signal })
+      .catch(noneIfAbsent)
     for (const { Key, UploadId } of listed.Uploads ?? []) if (Key === key && UploadId) found.push(UploadId)
     page = listed.IsTruncated
       ? { KeyMarker: listed.NextKeyMarker, UploadIdMarker: listed.NextUploadIdMarker }

@@ -1,49 +1,109 @@
-import { Readable } from 'node:stream'
-import t from 'tap'
-import { openS3Store } from '../../../src/store/s3.ts'
-import { createTestBucket, skipWithoutS3 } from '../../support/bucket.ts'
-import { errorBody, openFaultProxy } from '../fault-proxy.ts'
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer as createPlainServer } from 'node:http'
+import { createServer } from 'node:https'
+import type { AddressInfo, Server } from 'node:net'
+import t, { type Test } from 'tap'
+import { bytesOf, keptChunksOf } from '../bodies.ts'
+import { type Exchange, errorBody, openFaultProxy } from '../fault-proxy.ts'
+import { openAt, partSize } from '../s3-fixture.ts'
 
-const kibibyte = 1024
+const never = new AbortController().signal
 
-t.test(
-  'what a store refuses is told to the log with the settings that may help',
-  { skip: skipWithoutS3 },
-  async (t) => {
-    const place = await createTestBucket(t)
-    const proxy = await openFaultProxy(t, place.endpoint)
-    const options = { ...place, endpoint: proxy.endpoint, forcePathStyle: true, checksums: 'crc32' } as const
-    const store = openS3Store({ ...options, maxObjectSize: 2 ** 30, partSize: 5 * kibibyte ** 2 })
-    t.teardown(() => store.close())
-    const put = (size: number, isAnnounced: boolean) => {
-      const body = Readable.from([Buffer.alloc(size)])
-      const { signal } = new AbortController()
-      return store.put(`refusals/${size}`, body, { signal, size: isAnnounced ? size : undefined })
-    }
-    const ways = [
-      ['a single request', () => put(kibibyte, false)],
-      ['a stream', () => put(300 * kibibyte, true)],
-      ['parts', () => put(5 * kibibyte ** 2 + 1, false)],
-    ] as const
-    for (const [status, code, isHinted] of [
-      [400, 'XAmzContentSHA256Mismatch', true],
-      [501, 'NotImplemented', true],
-      [403, 'AccessDenied', false],
-      [400, 'RequestTimeTooSkewed', false],
-    ] as const) {
-      proxy.fault = (exchange) =>
-        ['PutObject', 'CreateMultipartUpload'].includes(exchange.operation)
-          ? exchange.answer(status, errorBody(code))
-          : exchange.pass()
-      for (const [way, send] of ways) {
-        const error = await send().catch((error: Error) => error)
-        const { message, cause } = error as Error
-        t.match(error, { code: 'storage_unavailable' }, `${way}, ${code}`)
-        t.notMatch(message, /S3_|NotImplemented|XAmz/, 'clients are told nothing of the store')
-        const hint = new RegExp(`${status} ${code}.*S3_CHECKSUMS=off.*stowage doctor`)
-        if (isHinted && (way !== 'parts' || status === 400)) t.match((cause as Error).message, hint, `${way}, ${code}`)
-        if (!isHinted) t.notMatch((cause as Error).message, /S3_CHECKSUMS/, `${way}, ${code}`)
-      }
-    }
-  },
-)
+/** The sizes and announcements that take a put its different ways. */
+const ways = [
+  ['collected', 1000, undefined],
+  ['in parts', 2 * partSize, undefined],
+  ['streamed', 2 * partSize, 2 * partSize],
+] as const
+
+/** A store that answers every request like this once it has the bytes, and has no object. */
+async function openRefusing(t: Test, status: number, code: string) {
+  const proxy = await openFaultProxy(t, 'http://unused')
+  proxy.fault = ({ operation, request, ask, answer }: Exchange) => {
+    if (operation === 'HeadObject') return answer(404)
+    ask()
+    request.resume().once('end', () => answer(status, errorBody(code)))
+  }
+  return { store: openAt(t, proxy.endpoint), proxy }
+}
+
+for (const [name, size, announced] of ways)
+  for (const [status, code, told, advice] of [
+    [400, 'EntityTooLarge', /does not take a file of this size/, /MAX_FILE_SIZE/],
+    [400, 'InvalidRequest', /refuses this, and would again/, /S3_CHECKSUMS=off/],
+    [403, 'AccessDenied', /refuses this, and would again/, /README/],
+    [501, 'NotImplemented', /refuses this, and would again/, /S3_CONDITIONAL_WRITES=false/],
+    [507, 'XMinioStorageFull', /no space left/, /XMinioStorageFull/],
+  ] as const)
+    t.test(`A put that is ${name} and refused with ${status} ${code} is told as such`, async (t) => {
+      const { store, proxy } = await openRefusing(t, status, code)
+      const options = { signal: never, size: announced }
+      const error = await store.put('a/1', keptChunksOf(bytesOf(size), 65_536), options).catch((error) => error)
+      t.match(error, { code: 'storage_unavailable', message: told, cause: { name: code, message: advice } })
+      t.notMatch(error.message, new RegExp(`${code}|moment`))
+      const asked = proxy.seen.filter(({ operation }) => operation !== 'HeadObject' && operation !== 'other')
+      t.equal(new Set(asked.map(({ request }) => request.url)).size, asked.length, 'nothing was tried twice')
+    })
+
+t.test('A refusal that passes is told as one that does', async (t) => {
+  const { store } = await openRefusing(t, 429, 'TooManyRequests')
+  const error = await store.put('a/1', keptChunksOf(bytesOf(10), 10), { signal: never }).catch((error) => error)
+  t.match(error, { code: 'storage_unavailable', message: /in a moment/ })
+})
+
+t.test('A store that says 404 where there are no uploads can be listed and removed from', async (t) => {
+  const proxy = await openFaultProxy(t, 'http://unused')
+  proxy.fault = ({ operation, response, answer }) => {
+    if (operation === 'ListMultipartUploads') answer(404, errorBody('NoSuchUpload'))
+    else if (operation === 'ListObjectVersions') answer(200, '<A></A>')
+    else response.writeHead(204).end()
+  }
+  const store = openAt(t, proxy.endpoint)
+  await t.resolves(store.remove('a/1', { uploadId: '1' }))
+  for await (const page of store.list('uploads', { signal: never })) t.same(page, [])
+  proxy.fault = ({ operation, response, answer }) =>
+    operation === 'ListMultipartUploads' ? answer(404, errorBody('NoSuchBucket')) : response.writeHead(204).end()
+  await t.rejects(store.remove('a/1'), { code: 'storage_unavailable' }, 'a bucket that is missing is another matter')
+})
+
+t.test('Why a store cannot be reached is told with what helps', async (t) => {
+  const [key, cert] = certificate()
+  const secure = await listening(
+    t,
+    createServer({ key, cert }, (_request, response) => response.end()),
+  )
+  const plain = await listening(
+    t,
+    createPlainServer((_request, response) => response.end()),
+  )
+  const closed = createPlainServer()
+  const gone = await listening(t, closed)
+  closed.close()
+  for (const [endpoint, message] of [
+    [`https://127.0.0.1:${secure}`, /DEPTH_ZERO_SELF_SIGNED_CERT.*NODE_EXTRA_CA_CERTS/],
+    [`https://127.0.0.1:${plain}`, /TLS.*S3_ENDPOINT/],
+    [`http://127.0.0.1:${secure}`, /https:\/\/ instead of http/],
+    [`http://127.0.0.1:${gone}`, /ECONNREFUSED.*start the store/],
+    ['http://nobody.invalid', /no such host/],
+  ] as const)
+    await t.rejects(openAt(t, endpoint).check(never), { code: 'storage_unavailable', message }, endpoint)
+})
+
+async function listening(t: Test, server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  return (server.address() as AddressInfo).port
+}
+
+/** A key and a certificate that it has signed itself. */
+function certificate(): [string, string] {
+  const wish = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1']
+  const pem = execFileSync('openssl', [...wish, '-subj', '/CN=127.0.0.1', '-keyout', '-', '-out', '-'], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  const at = pem.indexOf('-----BEGIN CERTIFICATE')
+  return [pem.slice(0, at), pem.slice(at)]
+}

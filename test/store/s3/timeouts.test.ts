@@ -5,6 +5,7 @@ import { buffer } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { ObjectStore } from '../../../src/store/object-store.ts'
+import { readBack } from '../../../src/store/read-back.ts'
 import { bytesOf, chunksOf, collect } from '../bodies.ts'
 import { openFaultProxy } from '../fault-proxy.ts'
 import { openAt, partSize } from '../s3-fixture.ts'
@@ -90,6 +91,7 @@ t.test('A completion may take its time, but not for ever', async (t) => {
   const slow = await openFaultProxy(t, 'http://unused')
   slow.fault = async ({ operation, request, response, answer }) => {
     await buffer(request)
+    if (operation === 'other') return answer(200)
     if (operation === 'CreateMultipartUpload') return answer(200, '<A><UploadId>1</UploadId></A>')
     if (operation === 'UploadPart') return response.writeHead(200, { etag: '"1"' }).end()
     if (request.url?.startsWith('/any/for/ever')) return
@@ -100,6 +102,39 @@ t.test('A completion may take its time, but not for ever', async (t) => {
   const put = (key: string) => store.put(key, chunksOf(bytesOf(2 * partSize), 65_536), { signal: never })
   await t.resolves(put('its/time'))
   await t.rejects(put('for/ever'), unavailable)
+})
+
+t.test('A completion is given up soon when the store answers nothing else either', async (t) => {
+  const silent = await openFaultProxy(t, 'http://unused')
+  silent.fault = async ({ operation, request, response, answer }) => {
+    await buffer(request)
+    if (operation === 'CreateMultipartUpload') return answer(200, '<A><UploadId>1</UploadId></A>')
+    if (operation === 'UploadPart') response.writeHead(200, { etag: '"1"' }).end()
+  }
+  const store = openAt(t, silent.endpoint, { timeouts: { ...timeouts, completion: 60_000 } })
+  const started = performance.now()
+  await t.rejects(store.put('a/1', chunksOf(bytesOf(2 * partSize), 65_536), { signal: never }), unavailable)
+  t.ok(performance.now() - started < 20_000)
+})
+
+t.test('Lists, deletions and what workers read go on though readers have taken every socket', async (t) => {
+  const proxy = await openFaultProxy(t, 'http://unused')
+  const stalled = { 'content-length': 1000 }
+  proxy.fault = ({ operation, request, response }) => {
+    if (operation === 'GetObject' && request.url?.startsWith('/any/stalled'))
+      response.writeHead(200, stalled).write(Buffer.alloc(500))
+    else if (operation === 'GetObject') response.writeHead(200).end('all')
+    else if (operation === 'DeleteObject') response.writeHead(204).end()
+    else response.writeHead(200).end('<A></A>')
+  }
+  const store = openAt(t, proxy.endpoint, { timeouts: { ...timeouts, silence: 60_000 }, maxSockets: 1 })
+  const reading = await store.get('stalled/1', { signal: never })
+  await t.rejects(store.get('a/2', { signal: never }), unavailable)
+  t.equal((await readBack(store, 'a/2', 'sha256', never)).size, 3)
+  for (const listing of ['objects', 'versions', 'uploads'] as const)
+    for await (const page of store.list(listing, { signal: never })) t.same(page, [])
+  await t.resolves(store.remove('a/2'))
+  reading.on('error', () => {}).destroy()
 })
 
 t.test('A read that finds no free socket fails, and uploads have sockets of their own', async (t) => {

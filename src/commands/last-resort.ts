@@ -1,0 +1,31 @@
+/** Who is told what is still open; until there is a logger, the console. */
+export type Tell = (details: { stillOpen: Record<string, number> }, message: string) => void
+
+/** Ends the process when it does not end by itself: a silent dependency can keep sockets open that nobody can close. */
+export class LastResort {
+  #timer: NodeJS.Timeout | undefined
+  /** May be replaced at any time. */
+  tell: Tell = (details, message) => console.error(message, details)
+
+  /**
+   * Sets the time anew.
+   * @param seconds from now
+   */
+  endWithin(seconds: number): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#end(), seconds * 1000)
+  }
+
+  /** Nothing is left to be done: what keeps the process alive may do so for `seconds` more. */
+  allDone(seconds: number): void {
+    this.endWithin(seconds)
+    this.#timer?.unref()
+  }
+
+  #end(): void {
+    const stillOpen: Record<string, number> = {}
+    for (const kind of process.getActiveResourcesInfo()) stillOpen[kind] = (stillOpen[kind] ?? 0) + 1
+    this.tell({ stillOpen }, 'not everything could be closed, ending all the same')
+    process.exit()
+  }
+}
