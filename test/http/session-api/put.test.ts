@@ -42,7 +42,7 @@ for (const store of ['s3', 'disk'] as const) {
         t.strictSame(await session.metadata(id), metadata)
         const download = await session.download(id, fileName)
         t.equal(download.status, 200)
-        t.equal(download.headers.get('content-type'), 'text/x-mine')
+        t.equal(download.headers.get('content-type'), 'application/octet-stream')
         t.ok(Buffer.from(await download.bytes()).equals(content), 'the bytes are those sent')
         t.match(await rowOf(server, id), { attempt: 1, isLeased: false, failureReason: null })
         t.strictSame(await objectsOf(server, id), [[1, false]])
