@@ -10,6 +10,7 @@ const meanings: Record<keyof typeof limits, [unit: Unit, of: string, answer: str
   plainBodyTime: ['ms', 'Until a body that is no file has come', '408'],
   address: ['bytes', 'The first line and the headers of a request', '431'],
   pathPart: ['characters', 'A part of an address', '404'],
+  publish: ['ms', 'From the last byte of an upload to its answer', '503, while the server goes on trying'],
   connect: ['ms', 'Connecting to the database', '503'],
   migrationStatement: ['ms', 'One statement of a migration', 'the end of the start'],
   migrationWait: ['ms', 'Waiting for locks that others hold, while migrating', 'the end of the start'],

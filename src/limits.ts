@@ -61,6 +61,8 @@ export const limits = {
 
   /** Milliseconds for one statement, from the moment it is asked for to its answer. */
   statement: 15_000,
+  /** Milliseconds after the last byte is stored in which the client of an upload is answered, whatever the database does. */
+  publish: 18_000,
   /** Milliseconds in which a connection to the database must be usable. */
   connect: 4_000,
   /** Milliseconds for one statement of a migration, which may build an index over a large table. */

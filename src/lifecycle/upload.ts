@@ -7,6 +7,7 @@ import type { Deps } from '../deps.ts'
 import { failpoint } from '../failpoints.ts'
 import { type Arriving, algorithmsOf, ingestedOf, measured } from './arriving.ts'
 import { failUpload } from './fail.ts'
+import { inTime } from './in-time.ts'
 import { ingest } from './ingest.ts'
 import { Lease } from './lease.ts'
 import { moveSurely } from './move-surely.ts'
@@ -42,18 +43,29 @@ export interface Uploading {
  * @param receiveAll brings the files, one after another
  * @returns the attachments, Ready, in the order they were brought
  * @throws StowageError whatever went wrong, after every file of the request has been failed and handed to the purge;
- *   VerificationUndecided when it is left to a worker
+ *   VerificationUndecided when it is left to a worker; PublishUndecided when the database keeps it waiting
  */
-export async function upload(
+export function upload(
+  deps: Deps,
+  uploading: Uploading,
+  receiveAll: (receive: Receive) => Promise<void>,
+): Promise<Attachment[]> {
+  const { promise: stored, resolve: onStored } = Promise.withResolvers<void>()
+  return inTime(uploadAll(deps, uploading, receiveAll, onStored), stored)
+}
+
+async function uploadAll(
   deps: Deps,
   { actor, credential, signal }: Uploading,
   receiveAll: (receive: Receive) => Promise<void>,
+  onStored: () => void,
 ): Promise<Attachment[]> {
   using _slot = deps.takeUploadSlot(actor)
   using lease = new Lease(deps.db, deps.config.uploadLeaseSeconds)
   const files: Arriving[] = []
   try {
     await receiveAll((file) => receive(deps, file, files, lease, signal))
+    onStored()
     return await finish(deps, files, lease, { actor, credential })
   } catch (error) {
     if (error instanceof VerificationUndecided) {

@@ -43,3 +43,21 @@ t.test('silent', async (t) => {
   const noneUnderWay = async () => (await server.states()).UploadFromClientToServerInProgress === undefined
   await until('what was cut off has failed', noneUnderWay)
 })
+
+t.test('silent just when the last byte is stored', async (t) => {
+  const server = await startTestServer(t, { store: 'disk' })
+  const replica = await startReplica(t, server)
+  const form = beginForm(replica.url, '/api/v1/messages/1/attachments', 'files', await server.cookie(2))
+  await form.send(Buffer.from('x'))
+  await until('the form is under way', async () => (await server.states()).UploadFromClientToServerInProgress === 1)
+  replica.freeze()
+  const startedAt = performance.now()
+  const answer = await form.finish()
+  t.match(answer, { status: 503 })
+  t.match(String(answer.body), /The file has arrived/)
+  t.ok(performance.now() - startedAt < tolerated, `told after ${performance.now() - startedAt} ms`)
+  t.equal(await uploadsUnderWay(replica), 1, 'the server goes on with it')
+  replica.mend()
+  await until('it is Ready', async () => (await server.states()).ReadyForDownloadFromServerToClient === 1, 10)
+  await until('its slot is free', async () => (await uploadsUnderWay(replica)) === 0)
+})
