@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
-import { endsWithin } from '../within.ts'
+import { endsWithin, within } from '../within.ts'
 
 export interface Repeating {
   /** Runs the job now, or once more when it is running; a job that has just failed waits all the same. */
@@ -86,15 +86,11 @@ export function repeat({ name, every, limit, stopLimit = 5000, log, job }: Repea
   }
 }
 
-/** @throws Error when the job has not ended by its limit; then its signal has aborted */
-async function runOnce(job: RepeatOptions['job'], stopping: AbortSignal, limit: number | undefined): Promise<boolean> {
-  if (limit === undefined) return await job(stopping)
-  const late = new AbortController()
-  const run = job(AbortSignal.any([stopping, late.signal]))
-  if (await endsWithin(limit, run)) return await run
-  const error = new Error(`The run has not ended within ${limit} ms and is given up.`)
-  late.abort(error)
-  throw error
+/** @throws what the job fails with; an Error when it has not ended by its limit: then its signal has aborted */
+function runOnce(job: RepeatOptions['job'], stopping: AbortSignal, limit: number | undefined): Promise<boolean> {
+  if (limit === undefined) return job(stopping)
+  const tooLate = () => new Error(`The run has not ended within ${limit} ms and is given up.`)
+  return within(limit, (late) => job(AbortSignal.any([stopping, late])), tooLate)
 }
 
 /** Doubles with each failure in a row up to the longest, by half at random: many replicas must not come back at once. */
