@@ -26,17 +26,17 @@ export interface Running {
   onReady?(app: App, parts: AppParts): Promise<void>
 }
 
-/** Seconds of the end that no grace covers. What they do not suffice for, because a dependency is silent, is left undone. */
+/** Seconds for the steps of the end that the grace period does not cover. Steps that take longer, because a dependency is silent, are left undone. */
 const ending = {
   /** For what is under way while the process starts. */
   start: 5,
-  /** For writing down what was cut off; what is not written by then, the recovery finds. */
+  /** For writing down the transfers that were cut off; the recovery finds the others. */
   lastWords: 5,
   /** For closing each of store and database. */
   closing: 1,
   /** For Postgres, when it is ours, to end. */
   postgres: 20,
-  /** For whatever keeps a process alive that has nothing more to do. */
+  /** For resources that keep the process alive when nothing is left to be done. */
   process: 0.5,
 }
 
@@ -105,8 +105,8 @@ async function runOn(databaseUrl: string, config: Config, running: Running, ends
 class StoppedWhileStarting extends Error {}
 
 /**
- * What `step` of the start comes to. Once the process is asked to stop, it has a few seconds more, and its failure matters
- * no longer: a database that is silent must not keep a process that nobody wants any more.
+ * The result of a step of the start. Once the process is asked to stop, the step has a few seconds more and its failure is passed
+ * over: a silent database does not keep the process.
  * @throws StoppedWhileStarting; before that, what the step fails with
  */
 async function startedUnless<T>(stopping: Promise<undefined>, step: Promise<T>): Promise<T> {
