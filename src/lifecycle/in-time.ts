@@ -2,7 +2,7 @@ import { StowageError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { endsWithin } from '../within.ts'
 
-/** The bytes are stored, and the database has not taken that down in time. The server goes on trying. */
+/** The bytes are stored, and the database has not recorded it in time. The server goes on trying. */
 export class PublishUndecided extends StowageError {
   constructor() {
     super(
