@@ -80,7 +80,7 @@ function parsedValue(setting: Setting<unknown>, env: NodeJS.ProcessEnv, problems
   }
 }
 
-/** Whoever puts credentials into a URL that takes none does not want to read them in a log. */
+/** Leaves out the credentials of a URL, which are not for a log. */
 function withoutUser(text: string): string {
   const start = text.indexOf('//')
   const end = text.lastIndexOf('@')

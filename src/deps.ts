@@ -1,11 +1,11 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Config } from './config.ts'
 import type { Database } from './db/client.ts'
-import type { RateLimits } from './http/plugins/rate-limits.ts'
+import type { RateLimits } from './http/admission/rate-limits.ts'
 import type { Patience } from './limits.ts'
 import type { ObjectStore } from './store/object-store.ts'
 
-/** What the parts of the server share. Made once in `server.ts`, passed down, never imported. */
+/** The parts of the server that others share. They are made once in `server.ts`, passed down and never imported. */
 export interface Deps {
   config: Config
   db: Database
@@ -15,20 +15,20 @@ export interface Deps {
   publicUrl(): string
   /** The key of `file_url` signatures. */
   urlSigningKey: string
-  /** How long clients may keep us waiting. */
+  /** How long clients may keep the server waiting. */
   patience: Patience
-  /** How often they may come. */
+  /** How often clients may come. */
   rates: RateLimits
   /**
-   * Held while a request uploads, until disposed.
-   * @param owner whose it is
-   * @throws StowageError `busy` when this replica has no more to give, `rate_limited` when the owner has too many
+   * Takes a slot, which a request holds while it uploads, until it is disposed of.
+   * @param owner whose upload it is
+   * @throws StowageError `busy` when this replica has no slot free, `rate_limited` when the owner has too many
    */
   takeUploadSlot(owner: string): Disposable
-  /** The same while an answer brings the bytes of a file. @param owners whose download it is, or who answers for it */
+  /** Takes a slot for an answer with the bytes of a file. @param owners whose download it is, or who answers for it */
   takeDownloadSlot(...owners: string[]): Disposable
-  /** Tells the purge that there are bytes to remove now, rather than at its next round. */
+  /** Wakes the purge for bytes that are to be removed before its next round. */
   purgeSoon(): void
-  /** Tells the workers that a deletion is larger than its request waits for, rather than at their next round. */
+  /** Wakes the worker that finishes deletions, for one that is larger than its request waits for. */
   finishDeletionsSoon(): void
 }

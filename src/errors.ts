@@ -28,8 +28,8 @@ export type ErrorCode =
 export interface StowageErrorOptions {
   cause?: unknown
   /**
-   * What is kept of it where others read it, as the `failureReason` of an attachment. To be given where the message
-   * quotes what a client sent; else the message is kept.
+   * The text that is kept where others read it, such as the `failureReason` of an attachment; the message unless given. It must
+   * be given where the message quotes what a client sent.
    */
   reason?: string
   /** Seconds after which it may be tried again, when that is known. */
@@ -41,7 +41,7 @@ export class StowageError extends Error {
   readonly code: ErrorCode
   /** Seconds after which it may be tried again, when that is known. */
   readonly retryAfter: number | undefined
-  /** In our own words alone. */
+  /** The text that is kept where others read it: it quotes no client. */
   readonly reason: string
 
   constructor(code: ErrorCode, message: string, { cause, reason = message, retryAfter }: StowageErrorOptions = {}) {
@@ -53,7 +53,7 @@ export class StowageError extends Error {
   }
 }
 
-/** What a client sent, as an error to that client alone may quote it: in quotes and cut to a length. */
+/** Text of a client, for an error to that client alone: in quotes and cut to `limits.quote`. */
 export function quoted(text: string): string {
   return JSON.stringify(text.length > limits.quote ? `${text.slice(0, limits.quote)}…` : text)
 }

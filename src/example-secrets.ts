@@ -1,14 +1,14 @@
 import type { Config } from './config.ts'
 import { settings } from './settings.ts'
 
-/** What stands for secrets in `.env.example`, `minio.compose.yml` and `deploy/`, where everybody can read it. */
+/** The secrets in `.env.example`, `minio.compose.yml` and `deploy/`, where everybody can read them. */
 const exampleSecrets: ReadonlySet<string> = new Set([
   'at-least-32-characters-of-randomness',
   'stowage-secret',
   'secret',
 ])
 
-/** A line for every secret that is one of the examples. Off production only the signing key matters: links leave the machine. */
+/** A line for every secret that is one of the examples. Outside production only signing keys count, because links leave the machine. */
 export function exampleProblems(config: Config): string[] {
   const { databaseUrl, awsSecretAccessKey, urlSigningKey, urlSigningKeys, production } = config
   const password = databaseUrl === undefined ? undefined : URL.parse(databaseUrl)?.password

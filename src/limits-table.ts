@@ -3,7 +3,7 @@ import { settings } from './settings.ts'
 
 type Unit = 'bytes' | 'ms' | 'characters' | ''
 
-/** Of each limit: what it is counted in, what it is a limit of, and what a client gets that comes up against it. */
+/** Of each limit: its unit, its subject, and the answer to a client that reaches it. */
 const meanings: Record<keyof typeof limits, [unit: Unit, of: string, answer: string]> = {
   plainBody: ['bytes', 'A body that is no file', '413'],
   roomBody: ['bytes', 'The body of `PUT /v1/rooms/:roomId`', '413'],
@@ -12,8 +12,8 @@ const meanings: Record<keyof typeof limits, [unit: Unit, of: string, answer: str
   pathPart: ['characters', 'A part of an address', '404'],
   publish: ['ms', 'From the last byte of an upload to its answer', '503, while the server goes on trying'],
   connect: ['ms', 'Connecting to the database', '503'],
-  migrationStatement: ['ms', 'One statement of a migration', 'the end of the start'],
-  migrationWait: ['ms', 'Waiting for locks that others hold, while migrating', 'the end of the start'],
+  migrationStatement: ['ms', 'One statement of a migration', 'no server: the start fails'],
+  migrationWait: ['ms', 'Waiting for locks that others hold, while migrating', 'no server: the start fails'],
   headTime: [
     'ms',
     'Until the head of a request has come, or a first byte on a new connection',
@@ -33,11 +33,11 @@ const meanings: Record<keyof typeof limits, [unit: Unit, of: string, answer: str
   partHeaders: ['', 'Headers of a part of a form', '413'],
   partHeaderLine: ['bytes', 'A line in the head of a part', '413'],
   partHead: ['bytes', 'The head of a part', '413'],
-  formPreamble: ['bytes', 'What comes before the first boundary of a form, and after its last', '400'],
+  formPreamble: ['bytes', 'What comes before the first boundary of a form, and after its last', '413'],
   boundary: ['characters', 'The boundary of a form', '400'],
-  messagePage: ['', "Attachments in a page of a message's", 'a page'],
-  page: ['', 'Attachments in a page of the bearer API', '400'],
-  transitionsPage: ['', 'Steps of history in one answer', 'a page'],
+  messagePage: ['', "Attachments in a page of a message's", '`hasMore`; 400 for a larger `limit`'],
+  page: ['', 'Attachments in a page of the bearer API', '`has_more`; 400 for a larger `limit`'],
+  transitionsPage: ['', 'Steps of history in one answer', 'the latest, and `hasMoreTransitions`'],
   clientSideMoves: ['', 'Changes between the client-side states of one attachment', '409'],
   statement: ['ms', 'One statement of the database', '503'],
   readiness: ['ms', 'Database and store, when readiness is asked for', '503 of `/readyz`'],
@@ -45,7 +45,7 @@ const meanings: Record<keyof typeof limits, [unit: Unit, of: string, answer: str
   rateWindow: ['ms', 'The window over which `MINIMUM_RATE` is measured', '408, or the end of a download'],
 }
 
-/** Settings that limit what a client may do, and what it gets. Their meaning stands in the table of the settings. */
+/** The settings that limit clients, and the answer of each. Their meanings stand in the table of the settings. */
 const answers: Partial<Record<keyof typeof settings, string>> = {
   maxFileSize: '413',
   maxFilesPerRequest: '413',

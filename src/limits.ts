@@ -1,6 +1,6 @@
 /**
- * The limits that are no settings: what one request may hold, and how long anybody may be kept waiting. Schemas, parsers,
- * timers, tests and the README's table read them here; the others are in `settings.ts`.
+ * The limits that are constants: of the size of a request, and of every wait. Schemas, parsers, timers, tests and the README's
+ * table read them here. The limits that are settings are in `settings.ts`.
  */
 export const limits = {
   /** Bytes of a request body that is no file. */
@@ -11,9 +11,9 @@ export const limits = {
   plainBodyTime: 30_000,
   /** Milliseconds in which the head of a request must have come. */
   headTime: 20_000,
-  /** Milliseconds in which what still comes after an early answer is thrown away; then the connection is closed. */
+  /** Milliseconds for which the rest of a request is thrown away after an early answer; then the connection is closed. */
   drainTime: 10_000,
-  /** Bytes that are thrown away so. */
+  /** Bytes of that rest; with more the connection is closed. */
   drainBytes: 64 * 2 ** 20,
   /** Requests that wait on one connection while an earlier one is answered. */
   pipelined: 100,
@@ -22,17 +22,17 @@ export const limits = {
 
   /** Characters of an address, which is in the head of a request: Node takes no longer one. */
   address: 16 * 1024,
-  /** Characters of a part of an address: 255 bytes of a file name, percent-encoded, and room to say that one is too long. */
+  /** Characters of a part of an address: 255 bytes of a file name, percent-encoded, and room for longer names, which get an error of their own. */
   pathPart: 2048,
   /** Bytes of a file name in UTF-8. */
   fileName: 255,
-  /** Characters of a file name as a client sends it, before it is looked at: 255 bytes in any of its encodings. */
+  /** Characters of a file name as a client sends it: 255 bytes in any of its encodings. A longer name is not looked into. */
   sentFileName: 1024,
   /** Characters of a media type that a client claims. */
   contentType: 255,
   /** Characters of any other text of a request. */
   text: 1024,
-  /** Characters of what a client sent that its own error quotes. */
+  /** Characters that an error quotes of its own request. */
   quote: 64,
 
   /** Bytes of a form field's value. */
@@ -56,7 +56,7 @@ export const limits = {
   page: 100,
   /** Steps of history in one answer. */
   transitionsPage: 1000,
-  /** How often a client may change between the client-side states of one attachment. */
+  /** Changes of a client between the client-side states of one attachment. */
   clientSideMoves: 100,
 
   /** Milliseconds for one statement, from the moment it is asked for to its answer. */
@@ -77,5 +77,5 @@ export const limits = {
   rateWindow: 30_000,
 } as const
 
-/** How long clients may keep a server waiting, in milliseconds. Tests are less patient. */
+/** How long clients may keep the server waiting, in milliseconds. Tests set shorter times. */
 export type Patience = Readonly<Record<'plainBodyTime' | 'headTime' | 'drainTime' | 'rateWindow', number>>

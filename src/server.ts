@@ -7,28 +7,33 @@ import fastify from 'fastify'
 import type { Config } from './config.ts'
 import type { DatabaseClient } from './db/client.ts'
 import type { Deps } from './deps.ts'
-import { admit } from './http/admission.ts'
+import { admit } from './http/admission/admission.ts'
+import { openRateLimits } from './http/admission/rate-limits.ts'
+import { Refusals } from './http/admission/refusals.ts'
 import type { App } from './http/app.ts'
 import { bearerApi } from './http/bearer-api/bearer-api.ts'
 import { answerErrors } from './http/bearer-api/errors.ts'
+import { limitPlainBodies } from './http/bodies/plain-bodies.ts'
+import {
+  answerBadUrl,
+  brokenRequestHandler,
+  closeWhenDraining,
+  connectionOptions,
+} from './http/connections/connections.ts'
+import { earlyAnswer } from './http/connections/early-answer.ts'
 import { boundedServer } from './http/connections/http-server.ts'
 import { getFileRoute } from './http/files/get-file.ts'
 import { errorDocsRoute } from './http/ops/error-docs.ts'
-import { healthRoutes } from './http/ops/health.ts'
-import { metricsRoute } from './http/ops/metrics.ts'
+import { type Health, healthRoutes } from './http/ops/health.ts'
+import { metricsRoute, type Transfers } from './http/ops/metrics.ts'
 import { setAnswerHeaders } from './http/plugins/answer-headers.ts'
-import { answerBadUrl, brokenRequestHandler, closeWhenDraining, connectionOptions } from './http/plugins/connections.ts'
 import { corsOptions } from './http/plugins/cors.ts'
-import { earlyAnswer } from './http/plugins/early-answer.ts'
 import { loggerOptions, OneLineARequest } from './http/plugins/logging.ts'
 import { noteMethods } from './http/plugins/method-not-allowed.ts'
-import { limitPlainBodies } from './http/plugins/plain-bodies.ts'
 import { publicUrlOf } from './http/plugins/public-url.ts'
-import { openRateLimits } from './http/plugins/rate-limits.ts'
-import { Refusals } from './http/plugins/refusals.ts'
 import { validationOptions } from './http/plugins/validation.ts'
 import { sessionApi } from './http/session-api/session-api.ts'
-import { type SlotLimits, Slots } from './lifecycle/slots.ts'
+import { downloadSlots, Slots, uploadSlots } from './lifecycle/slots.ts'
 import { limits, type Patience } from './limits.ts'
 import type { ObjectStore } from './store/object-store.ts'
 import { watchServer } from './workers/watch-server.ts'
@@ -41,13 +46,16 @@ export interface ServerParts {
   urlSigningKey: string
   /** From the moment the server is asked to stop. */
   isDraining?: () => boolean
-  /** Whether the workers run in this process; otherwise in another one, see `worker.ts`. */
+  /** Whether the workers run in this process, as by default; otherwise they run in another one: see `worker.ts`. */
   withWorkers?: boolean
-  /** How long clients may keep it waiting, where that is not what `limits` says. */
+  /** How long clients may keep the server waiting, where that differs from `limits`. */
   patience?: Partial<Patience>
 }
 
-/** The whole server: what it is made of, in the order a request meets it. Closing it ends the workers; the parts are the caller's. */
+/**
+ * The whole server: its parts, in the order in which a request meets them. Closing it ends the workers; database and store stay
+ * the caller's.
+ */
 export async function buildServer(parts: ServerParts): Promise<App> {
   const { config, database, store, urlSigningKey, isDraining = () => false, withWorkers = true } = parts
   const patience = { ...limits, ...parts.patience }
@@ -103,32 +111,19 @@ export async function buildServer(parts: ServerParts): Promise<App> {
 
   refusals.watch(app)
   const connections = promisify(app.server.getConnections.bind(app.server))
+  const transfers = { uploads, downloads, connections, refusals: refusals.counts }
+  await addRoutes(app, deps, { database, store, isDraining }, transfers)
+  return app
+}
+
+async function addRoutes(app: App, deps: Deps, health: Health, transfers: Transfers): Promise<void> {
   const methods = noteMethods(app)
   answerErrors(app, deps)
-  healthRoutes(app, { database, store, isDraining })
-  metricsRoute(app, { db: database.db, transfers: { uploads, downloads, connections, refusals: refusals.counts } })
+  healthRoutes(app, health)
+  metricsRoute(app, { db: deps.db, transfers })
   errorDocsRoute(app)
   getFileRoute(app, deps)
   await app.register(sessionApi(deps), { prefix: '/api/v1' })
   await app.register(bearerApi(deps), { prefix: '/v1' })
   methods.answer()
-  return app
-}
-
-function uploadSlots({ maxConcurrentUploads: most, uploadsPerUser: perOwner }: Config): SlotLimits {
-  return {
-    most,
-    perOwner,
-    whenFull: 'Too many uploads at once. Try again in a few seconds.',
-    whenTooMany: 'You have too many uploads under way. Send the next one when one of them has ended.',
-  }
-}
-
-function downloadSlots({ maxConcurrentDownloads: most, downloadsPerUser: perOwner }: Config): SlotLimits {
-  return {
-    most,
-    perOwner,
-    whenFull: 'Too many downloads at once. Try again in a few seconds.',
-    whenTooMany: 'Too many downloads at once, of yours or by this link. Try again when one of them has ended.',
-  }
 }

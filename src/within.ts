@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 /**
- * Waits for `work`, but not for ever. What it does after that is nobody's concern: also when it fails then.
- * @param milliseconds how long
- * @returns whether it has ended by then
+ * Waits for `work`, but not for ever. Work that takes longer goes on, and its failure is then passed over.
+ * @param milliseconds the longest wait
+ * @returns whether the work has ended by then
  * @throws what `work` fails with by then
  */
 export async function endsWithin(milliseconds: number, work: Promise<unknown> | undefined): Promise<boolean> {
@@ -14,4 +14,24 @@ export async function endsWithin(milliseconds: number, work: Promise<unknown> | 
   } finally {
     settled.abort()
   }
+}
+
+/**
+ * The result of `work`, if it comes in time.
+ * @param milliseconds the longest wait
+ * @param work gets a signal that aborts, with the error, when the time is over; it may go on nevertheless
+ * @param tooLate makes the error
+ * @throws what `work` fails with in time; the error when the time is over
+ */
+export async function within<T>(
+  milliseconds: number,
+  work: (late: AbortSignal) => Promise<T>,
+  tooLate: () => Error,
+): Promise<T> {
+  const late = new AbortController()
+  const result = work(late.signal)
+  if (await endsWithin(milliseconds, result)) return await result
+  const error = tooLate()
+  late.abort(error)
+  throw error
 }

@@ -6,9 +6,9 @@ import { ConfigError } from '../config.ts'
 const fewestCharacters = 32
 
 /**
- * The signing key that is made once and kept in a folder, so that links outlive a restart. It gets its name when all of it is on
- * the disk, and whoever comes second takes the first one's: so no start ever signs with half a key, or with an empty one, which
- * anybody could.
+ * The signing key that is made once and kept in a folder, so that links outlive a restart. The file gets its name when the whole key
+ * is on the disk, and of two processes that start together the second takes the key of the first. So no process signs with half a
+ * key, or with an empty one.
  * @throws ConfigError when the file holds too little for a key
  */
 export async function readOrCreateKey(directory: string): Promise<string> {

@@ -9,7 +9,7 @@ export type Scope = (typeof allScopes)[number]
 export interface Principal {
   userId: number
   scopes: readonly Scope[]
-  /** What they came with. */
+  /** The token or session of the request. */
   credential: Credential
   /** The end of that credential. */
   expiresAt: Date | null

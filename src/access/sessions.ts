@@ -16,11 +16,11 @@ export interface NewSession {
   tokenId?: number
   /** In {@link sessionSeconds} unless given. */
   expiresAt?: Date
-  /** Live sessions of the same token, or else of the user and no token: with one more the oldest ends. Unless given, any number. */
+  /** Most live sessions of the token, or else of the user without a token: with one more the oldest ends. Any number unless given. */
   most?: number
 }
 
-/** How many sessions one new one ends at most; of so many too many, each new one ends some. */
+/** Sessions that one new session ends at most. */
 const mostEnded = 10
 
 /** Mints a cookie session for a user that is known. The secret is returned this once and kept nowhere. */

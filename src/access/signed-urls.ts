@@ -20,7 +20,7 @@ export function signedFilePath(key: string, file: SignedFile): string {
   return `${filePath(file)}?expires=${expires}${version}&signature=${signature(key, file)}`
 }
 
-/** The same address without what opens it, for whoever may know of the file and not read it. */
+/** The same address without a signature, for users who may know of the file and not read it. */
 export function filePath({ publicId, fileName }: Pick<SignedFile, 'publicId' | 'fileName'>): string {
   return `/files/${publicId}/${encodePathSegment(fileName)}`
 }

@@ -1,9 +1,9 @@
-/** Far more than requests about one room or message come at once. */
+/** Far more tries than requests about one room or message come at once. */
 const mostTries = 200
 
 /**
- * Asks until a statement has an answer. One that waits for another about the same row finds what that has changed, but not
- * what it has added: it then changes nothing, and is asked again.
+ * Repeats a statement until it has an answer. A statement that waits for another one about the same row sees the rows that the other
+ * has changed, and not those that it has added. Then it changes nothing and is repeated.
  * @param ask resolves with `undefined` to be asked again
  */
 export async function untilSeen<T>(ask: () => Promise<T | undefined>): Promise<T> {

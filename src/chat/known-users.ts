@@ -47,7 +47,7 @@ export function knownUsers(may: SQL): SQL {
     )`
 }
 
-/** True, when all the users are made: computed once, before the rows of the part that it is a condition of. */
+/** A condition that is true and waits until all the users are made. */
 export const afterUsers = sql`(select count(*) from made) >= 0`
 
 /** @throws StowageError `conflict` for a user that was deleted: ids are not used twice */

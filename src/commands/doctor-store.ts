@@ -10,7 +10,7 @@ const answerSeconds = 10
 const transferSeconds = 30
 const partSize = 5 * 2 ** 20
 
-/** Whether the store takes, keeps, gives back and forgets what the server sends it, in every way in which it sends. */
+/** Checks that the store takes, keeps, gives back and forgets objects, in every way in which the server sends them. */
 export async function checkStore(config: Config, report: Report): Promise<void> {
   await using cleanup = new AsyncDisposableStack()
   const found = await report.check(
@@ -66,7 +66,7 @@ async function use(store: ObjectStore, signal: AbortSignal): Promise<string> {
   return refusesTakenKeys ? 'works' : 'works; a key that is taken may be written twice'
 }
 
-/** As the server opens it, except that a small object is two parts already. */
+/** Opens the store as the server does, except that a small object already has two parts. */
 function openProbed(options: S3StoreOptions): ObjectStore {
   return openS3Store({ ...options, partSize, maxObjectSize: Math.max(options.maxObjectSize, 2 * partSize) })
 }
@@ -91,7 +91,7 @@ async function within<T>(probe: (signal: AbortSignal) => Promise<T>): Promise<T>
   }
 }
 
-/** In the store's own words, and what helps where its code says so. */
+/** The store's own words, and the remedy where its code names one. */
 function explain(error: Error): string {
   const { name, message } = storesOwn(error)
   const told = name === 'Error' ? message : message === 'UnknownError' ? name : `${name}: ${message}`
@@ -99,7 +99,7 @@ function explain(error: Error): string {
   return advice === undefined ? told : `${told.replace(/\.$/, '')}. ${advice}`
 }
 
-/** The other ways of sending, the one that gives up least first. */
+/** The ways of sending, from the one with the most guarantees to the one with the fewest. */
 const ways = [
   { checksums: 'crc32', conditionalWrites: true },
   { checksums: 'crc32', conditionalWrites: false },
@@ -108,8 +108,8 @@ const ways = [
 ] as const
 
 /**
- * Tries what failed with the other settings.
- * @returns the settings with which all of it works, as an advice; empty where another way of sending would not help
+ * Tries the other settings until all checks pass.
+ * @returns an advice that names the settings; empty where another way of sending does not help
  */
 async function findRemedy(options: S3StoreOptions, failures: readonly Failure[]): Promise<string> {
   if (failures.every(({ error }) => adviceFor(error) !== undefined)) return ''
@@ -136,7 +136,7 @@ async function works(options: S3StoreOptions): Promise<boolean> {
   }
 }
 
-/** Those that differ from what is set. */
+/** The settings of a way that differ from the present ones. */
 function settingsOf({ checksums, conditionalWrites }: (typeof ways)[number], options: S3StoreOptions): string {
   return [
     ...(checksums === options.checksums ? [] : [`S3_CHECKSUMS=${checksums}`]),

@@ -48,7 +48,7 @@ async function checkDatabase(config: Config, report: Report): Promise<void> {
   if (isMigrated) await report.check('database, identity', () => checkIdentity(client))
 }
 
-/** What a pooler takes away, and whether the settings fit it. */
+/** Names the pooler and what is lost behind it. @throws Error where the settings do not fit it */
 async function describePooler({ db }: DatabaseClient, url: string): Promise<string> {
   const mode = await findPooler(db, url)
   if (mode === 'none') return 'none'
@@ -64,7 +64,7 @@ async function describePooler({ db }: DatabaseClient, url: string): Promise<stri
   return `transaction mode; statements are not prepared, and go on in Postgres when nobody waits for them any more, unless: ${advice}`
 }
 
-/** All that ends is judged by the database's clock; ours is in logs and in what the store is asked. */
+/** The database's clock decides when links and credentials end; the clock of this machine is in logs and in requests to the store. */
 async function compareClocks({ db }: DatabaseClient): Promise<string> {
   const [row] = await db.execute<{ now: string }>('select extract(epoch from now()) * 1000 as now')
   const skew = Math.abs(Date.now() - Number(row?.now)) / 1000

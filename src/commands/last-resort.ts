@@ -1,10 +1,10 @@
-/** Who is told what is still open; until there is a logger, the console. */
+/** Logs the resources that are still open. */
 export type Tell = (details: { stillOpen: Record<string, number> }, message: string) => void
 
 /** Ends the process when it does not end by itself: a silent dependency can keep sockets open that nobody can close. */
 export class LastResort {
   #timer: NodeJS.Timeout | undefined
-  /** May be replaced at any time. */
+  /** Writes to the console until a logger takes its place. */
   tell: Tell = (details, message) => console.error(message, details)
 
   /**
@@ -16,7 +16,7 @@ export class LastResort {
     this.#timer = setTimeout(() => this.#end(), seconds * 1000)
   }
 
-  /** Nothing is left to be done: what keeps the process alive may do so for `seconds` more. */
+  /** Nothing is left to be done: the process may stay alive for `seconds` more. */
   allDone(seconds: number): void {
     this.endWithin(seconds)
     this.#timer?.unref()

@@ -63,7 +63,7 @@ async function embedded(starting: Promise<EmbeddedPostgresHandle>): Promise<Data
   }
 }
 
-/** What the embedded Postgres says of its failures is for the operator; what the system says, not without the setting. */
+/** A failure of the embedded Postgres, for the operator; one of the system gets the setting that may help. */
 function forOperator(cause: unknown): StowageError {
   const { message, code } = cause as NodeJS.ErrnoException
   const advice = code === undefined ? '' : '. Correct DATA_DIR, or set DATABASE_URL.'

@@ -26,17 +26,17 @@ export interface Running {
   onReady?(app: App, parts: AppParts): Promise<void>
 }
 
-/** Seconds of the end that no grace covers. What they do not suffice for, because a dependency is silent, is left undone. */
+/** Seconds for the steps of the end that the grace period does not cover. Steps that take longer, because a dependency is silent, are left undone. */
 const ending = {
   /** For what is under way while the process starts. */
   start: 5,
-  /** For writing down what was cut off; what is not written by then, the recovery finds. */
+  /** For writing down the transfers that were cut off; the recovery finds the others. */
   lastWords: 5,
   /** For closing each of store and database. */
   closing: 1,
   /** For Postgres, when it is ours, to end. */
   postgres: 20,
-  /** For whatever keeps a process alive that has nothing more to do. */
+  /** For resources that keep the process alive when nothing is left to be done. */
   process: 0.5,
 }
 
@@ -48,7 +48,7 @@ export async function runApp(env: NodeJS.ProcessEnv, running: Running): Promise<
   const config = readConfig(env)
   const stopping = onStopSignal()
   const lastResort = new LastResort()
-  const { wait, grace } = patience(config)
+  const { wait, grace } = drainTimes(config)
   void stopping.then(() => lastResort.endWithin(wait + grace + ending.lastWords + 4 * ending.closing))
   try {
     const server = await startedUnless(stopping, running.database(config))
@@ -97,7 +97,7 @@ async function runOn(databaseUrl: string, config: Config, running: Running, ends
   const problem = await ended
   draining = true
   if (problem) app.log.fatal({ err: problem }, 'stopping')
-  await drain(app, problem ? { wait: 0, grace: 0 } : patience(config))
+  await drain(app, problem ? { wait: 0, grace: 0 } : drainTimes(config))
   if (problem) throw problem
 }
 
@@ -105,8 +105,8 @@ async function runOn(databaseUrl: string, config: Config, running: Running, ends
 class StoppedWhileStarting extends Error {}
 
 /**
- * What `step` of the start comes to. Once the process is asked to stop, it has a few seconds more, and its failure matters
- * no longer: a database that is silent must not keep a process that nobody wants any more.
+ * The result of a step of the start. Once the process is asked to stop, the step has a few seconds more and its failure is passed
+ * over: a silent database does not keep the process.
  * @throws StoppedWhileStarting; before that, what the step fails with
  */
 async function startedUnless<T>(stopping: Promise<undefined>, step: Promise<T>): Promise<T> {
@@ -146,13 +146,15 @@ async function listen(app: App, { host, port, production }: Config): Promise<voi
   }
 }
 
-/** In seconds: how long new requests are still taken, and how long transfers may then go on. */
-interface Patience {
+/** In seconds. */
+interface DrainTimes {
+  /** How long new requests are still taken. */
   wait: number
+  /** How long transfers may go on after that. */
   grace: number
 }
 
-function patience({ shutdownWaitSeconds, shutdownGraceSeconds, production }: Config): Patience {
+function drainTimes({ shutdownWaitSeconds, shutdownGraceSeconds, production }: Config): DrainTimes {
   return { wait: shutdownWaitSeconds ?? (production ? 5 : 0), grace: shutdownGraceSeconds }
 }
 
@@ -161,14 +163,14 @@ function patience({ shutdownWaitSeconds, shutdownGraceSeconds, production }: Con
  * is taken, each one is closed as soon as it is idle, and whatever is left when the grace is over. What that cuts off is
  * written down as failed before this resolves, if that can be done in a few seconds.
  */
-async function drain(app: App, { wait, grace }: Patience): Promise<void> {
+async function drain(app: App, { wait, grace }: DrainTimes): Promise<void> {
   app.log.info({ waitSeconds: wait, graceSeconds: grace }, 'draining')
   await delay(wait * 1000)
   const closingIdle = setInterval(() => app.server.closeIdleConnections(), 100)
-  const patience = setTimeout(() => app.server.closeAllConnections(), grace * 1000)
+  const cutOff = setTimeout(() => app.server.closeAllConnections(), grace * 1000)
   const closing = app.close().then(() => app.uploadsEnded?.())
   const isClosed = await endsWithin((grace + ending.lastWords) * 1000, closing)
   if (!isClosed) app.log.warn('what was cut off is left to the recovery')
   clearInterval(closingIdle)
-  clearTimeout(patience)
+  clearTimeout(cutOff)
 }

@@ -1,4 +1,4 @@
-/** npm passes on to us the Ctrl-C that the terminal has sent to us as well; this many milliseconds later it is another. */
+/** Milliseconds within which a second signal is the same Ctrl-C, which the terminal sends and npm passes on. */
 const sameCtrlC = 500
 
 /** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */

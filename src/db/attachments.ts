@@ -24,7 +24,7 @@ const toRecord = ({ attachment, messagePublicId }: { attachment: Attachment; mes
   ...attachment,
   messagePublicId,
 })
-/** What a deletion hides is hidden at once, although its attachments are buried one batch after the other. */
+/** True for attachments that no deletion has hidden: those of a hidden message, room or user are buried only later, in batches. */
 const alive = and(
   isNull(attachments.deletedAt),
   isNull(messages.deletedAt),
@@ -161,8 +161,8 @@ export async function listReadyPage(
 }
 
 /**
- * The position behind a cursor, the id of a Ready attachment. A deleted one still marks its place, as long as its row is kept;
- * one of a room the user is not in marks none.
+ * The position of a cursor, which is the id of a Ready attachment. The id of a deleted attachment is a cursor as long as its row is
+ * kept; the id of an attachment in a room without the user is none.
  */
 export async function findCursor(db: Database, publicId: string, userId: number): Promise<number | undefined> {
   const [row] = await db.execute<{ position: string }>(sql`
@@ -189,7 +189,7 @@ export async function listTransitions(
   return rows.reverse()
 }
 
-/** Whether an attachment has been moved into one of the states so often. Counts no further than it must. */
+/** Whether an attachment has been moved into one of the states so many times. Counts no further. */
 export async function hasMoved(
   db: Database,
   attachmentId: number,
@@ -203,7 +203,7 @@ export async function hasMoved(
   return row?.has === true
 }
 
-/** Those of the attempts that are the latest of their attachment, in this state and not deleted, in the order given. */
+/** The attachments whose latest attempt is among the attempts, in this state and not deleted, in the order given. */
 export async function findInState(
   db: Database,
   attempts: readonly Attempt[],

@@ -26,7 +26,7 @@ export class PlaceLost extends StowageError {
   }
 }
 
-/** Whether a credential still counts, for a statement. Without one, nobody has to be asked any more: true. */
+/** The condition that a credential has not ended; true without a credential. */
 export function isLive(credential: Credential | undefined): SQL {
   if (credential === undefined) return sql`true`
   const token = (isKept: SQL) =>
@@ -40,7 +40,7 @@ export function isLive(credential: Credential | undefined): SQL {
   )`
 }
 
-/** Of the attachments `a` of a statement, those whose uploader may still put files where they are. */
+/** The condition on an attachment `a` that its uploader may still put files into its message. */
 export const isInPlace = sql`exists (
   select from messages m join rooms r on r.id = m.room_id join members i on i.room_id = r.id join users u on u.id = i.user_id
   where m.id = a.message_id and i.user_id = a.uploader_id
@@ -48,8 +48,8 @@ export const isInPlace = sql`exists (
 )`
 
 /**
- * Why attachments could not become Ready although they are all still in the state they were seen in.
- * @returns `undefined` when one of them is not
+ * The reason why attachments could not become Ready.
+ * @returns `undefined` when one of them has left its state, which is the reason then
  */
 export async function findRefusal(
   db: Database,

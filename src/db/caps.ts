@@ -3,9 +3,9 @@ import { statesAwaitingBytes } from '../lifecycle/states.ts'
 import type { Database } from './client.ts'
 import { quoted } from './quoted.ts'
 
-// Conditions of a statement. None counts further than it must.
+// Conditions of a statement, which count no further than their cap.
 
-/** Whether a user has so many attachments that await their bytes: reserved, or failed and not yet forgotten. */
+/** A user has `most` attachments that await their bytes: reserved, or failed and not yet forgotten. */
 export function awaitsAsMany(uploaderId: number, most: number): SQL {
   return sql`(select count(*) >= ${most} from (
     select from attachments
@@ -14,7 +14,7 @@ export function awaitsAsMany(uploaderId: number, most: number): SQL {
   ) awaiting)`
 }
 
-/** Whether a message has so many attachments, in whatever state. */
+/** A message has `most` attachments, in any state. */
 export function holdsAsMany(messageId: number, most: number): SQL {
   return sql`(select count(*) >= ${most} from (
     select from attachments where message_id = ${messageId} and deleted_at is null limit ${most}

@@ -14,20 +14,20 @@ export interface DatabaseClient {
   db: Database
   /**
    * Resolves when Postgres answers and takes writes.
-   * @param limit milliseconds, at most and unless given those of a statement
+   * @param limit milliseconds; the limit of a statement unless given
    * @throws DatabaseUnavailable; what Postgres says
    */
   ping(limit?: number): Promise<void>
   /**
-   * From now on every question is refused. Resolves when no connection is left.
-   * @param patience milliseconds for what is under way, then it is cut off; 5 s unless given
+   * Refuses every further statement. Resolves when no connection is left.
+   * @param patience milliseconds after which statements under way are cut off; 5 s unless given
    */
   close(patience?: number): Promise<void>
 }
 
 /**
- * Opens a pool of at most `max` connections; the first one is made when first needed. Every statement, also of a transaction, has a
- * deadline: then its connection is destroyed, and it throws an error that `isDatabaseUnavailable`.
+ * Opens a pool of at most `max` connections; each is made when it is needed. Every statement, also of a transaction, has a deadline:
+ * one that passes it fails with an error that `isDatabaseUnavailable`, and its connection is destroyed.
  * @param url `postgres://user:password@host:port/database`; with `?prepare=false` no statement is kept by its connection,
  *   for poolers that lend their connections for one transaction
  * @param limit milliseconds for a statement, from the moment it is asked for to its answer

@@ -8,15 +8,15 @@ export type Clock = () => number
 export const databaseTime = sql<number>`extract(epoch from now()) * 1000`.mapWith(Number)
 
 /**
- * A clock that goes on from what the database said. Replicas may disagree on the time, but they count alike: so what one
- * says ends in an hour ends for all of them at once.
+ * A clock that goes on from the database's time. The clocks of replicas differ, but run at the same speed: so a link or credential
+ * ends at the same moment on all of them.
  */
 export function clockFrom(milliseconds: number): Clock {
   const read = performance.now()
   return () => milliseconds + performance.now() - read
 }
 
-/** The database's clock, where no other statement has told it. */
+/** Reads the database's clock with a statement of its own. */
 export async function readClock(db: Database): Promise<Clock> {
   const [row] = await db.execute<{ now: string }>(sql`select extract(epoch from now()) * 1000 as now`)
   return clockFrom(Number(row?.now))

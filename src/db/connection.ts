@@ -4,10 +4,10 @@ import { limits } from '../limits.ts'
 import { asUnavailable, type DatabaseUnavailable, unavailable } from './errors.ts'
 import { openSocket, type ParsedUrl } from './socket.ts'
 
-/** Says goodbye to the server (message `Terminate`). */
+/** The message `Terminate`. */
 const goodbye = Buffer.from([88, 0, 0, 0, 4])
 
-/** Milliseconds for which a server may wait with its own goodbye. */
+/** Milliseconds that the server has to close its side. */
 const goodbyeTime = 1_000
 
 /** Milliseconds that a transaction of ours may be idle before Postgres ends it. */
@@ -24,16 +24,15 @@ export interface ConnectionOptions {
 }
 
 /**
- * One connection to Postgres, over one socket: once that is gone it is never used again. postgres.js would connect anew by
- * itself, with messages of the old connection in its buffers, and would take the greeting of the new one for the answer to a
- * question of the old one: an empty list. So it gets a single connection and a single socket, and whatever waits for an
- * answer is told as soon as the socket is lost.
+ * One connection to Postgres, over one socket; it ends with the socket. postgres.js would connect anew by itself, with messages of
+ * the old connection in its buffers, and would take the greeting of the new one for the answer to a statement of the old one: an
+ * empty list. So postgres.js gets a single socket, and statements without an answer fail as soon as the socket is lost.
  */
 export class Connection {
   readonly openedAt = performance.now()
-  /** Since when nobody uses it. */
+  /** When it was last given back. */
   idleSince = this.openedAt
-  /** Not to be used again, once it is free. */
+  /** It is closed when it is given back. */
   isRetired = false
   readonly #socket: Socket
   readonly #sql: postgres.Sql
@@ -42,7 +41,7 @@ export class Connection {
 
   private constructor(socket: Socket, { url, types }: ConnectionOptions) {
     this.#socket = socket
-    // Before postgres.js listens: nobody is to hear from it what comes of a broken connection.
+    // These listeners come before those of postgres.js, so that statements fail with the error of this class.
     socket.once('error', (error) => this.#lose(asUnavailable(error)))
     socket.once('close', () => this.#lose(unavailable('CONNECTION_LOST', 'The database closed the connection')))
     this.#sql = postgres(url, {
@@ -92,9 +91,9 @@ export class Connection {
   }
 
   /**
-   * Asks one question.
-   * @param deadline by `performance.now()`; without an answer by then the connection is destroyed, because what comes late
-   *   would be the answer to the next question
+   * Runs one statement.
+   * @param deadline by `performance.now()`; without an answer by then the connection is destroyed, because a late
+   *   answer would be taken for that of the next statement
    * @throws DatabaseUnavailable when no answer came, for whatever reason; PostgresError
    */
   run<T>(ask: (sql: postgres.Sql) => PromiseLike<T>, deadline: number): Promise<T> {
@@ -119,14 +118,14 @@ export class Connection {
     })
   }
 
-  /** Ends it with a goodbye; a server that does not answer that is left after a second. */
+  /** Ends the connection in order; the socket is destroyed after a second if the server does not close it. */
   close(): void {
     this.isRetired = true
     if (this.#socket.writable) this.#socket.end(goodbye)
     setTimeout(() => this.#socket.destroy(), goodbyeTime).unref()
   }
 
-  /** Ends it at once; whoever waits for an answer gets the error. */
+  /** Ends the connection at once; statements without an answer fail with the error. */
   destroy(error: DatabaseUnavailable): void {
     this.#lose(error)
     this.#socket.destroy()
@@ -138,7 +137,7 @@ export class Connection {
   }
 }
 
-/** For the `socket` of postgres.js: it asks again when it means to connect again, and then waits for ever. */
+/** For the `socket` of postgres.js, which asks for another socket to connect anew: that one never comes. */
 function handOutOnce(socket: Socket): () => Promise<Socket> {
   let isTaken = false
   return async () => {

@@ -5,10 +5,10 @@ import type { Database } from './client.ts'
 /** Which attachments to bury: one, or everything of a message, a room or an uploader. */
 export type Burial = { id: number } | { messageId: number } | { roomId: number } | { uploaderId: number }
 
-/** How many are buried in one statement: tens of milliseconds. */
+/** Attachments that one statement buries, in tens of milliseconds. */
 export const burialBatch = 500
 
-/** What a burial came to. */
+/** The result of a burial. */
 export interface Buried {
   /** How many attachments. */
   count: number
@@ -73,7 +73,7 @@ async function buryBatch(
   return { seen: row?.seen ?? 0, buried: row?.buried ?? 0, lowest: Number(row?.lowest ?? 0) }
 }
 
-/** What holds attachments and can be deleted with them. */
+/** The tables whose rows hold attachments and can be deleted with them. */
 export type Holder = 'messages' | 'rooms' | 'users'
 
 const burialOf = {
@@ -134,8 +134,8 @@ export interface Unburied {
 }
 
 /**
- * Those that were hidden first of what is hidden and not buried. Messages without attachments are noted as buried without
- * another look: there may be very many.
+ * The rows that are hidden and not buried, from the one hidden first. Messages without attachments are noted as buried at once,
+ * because there may be very many.
  */
 export async function findUnburied(db: Database, holder: Holder, limit: number): Promise<Unburied> {
   const table = sql.identifier(holder)

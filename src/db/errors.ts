@@ -20,7 +20,7 @@ export function unavailable(code: UnavailableCode, message: string, cause?: unkn
   return new DatabaseUnavailable(code, message, { cause })
 }
 
-/** What was said when a connection could not be made, or broke: always that the database cannot be used. */
+/** The failure of a connection as the error that the database cannot be used. */
 export function asUnavailable(error: unknown): DatabaseUnavailable {
   if (error instanceof DatabaseUnavailable) return error
   const { code, message } = error as NodeJS.ErrnoException
@@ -43,8 +43,8 @@ export function isDatabaseUnavailable(error: unknown): boolean {
 }
 
 /**
- * Whether other connections are as bad as the one on which this was said: the server is silent, ends (57P01, 57P02), or
- * takes no writes any more (25006), as after a failover that left connections open.
+ * Whether an error of one connection holds for the others too: the server is silent, ends (57P01, 57P02), or takes no writes any
+ * more (25006), as after a failover that left connections open.
  */
 export function concernsAllConnections(error: unknown): boolean {
   const cause = causeOf(error)

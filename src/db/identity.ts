@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import type { Config } from '../config.ts'
 import type { Database } from './client.ts'
 
-/** A Postgres server, as far as one can be told from another. */
+/** The marks that tell one Postgres server from another. */
 export interface Server {
   /** Made by `initdb`, and kept by standbys and physical backups. Empty where the database may not ask. */
   systemIdentifier: string
@@ -10,7 +10,7 @@ export interface Server {
   timeline: number
 }
 
-/** What a look at the server came to. */
+/** The result of a look at the server. */
 export interface Look {
   server: Server
   /** The one that the rows lay on before, when this look was the first that saw another. */
@@ -41,7 +41,7 @@ export async function lookAtServer(db: Database, afterFailover: Config['afterFai
     await tx.execute(sql`select from database_identity for update`)
     const row = (await readLook(tx)) as Row
     if (isSame(row)) return toLook(row)
-    // One that could not be asked before has only got the right to be.
+    // Timeline 0 means that the database could not ask before: its server need not have changed.
     const isAnother = row.seen_timeline !== 0
     const isPromotion = row.system_identifier === row.seen_system
     if (isAnother) await skipIds(tx)
@@ -105,7 +105,7 @@ export async function readHold(db: Database): Promise<Date | undefined> {
 }
 
 /**
- * As if another server had been seen: for a copy that looks like the server it was made of.
+ * Acts as if another server had been seen, for a copy that looks like the server it was made of.
  * @returns how many ids of each kind were passed over
  */
 export async function declareRestored(db: Database): Promise<number> {

@@ -4,34 +4,34 @@ import { asUnavailable, concernsAllConnections, type DatabaseUnavailable, unavai
 
 type Ask<T> = Parameters<typeof Connection.prototype.run<T>>[0]
 
-/** Somebody who waits for a connection. */
+/** A caller that waits for a connection. */
 interface Waiter {
   serve(connection: Connection): void
   refuse(error: DatabaseUnavailable): void
 }
 
-/** Milliseconds after a connection could not be made in which nobody tries again; spread, so that replicas do not march in step. */
+/** Milliseconds until the next try after a connection could not be made; random, so that replicas do not try in step. */
 const pause = () => 250 + Math.random() * 250
 
 /** Milliseconds that a connection may be idle. */
 const idleTime = 60_000
 
-/** Milliseconds that a connection is used: a server behind a balancer that has come back gets its share again. */
+/** Milliseconds for which a connection is used. New ones let a server that came back behind a balancer have its share. */
 const lifeTime = 30 * 60_000
 
-/** Milliseconds that a connection lives at least before the trouble of another one ends it: one is not made for each error. */
+/** Milliseconds for which a connection is kept although another one fails, so that not every error costs a new connection. */
 const graceTime = 1_000
 
 /**
- * Connections to one database, at most `max`, each used for one question or transaction at a time. Every wait for one has a
- * deadline. While none can be made, whoever asks is refused at once; only after a pause does one try again.
+ * Connections to one database, at most `max`, each used for one statement or transaction at a time. Every wait for a connection
+ * has a deadline. While none can be made, callers are refused at once, and one connection is tried after each pause.
  */
 export class Pool {
   readonly #options: ConnectionOptions
   readonly #max: number
   readonly #limit: number
   readonly #connections = new Set<Connection>()
-  /** The one used last is last. */
+  /** The connection used last comes last. */
   readonly #idle: Connection[] = []
   /** In the order in which they came. */
   readonly #waiters = new Set<Waiter>()
@@ -50,7 +50,7 @@ export class Pool {
   }
 
   /**
-   * Asks one question on any connection.
+   * Runs one statement on any connection.
    * @param limit milliseconds until the answer, the wait for a connection included
    * @throws DatabaseUnavailable when there is no connection or no answer; PostgresError
    */
@@ -75,7 +75,7 @@ export class Pool {
     }
   }
 
-  /** From now on whoever asks is refused; what is under way may take `patience` milliseconds, then it is cut off. */
+  /** Refuses further callers. Statements under way are cut off after `patience` milliseconds. */
   async close(patience: number): Promise<void> {
     clearInterval(this.#sweeping)
     const closed = unavailable('CLOSED', 'The connections to the database are closed')
@@ -130,13 +130,13 @@ export class Pool {
     }
   }
 
-  /** Whether there is no connection, and a new one could not be made a moment ago. Being refused does not prolong it. */
+  /** Whether there is no connection, and the pause after a failure to make one is not over. Refusals do not prolong the pause. */
   #isRefusing(): boolean {
     const { until } = this.#failure ?? { until: 0 }
     return performance.now() < until && this.#connections.size + this.#opening === 0
   }
 
-  /** Makes connections for those who wait; after a failure one, once the pause is over. */
+  /** Makes connections for the callers that wait; after a failure only one, once the pause is over. */
   #grow(): void {
     if (this.#closing.signal.aborted) return
     const isPausing = this.#failure !== undefined && performance.now() < this.#failure.until
@@ -213,7 +213,7 @@ export class Pool {
     this.#closeIdle(({ idleSince }) => now - idleSince > idleTime)
   }
 
-  /** Ends them, those in use when they are given back. */
+  /** Ends connections older than `age` milliseconds; those in use end when they are given back. */
   #retireOlderThan(age: number): void {
     const now = performance.now()
     for (const connection of this.#connections) connection.isRetired ||= now - connection.openedAt > age

@@ -1,11 +1,12 @@
 import { type Database, openDatabase } from './client.ts'
 
-/** What is between us and Postgres: nothing, or a pooler that lends a connection for a session or for one transaction. */
+/** What lies between Stowage and Postgres: nothing, or a pooler that lends a connection for a session or for one transaction. */
 export type PoolerMode = 'none' | 'session' | 'transaction'
 
 /**
- * Finds out by asking, since a pooler does not say what it is. One in transaction mode gives the connection of a client that
- * is idle to another one, or gives the first a different one meanwhile. Other poolers, as well as Postgres, keep to theirs.
+ * Finds the pooler by its behaviour, since poolers do not name themselves. In transaction mode a pooler lends the connection of an
+ * idle client to another client, or lends the first client another connection. In session mode, and with Postgres itself, each
+ * client keeps its connection.
  * @param first a client with one connection
  * @param url where to open another one
  */
@@ -23,7 +24,7 @@ export async function findPooler(first: Database, url: string): Promise<PoolerMo
   }
 }
 
-/** The process that answers, and the one that was named when we connected: a pooler makes that up. */
+/** The process that answers, and the process that was named at connecting: a pooler makes up the latter. */
 async function backendOf(db: Pick<Database, 'execute'>): Promise<{ pid: number; told: number }> {
   const rows = await db.execute<{ pid: number }>('select pg_backend_pid() as pid')
   return { pid: Number(rows[0]?.pid), told: rows.state.pid }

@@ -20,7 +20,7 @@ export interface Swept {
   next: Cursor | undefined
 }
 
-/** What a page of a sweep is told. */
+/** The parameters of a page of a sweep. */
 export interface Page {
   /** How long what has ended is kept. */
   hours: number
@@ -31,7 +31,7 @@ export interface Page {
 
 const cutoff = (hours: number) => sql`now() - make_interval(hours => ${hours})`
 
-/** What forgetting attachments came to. */
+/** The result of forgetting a page of attachments. */
 export interface Forgotten extends Swept {
   /** The messages that Stowage made for them. */
   ownMessageIds: number[]
@@ -64,11 +64,11 @@ export async function forgetAwaiting(db: Database, page: Page): Promise<Forgotte
 }
 
 interface Forgetting {
-  /** Which rows are gone through: as the index has them that is meant. */
+  /** The rows that are gone through: the condition of the index for them. */
   looked: SQL
-  /** The column by whose order they are. */
+  /** The column that orders them. */
   since: SQL
-  /** Of a row `a` that is read anew: whether it may go. */
+  /** The condition on a row `a`, read anew, that it may go. */
   hasEnded: SQL
 }
 
@@ -108,7 +108,7 @@ const isEmptyOwn = (hours: number) => sql`
   m.id >= ${firstOwnId} and m.created_at < ${cutoff(hours)}
     and not exists (select from attachments a where a.message_id = m.id)`
 
-/** Removes those of the messages that Stowage made more than `hours` ago and that hold no attachment any more. */
+/** Removes, of these messages, those that Stowage made more than `hours` ago and that hold no attachment any more. */
 export async function forgetOwnMessages(db: Database, hours: number, ids: readonly number[]): Promise<void> {
   if (ids.length === 0) return
   await db.execute(sql`

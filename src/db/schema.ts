@@ -38,8 +38,8 @@ export const firstOwnId = 2 ** 52
 export const ownIds = pgSequence('own_ids', { startWith: firstOwnId, minValue: firstOwnId, maxValue: 2 ** 53 - 1 })
 
 /**
- * Positions in lists, given when an attachment becomes Ready. They begin above every integer id, which is the position of those
- * that were Ready before there were any.
+ * Positions in lists, given when an attachment becomes Ready. They begin above the integer ids, which are the positions of
+ * attachments that have none.
  */
 export const readyPositions = pgSequence('ready_positions', {
   startWith: 2 ** 40,
@@ -166,7 +166,7 @@ export const attachments = pgTable(
     state: text('state', { enum: attachmentStates }).notNull(),
     failureReason: text('failure_reason'),
     attempt: integer('attempt').notNull(),
-    /** Where it stands in lists, newest Ready first; see `readyPositions`. */
+    /** Position in lists, the latest to become Ready first; see `readyPositions`. */
     readyPosition: id('ready_position'),
     /** While a writer is at work: when it counts as dead unless it renews. */
     leaseExpiresAt: time('lease_expires_at'),
@@ -228,7 +228,7 @@ export const objects = pgTable(
     purges: integer('purges').notNull().default(0),
     /** How often in a row that failed: each time it is tried again later. */
     purgeFailures: integer('purge_failures').notNull().default(0),
-    /** One of very many that go at once, or removed before: comes in the second lane, so that nobody waits behind it. */
+    /** Part of a very large deletion, or removed before: comes in the second lane, so that no first purge waits behind it. */
     purgeLater: boolean('purge_later').notNull().default(false),
     /** When the scrub last read the bytes. */
     scrubbedAt: time('scrubbed_at'),

@@ -4,7 +4,7 @@ import { connect as connectTls } from 'node:tls'
 import type postgres from 'postgres'
 import { unavailable } from './errors.ts'
 
-/** What a URL says of its server, as postgres.js reads it. */
+/** A database URL, as postgres.js reads it. */
 export type ParsedUrl = postgres.ParsedOptions & { sslnegotiation?: string | null }
 
 /** The request for TLS that comes before anything else (PostgreSQL manual, chapter "Message Formats"). */
@@ -53,7 +53,7 @@ function trust({ ssl }: ParsedUrl): object {
   return ['require', 'allow', 'prefer'].includes(String(ssl)) ? { rejectUnauthorized: false } : {}
 }
 
-/** What the event brings; rejects when the socket ends before it comes. */
+/** The value of the next event; rejects when the socket ends before. */
 function first<T>(socket: Socket, event: string): Promise<T> {
   return new Promise((resolve, reject) => {
     const closed = () => reject(unavailable('CONNECTION_LOST', 'The database closed the connection at once'))

@@ -15,7 +15,7 @@ export interface UnderWay extends Attachment {
 const isUnderWay = (row: 'a' | 's') =>
   sql`${sql.identifier(row)}.state = ${quoted([uploading])} and ${sql.identifier(row)}.deleted_at is null`
 
-/** Their writer has renewed the lease, or taken it, since the hold began. */
+/** The condition that the writer of an attempt has taken or renewed its lease since the hold began. */
 const isAlive = (row: 'a' | 's', leaseSeconds: number) =>
   sql`${sql.identifier(row)}.lease_expires_at >= (select held_since from database_identity) + make_interval(secs => ${leaseSeconds})`
 

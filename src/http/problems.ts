@@ -44,6 +44,11 @@ export function toProblem(error: unknown): Problem {
   return { code, status, message, headers: isForLater ? { 'retry-after': String(retryAfter) } : {} }
 }
 
+/** For an address without a route. */
+export function nothingHere(): StowageError {
+  return new StowageError('not_found', 'There is nothing at this address. See the documentation.')
+}
+
 function toStowageError(error: unknown): StowageError {
   if (error instanceof StowageError) return error
   if (isDatabaseUnavailable(error))

@@ -1,12 +1,12 @@
 import { Type } from 'typebox'
 import { limits } from '../limits.ts'
 
-// Every string that a route takes has one of these types: what is longer is refused before anything looks into it.
+// Every string that a route takes has one of these types: a longer one is refused before anything reads it.
 
 /** A part of an address. The router takes none that is longer and answers 404, as for anything that is not there. */
 export const PathPart = Type.String({ maxLength: limits.pathPart })
 
-/** A value in a query, which no limit refuses before the one of the address: an id that names nothing is 404, however long. */
+/** A value in a query. Only the limit of the address bounds it: an id that names nothing is 404, however long. */
 export const QueryText = Type.String({ maxLength: limits.address })
 
 /** A file name as a client sends it. What it may be in the end, `fileNameFrom` decides. */

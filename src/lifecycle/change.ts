@@ -7,7 +7,7 @@ import { fileNameFrom } from './file-name.ts'
 import { rename } from './rename.ts'
 import { awaitsBytes, type ClientSideState, clientSideStates, legalMoves } from './states.ts'
 
-/** What a client asks to be changed; at least one of them. */
+/** The changes that a client asks for, at least one. */
 export interface Wanted {
   /** Where it is with its own checksum. */
   state?: ClientSideState | undefined

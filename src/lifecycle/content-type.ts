@@ -4,13 +4,13 @@ import mime from 'mime-types'
 import { StowageError } from '../errors.ts'
 import { limits } from '../limits.ts'
 
-/** Says nothing of a file. */
+/** The type of a file whose type is not known. */
 export const unknownType = 'application/octet-stream'
 
-/** How a client sends, not what: curl and wget name the latter for any body of which nobody told them the type. */
+/** Types of a request's form, not of a file. curl and wget send the second one with every body whose type they do not know. */
 const waysToSend = ['multipart/form-data', 'application/x-www-form-urlencoded']
 
-/** Endings that the table of media types knows under another name than everybody else. */
+/** Endings whose usual type is another than that in the table of media types. */
 const endings: Readonly<Record<string, string>> = { '.jfif': 'image/jpeg' }
 
 /**

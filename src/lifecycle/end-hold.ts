@@ -9,24 +9,24 @@ import { lastByteStored } from './settle.ts'
 
 const pageSize = 1000
 
-/** For the log and for commands. */
+/** The advice during a hold, for the log and for commands. */
 export const howToEndHold =
   'No upload is failed and nothing is removed until `stowage scrub` has run to its end, or `stowage restored --release`: see docs/restore.md.'
 
 export interface HoldEnd {
   /** False when the hold had ended already, or another one began. */
   isReleased: boolean
-  /** Files that were under way in the rows and whole in the store: they are Ready now. */
+  /** Files that were under way in the rows and whole in the store, and became Ready. */
   kept: number
 }
 
 type EndHoldDeps = Pick<Deps, 'db' | 'store'> & { config: Pick<Deps['config'], 'uploadLeaseSeconds'> }
 
 /**
- * Ends a hold. First it keeps what arrived: an upload that was under way when the copy was made may have been finished and
- * acknowledged on the server that is lost. The recovery would fail it and remove its bytes. Waits until the hold has lasted
- * for half a lease, by which every writer that lives has told so.
- * @param heldSince when it began, as `readHold` says: one that has begun since goes on
+ * Ends a hold. First the files that have arrived are kept: an upload that was under way when the copy was made may have been
+ * finished and acknowledged on the lost server, and the recovery would fail it and remove its bytes. Before that, the hold must
+ * have lasted for half a lease, within which every living writer renews its lease.
+ * @param heldSince the beginning of the hold, from `readHold`; a hold that has begun since goes on
  * @throws StowageError `storage_unavailable`, what a query fails with, the signal's reason: the hold goes on then
  */
 export async function endHold(deps: EndHoldDeps, heldSince: Date, signal: AbortSignal): Promise<HoldEnd> {
@@ -57,7 +57,7 @@ function pageOf({ config }: EndHoldDeps) {
   return { limit: pageSize, leaseSeconds: config.uploadLeaseSeconds }
 }
 
-/** All files of a request, or none: when one is not there, or not what was declared, nobody was told that it was kept. */
+/** Keeps all files of a request, or none: a request with a file that is missing, or not as declared, was not acknowledged. */
 async function keepRequest(deps: EndHoldDeps, requestId: string, signal: AbortSignal): Promise<number> {
   const { db, store } = deps
   const files = await findRequestLeftUnderWay(db, requestId, pageOf(deps))

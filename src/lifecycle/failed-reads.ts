@@ -1,20 +1,20 @@
-/** A file, as far as this process has failed to read it. */
+/** The failures of this process to read a file. */
 interface Failing {
   /** When the first try failed, in milliseconds of `performance.now()`. */
   since: number
   tries: number
 }
 
-/** The store is asked at least so often before a file is given up. */
+/** Tries before a file is given up, at least. */
 const leastTries = 3
 
-/** In leases: a file that this process has not failed to read for so long has ended otherwise. */
+/** Leases after which a count is dropped: the file has ended otherwise. */
 const forgottenAfter = 10
 
 /**
- * How long the store has refused to let files in verification be read, counted from the first try that failed, as this
- * process knows it: what was left by a server that died an hour ago is not late when it is found. Each replica counts for
- * itself and the first to lose patience gives a file up, so failures end also where several take turns.
+ * Counts how long files in verification could not be read from the store, from the first try of this process that failed: a file
+ * left by a server that died an hour ago is not late when it is found. Each replica counts for itself, and the first that has
+ * tried enough gives the file up.
  */
 export class FailedReads {
   readonly #lease: number
@@ -28,7 +28,7 @@ export class FailedReads {
   /**
    * Notes a try that failed.
    * @param id of the attachment
-   * @returns whether the file is to be given up: the store has been asked in vain several times, for a whole lease
+   * @returns whether the file is to be given up: enough tries have failed, over a whole lease
    */
   note(id: number): boolean {
     const now = performance.now()
@@ -39,7 +39,7 @@ export class FailedReads {
     return tries + 1 >= leastTries && now - since >= this.#lease
   }
 
-  /** The file has ended, one way or the other. */
+  /** Drops the count of a file that has ended. */
   forget(id: number): void {
     this.#failing.delete(id)
   }

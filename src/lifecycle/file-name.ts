@@ -1,7 +1,7 @@
 import { StowageError } from '../errors.ts'
 import { limits } from '../limits.ts'
 
-/** Beside white space, what has no shape of its own: joiners, marks of direction, fillers, blanks. */
+/** Any character but white space and those without a shape: joiners, marks of direction, fillers, blanks. */
 const visible = /[^\p{White_Space}\p{Default_Ignorable_Code_Point}\p{Cf}\u2800]/u
 
 /**
@@ -27,7 +27,7 @@ export function isNamed(kept: string, asked: string): boolean {
   return kept === normalFormOf(asked)
 }
 
-/** `undefined` for what is too long to be the name of a file: bringing text into normal form takes the square of its length. */
+/** `undefined` for a text too long to be a file name: bringing text into normal form takes the square of its length. */
 export function normalFormOf(text: string): string | undefined {
   return text.length > limits.sentFileName ? undefined : text.normalize('NFC')
 }

@@ -10,10 +10,9 @@ import type { Lease } from './lease.ts'
 const pause = 250
 
 /**
- * Moves attempts whose bytes are stored, and tries again for as long as the lease holds while the database does not answer:
- * an upload of an hour is not to be lost to a database that restarts. A database that can still renew leases, but do no
- * more, is waited for as long as one lease lasts. A try whose answer was lost may have succeeded, so one that comes too late
- * for what it did itself counts as done.
+ * Moves attempts whose bytes are stored. While the database does not answer, the move is tried again for as long as the lease holds,
+ * so that an upload of an hour survives a restart of the database. A database that renews leases and moves nothing is given the
+ * length of one lease. A try whose answer was lost may have succeeded: when a later try finds its move done, it counts as done.
  * @param lease aborts when the attempts are the writer's no more
  * @throws StateConflict when somebody else was first; the lease's reason; what the database said last
  */
@@ -55,7 +54,7 @@ async function moveOrFind(
   }
 }
 
-/** What has been moved has no lease that could be renewed. @throws `reason` when it was not, or nobody can say */
+/** The attempts after a lost lease: those that were moved have no lease either. @throws `reason` when they were not moved, or the database does not say */
 async function findUnleased(
   db: Database,
   attempts: readonly Attempt[],

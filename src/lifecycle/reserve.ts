@@ -23,8 +23,8 @@ export interface Announced {
 }
 
 /**
- * Announces a file whose bytes come in a request of their own. No object is made for it, and no lease: that is for an
- * attempt at its bytes. One that is never used is forgotten with the failed ones.
+ * Announces a file whose bytes come in a request of their own. Objects and leases belong to attempts: a reservation has none. A
+ * reservation that is never used is forgotten as failed attachments are.
  * @throws StowageError `invalid` for a bad name, `too_large`, `not_found` when the message is gone, `conflict` when it is full,
  *   `rate_limited` when the user has too many that await their bytes
  */
@@ -51,7 +51,7 @@ function tooManyReserved(most: number): StowageError {
   return new StowageError('rate_limited', text)
 }
 
-/** Why the message takes no attachment more. */
+/** The error for a message that takes no further attachment. */
 export async function noPlaceFor(
   { db, config }: Pick<Deps, 'db' | 'config'>,
   { messageId }: Pick<Announced, 'messageId'>,

@@ -20,7 +20,7 @@ const from = 'ChecksumVerificationOnServerSideInProgress'
 export const lastByteStored = 'The last byte was stored.'
 export const asSent = 'Size and checksum are as sent.'
 
-/** The store holds something else than was sent to it. Every file of the request has failed. */
+/** The store holds other bytes than were sent to it. Every file of the request has failed. */
 export class NotStoredAsSent extends StowageError {
   constructor() {
     super('storage_unavailable', 'The file was not stored as it was sent. Send it again.')

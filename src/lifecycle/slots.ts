@@ -1,17 +1,18 @@
+import type { Config } from '../config.ts'
 import { StowageError } from '../errors.ts'
 
 export interface SlotLimits {
-  /** Of all together. */
+  /** Transfers of all owners together. */
   most: number
-  /** Of one owner. Unset: a quarter, so that nobody can take them all. */
+  /** Transfers of one owner. Unset: a quarter of `most`, so that nobody can take all slots. */
   perOwner: number | undefined
-  /** What is said when there are no more. */
+  /** The error when no slot is free. */
   whenFull: string
-  /** What is said to an owner that has too many. */
+  /** The error for an owner with too many slots. */
   whenTooMany: string
 }
 
-/** How many transfers of a kind this replica has under way at once, since each holds memory and sockets, and whose they are. */
+/** Counts the transfers of a kind that this replica has under way, and their owners: each transfer holds memory and sockets. */
 export class Slots {
   readonly #limits: SlotLimits
   readonly #perOwner: number
@@ -28,15 +29,15 @@ export class Slots {
     return this.#taken
   }
 
-  /** Resolves as soon as none is taken. */
+  /** Resolves as soon as every slot is free. */
   async allFree(): Promise<void> {
     if (this.#taken > 0) await new Promise<void>((resolve) => this.#whenFree.push(resolve))
   }
 
   /**
-   * Taken until disposed.
-   * @param owners each may have only so many
-   * @throws StowageError `busy` when there is none, `rate_limited` when an owner has too many
+   * Takes a slot until it is disposed of.
+   * @param owners each of them has the slot
+   * @throws StowageError `busy` when no slot is free, `rate_limited` when an owner has too many
    */
   take(...owners: string[]): Disposable {
     if (this.#taken >= this.#limits.most) throw new StowageError('busy', this.#limits.whenFull)
@@ -64,5 +65,25 @@ export class Slots {
       if (taken === 0) this.#takenBy.delete(owner)
       else this.#takenBy.set(owner, taken)
     }
+  }
+}
+
+/** The limits of uploads at once. */
+export function uploadSlots({ maxConcurrentUploads: most, uploadsPerUser: perOwner }: Config): SlotLimits {
+  return {
+    most,
+    perOwner,
+    whenFull: 'Too many uploads at once. Try again in a few seconds.',
+    whenTooMany: 'You have too many uploads under way. Send the next one when one of them has ended.',
+  }
+}
+
+/** The limits of downloads at once. */
+export function downloadSlots({ maxConcurrentDownloads: most, downloadsPerUser: perOwner }: Config): SlotLimits {
+  return {
+    most,
+    perOwner,
+    whenFull: 'Too many downloads at once. Try again in a few seconds.',
+    whenTooMany: 'Too many downloads at once, of yours or by this link. Try again when one of them has ended.',
   }
 }

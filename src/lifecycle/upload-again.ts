@@ -6,7 +6,7 @@ import { readyState } from './states.ts'
 import type { ReservedFile } from './upload-reserved.ts'
 import { ChecksumMismatch } from './verify.ts'
 
-/** Whether a client that declares what it sends sends the bytes that are already there, as after an answer that was lost. */
+/** Whether a client declares the bytes that are already there, as it does after a lost answer. */
 export function isSentAgain(attachment: Attachment, { size, digests }: ReservedFile): boolean {
   const { state, fileSize, fileChecksum, fileChecksumAlgorithm } = attachment
   const declared = digests.find(({ algorithm }) => algorithm === fileChecksumAlgorithm)
@@ -15,7 +15,7 @@ export function isSentAgain(attachment: Attachment, { size, digests }: ReservedF
 }
 
 /**
- * Reads what `isSentAgain` says of to its end and compares it with what is there. The attachment stays as it is.
+ * Reads bytes that `isSentAgain` to their end and compares them with the attachment, which stays as it is.
  * @throws StowageError `checksum_mismatch` for other bytes than declared, `conflict` for other bytes than are there;
  *   `signal`'s reason
  */

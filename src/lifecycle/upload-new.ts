@@ -5,7 +5,7 @@ import { beginNew } from './begin.ts'
 import type { Announced } from './reserve.ts'
 import { type Uploading, upload } from './upload.ts'
 
-/** A file that nobody knew of before the request that brings it. */
+/** A file that was not announced before the request that brings it. */
 export interface NewFile extends Omit<Announced, 'actor'> {
   body: Readable
   /** Bytes of the form it comes with, when they are known. */

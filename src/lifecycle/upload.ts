@@ -30,7 +30,7 @@ export type Receive = (file: Incoming) => Promise<void>
 export interface Uploading {
   /** Who is written into the history. */
   actor: string
-  /** What they came with. When it has ended before the last byte is stored, nothing becomes Ready. */
+  /** The token or session of the request. When it has ended before the last byte is stored, nothing becomes Ready. */
   credential: Credential
   /** Aborts the transfer while bytes arrive; once they are stored, a client that leaves changes nothing. */
   signal: AbortSignal
@@ -76,7 +76,7 @@ async function uploadAll(
       deps.purgeSoon()
       throw error
     }
-    // A store that lost the upload because the attachment was deleted under us is not to blame.
+    // A store may have lost the upload because the attachment was deleted meanwhile: then that is the error.
     await lease.renew()
     const reason = lease.signal.aborted ? lease.signal.reason : error
     await failUpload(deps, files, reason, actor)

@@ -13,9 +13,9 @@ const actor = 'verification'
 const noAnswer = 'The object store did not say whether the file is whole. Send it again.'
 
 /**
- * Step 3 once more, for the files of a request whose verification nobody finished: their server died, or the store did not
- * answer it. What was computed on the way is compared with the stored bytes themselves, read back: what the store had told
- * of them died with the server. A store that does not answer is asked again, for a lease after the first try that failed.
+ * Step 3 once more, for the files of a request whose verification did not end: their server died, or the store did not answer. The
+ * stored bytes are read back and compared with what was computed on the way, because the store's first answer died with the server.
+ * A store that does not answer is asked again, for a lease after the first try that failed.
  * @param one of the files, seen in verification
  * @throws StowageError when they were not whole, or were moved or deleted meanwhile: then nothing is left to do.
  *   VerificationUndecided when the store did not answer: then they are to be verified again, or have been given up
@@ -38,8 +38,8 @@ export async function verifyAgain(
 }
 
 /**
- * Lets files be verified again at once, by whoever comes first, or gives them up when that has been tried enough.
- * @throws VerificationUndecided, unless it is only that this server stops
+ * Releases the leases of files, so that any replica verifies them again at once; or gives the files up after enough tries.
+ * @throws VerificationUndecided, unless the reason is only that this server stops
  */
 async function leave(
   { db, failedReads }: Pick<Deps, 'db'> & { failedReads: FailedReads },
@@ -62,7 +62,7 @@ function forget(failedReads: FailedReads, [first]: readonly Unverified[]): void 
   if (first) failedReads.forget(first.id)
 }
 
-/** Files whose uploader has left the room since, or whose message is gone, are of no use to anybody. */
+/** Moves the files out of verification. Those whose uploader has left the room since, or whose message is gone, fail. */
 async function settleOrGiveUp(
   deps: Pick<Deps, 'db' | 'log'>,
   files: readonly Unverified[],

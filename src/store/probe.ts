@@ -3,7 +3,7 @@ import { buffer } from 'node:stream/consumers'
 import { StowageError } from '../errors.ts'
 import type { Listing, ObjectStore, PutOptions, Stored } from './object-store.ts'
 
-/** An object as some upload of the server's would store it. */
+/** An object in the shape in which the server stores some uploads. */
 export interface Shape {
   /** Bytes. */
   size: number
@@ -14,7 +14,7 @@ export interface Shape {
 const kibibyte = 1024
 const cleaningMilliseconds = 10_000
 
-/** What the server sends: parts, a stream of known length, and what fits a single request. */
+/** The shapes that the server sends: parts, a stream of known length, a single request. */
 export const shapes = {
   parts: { size: 5 * kibibyte ** 2 + 1, isAnnounced: false },
   stream: { size: 300 * kibibyte, isAnnounced: true },
@@ -22,9 +22,9 @@ export const shapes = {
 } satisfies Record<string, Shape>
 
 /**
- * Stores an object through the store itself, compares what it says of it, and removes it again. Leaves nothing behind, whatever
- * goes wrong: no object, no version of one, no unfinished upload.
- * @returns milliseconds that storing took
+ * Stores an object, compares it with what the store reports of it, and removes it again. Nothing is left behind, whatever goes
+ * wrong: no object, no version, no unfinished upload.
+ * @returns how long storing took, in milliseconds
  */
 export async function probeShape(store: ObjectStore, shape: Shape, signal: AbortSignal): Promise<number> {
   return withProbe(store, async (probe) => {
@@ -37,8 +37,8 @@ export async function probeShape(store: ObjectStore, shape: Shape, signal: Abort
 }
 
 /**
- * Reads a range of an object, lists it, writes to its key, which is taken, and deletes it.
- * @returns whether the key that was taken was refused
+ * Reads a range of an object, lists it, writes to its key a second time, and deletes it.
+ * @returns whether the second write was refused
  */
 export async function probeUse(store: ObjectStore, signal: AbortSignal): Promise<{ refusesTakenKeys: boolean }> {
   return withProbe(store, async ({ key, put }) => {
@@ -48,7 +48,7 @@ export async function probeUse(store: ObjectStore, signal: AbortSignal): Promise
     const read = async () => buffer(await store.get(key, { range, signal }))
     if (!bytes.subarray(100, 200).equals(await read())) throw new Error('what was read is not what was written')
     await list(store, 'objects', key, signal)
-    // Of another length, so that it cannot be taken for the first one, whose answer was lost.
+    // Of another length: an object of the same length would pass for the first one with its answer lost.
     const again = put(randomBytes(shapes.single.size + 1), shapes.single, signal)
     const refusesTakenKeys = await again.then(
       () => false,
@@ -92,7 +92,7 @@ async function withProbe<T>(store: ObjectStore, run: (probe: Probe) => Promise<T
   }
   const clean = () => removeProbe(store, key, uploadId)
   const result = await run({ key, put }).catch(async (error) => {
-    // What went wrong first is what is told.
+    // The first failure is told, not one of the removal.
     await clean().catch(() => {})
     throw error
   })
@@ -105,7 +105,7 @@ async function* bodyOf(bytes: Buffer, thenFail: Error | undefined): AsyncGenerat
   if (thenFail) throw thenFail
 }
 
-/** Also when the probe was given up: with a time limit of its own. */
+/** Has a time limit of its own, because it also removes a probe that was given up. */
 async function removeProbe(store: ObjectStore, key: string, uploadId: string | undefined): Promise<void> {
   const signal = AbortSignal.timeout(cleaningMilliseconds)
   await store.remove(key, { uploadId, signal })
@@ -117,7 +117,7 @@ async function removeProbe(store: ObjectStore, key: string, uploadId: string | u
     if ((await list(store, listing, key, signal)) > 0) throw new Error(`of what was deleted ${what} is left`)
 }
 
-/** How much there is; of a store that lets this not be listed, nothing is known and nothing found. */
+/** The number of entries; 0 where the store does not allow this listing. */
 async function list(store: ObjectStore, listing: Listing, key: string, signal: AbortSignal): Promise<number> {
   let count = 0
   try {
@@ -128,7 +128,7 @@ async function list(store: ObjectStore, listing: Listing, key: string, signal: A
   return count
 }
 
-/** As the server compares, before a file is Ready. */
+/** Compares as the server does before a file is Ready. */
 async function compare(store: ObjectStore, key: string, stored: Stored, signal: AbortSignal): Promise<void> {
   const found = await store.head(key, { signal })
   if (!found) throw new Error('what was written is not there')

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { ObjectStore } from './object-store.ts'
 
-/** What the bytes under a key are, read again. */
+/** Size and digest of the bytes under a key, read again. */
 export interface ReadBack {
   /** Bytes. */
   size: number

@@ -7,10 +7,10 @@ export function notStored(cause: unknown): StowageError {
   return new StowageError('storage_unavailable', message, { cause })
 }
 
-/** What the system says of a disk that takes no more. */
+/** The codes of a disk without room. */
 const fullDisk = new Set(['ENOSPC', 'EDQUOT'])
 
-/** The store has no room for it. */
+/** The store has no room. */
 export function noSpace(cause: unknown): StowageError {
   const message = 'The object store has no space left; nothing was stored. Tell the operator, and try again later.'
   return new StowageError('storage_unavailable', message, { cause })

@@ -1,15 +1,15 @@
 import { buryContents, findUnburied, type Holder } from '../db/deletion.ts'
 import type { Deps } from '../deps.ts'
 
-/** How many deletions of each kind go on side by side. */
+/** Deletions of each kind that one run goes on with. */
 const atOnce = 50
 
 const holders: readonly Holder[] = ['messages', 'rooms', 'users']
 
 /**
- * Goes on with deletions of messages, rooms and users that are hidden and hold attachments that are not buried: because there
- * are more than a request waits for, or because its server died half-way. Each of them gets one batch, so that a small one
- * does not wait for a huge one; one that fails keeps no other from going on.
+ * Goes on with the deletions of messages, rooms and users that are hidden and not buried: those with more attachments than a request
+ * waits for, and those whose server died half-way. Each deletion gets one batch, so that a small one does not wait for a huge one. A
+ * deletion that fails keeps no other from going on.
  * @returns true when there may be more at once
  * @throws what the first one failed with, when all have had their turn
  */

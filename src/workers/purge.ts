@@ -2,7 +2,7 @@ import { claimPurgeable, forgetObject, type Purgeable, postponePurge, purgeAgain
 import type { Deps } from '../deps.ts'
 import { failpoint } from '../failpoints.ts'
 
-/** Keys whose bytes are being removed at once. */
+/** Keys that are at work at the same time. */
 const atOnce = 20
 
 /** Milliseconds after which a run claims no more: the next one goes on at once. */
@@ -48,7 +48,7 @@ class PurgeRun {
     this.#signal = signal
   }
 
-  /** As many have failed one after the other as are at work at once: the store is down. */
+  /** As many removals have failed in a row as are at work at the same time: the store is down. */
   get isFutile(): boolean {
     return this.#failuresInARow >= atOnce
   }

@@ -1,10 +1,10 @@
 import type { FastifyBaseLogger } from 'fastify'
-import { endsWithin } from '../within.ts'
+import { endsWithin, within } from '../within.ts'
 
 export interface Repeating {
   /** Runs the job now, or once more when it is running; a job that has just failed waits all the same. */
   wake(): void
-  /** No further run; resolves when the one under way has ended, or is left behind because it does not. */
+  /** Begins no further run. Resolves when the run under way has ended, or is left behind because it does not end. */
   stop(): Promise<void>
 }
 
@@ -13,9 +13,9 @@ export interface RepeatOptions {
   /** Between the end of one run and the start of the next, in milliseconds; spread by a fifth, so replicas do not march in step. */
   every: number
   /**
-   * Milliseconds after which a run is given up; without it, the job sees to its own waits. A job that does not heed its
-   * signal may still be at work when the next run starts. That is safe as it is with two replicas: each run claims what it
-   * works on in the database, for a while, and every move is a compare-and-set.
+   * Milliseconds after which a run is given up; unless given, the job limits its own waits. A job that does not heed its signal may
+   * still be at work when the next run starts. Two runs at once are as safe as two replicas: each claims its work in the database
+   * for a while, and every move is a compare-and-set.
    */
   limit?: number
   /** Milliseconds that `stop` waits for a run that does not end. */
@@ -86,15 +86,11 @@ export function repeat({ name, every, limit, stopLimit = 5000, log, job }: Repea
   }
 }
 
-/** @throws Error when the job has not ended by its limit; then its signal has aborted */
-async function runOnce(job: RepeatOptions['job'], stopping: AbortSignal, limit: number | undefined): Promise<boolean> {
-  if (limit === undefined) return await job(stopping)
-  const late = new AbortController()
-  const run = job(AbortSignal.any([stopping, late.signal]))
-  if (await endsWithin(limit, run)) return await run
-  const error = new Error(`The run has not ended within ${limit} ms and is given up.`)
-  late.abort(error)
-  throw error
+/** @throws what the job fails with; an Error when it has not ended by its limit: then its signal has aborted */
+function runOnce(job: RepeatOptions['job'], stopping: AbortSignal, limit: number | undefined): Promise<boolean> {
+  if (limit === undefined) return job(stopping)
+  const tooLate = () => new Error(`The run has not ended within ${limit} ms and is given up.`)
+  return within(limit, (late) => job(AbortSignal.any([stopping, late])), tooLate)
 }
 
 /** Doubles with each failure in a row up to the longest, by half at random: many replicas must not come back at once. */

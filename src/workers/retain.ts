@@ -17,7 +17,7 @@ import type { Deps } from '../deps.ts'
 /** Rows that one statement looks at. */
 const batch = 500
 
-/** Milliseconds that one table is given in a round; what is left then comes in the next round, at once. */
+/** Milliseconds for one table in a round. Its rest comes in the next round, which follows at once. */
 const turn = 5000
 
 /** Scrubs that are kept. */
@@ -25,7 +25,7 @@ const keptScrubs = 100
 
 type RetainDeps = Pick<Deps, 'db' | 'config' | 'purgeSoon'>
 
-/** Where each sweep goes on in the next round, when a round was not enough for it. */
+/** The places at which sweeps go on in the next round, when one round was not enough. */
 export class Sweeps {
   readonly #next = new Map<string, Cursor>()
 

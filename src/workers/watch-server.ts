@@ -6,7 +6,7 @@ import { type Look, lookAtServer } from '../db/identity.ts'
 import { howToEndHold } from '../lifecycle/end-hold.ts'
 import { type Repeating, repeat } from './repeat.ts'
 
-/** Milliseconds. Until another server is looked at, it gives out no ids: clients wait for this. */
+/** Milliseconds between two looks. A new server gives out no ids until it is looked at, so clients wait for it. */
 const every = 2000
 
 export interface Watched {
@@ -15,7 +15,7 @@ export interface Watched {
   log: FastifyBaseLogger
 }
 
-/** Looks at the database's server now and then, in every process: the first to find another one tells it, loudly. */
+/** Looks at the database's server, in every process. The first process that finds another server logs it as an error. */
 export function watchServer({ config, db, log }: Watched): Repeating {
   let last: Look | undefined
   const job = async () => {
@@ -28,7 +28,7 @@ export function watchServer({ config, db, log }: Watched): Repeating {
   return repeat({ name: 'server', every, log, job })
 }
 
-/** That the database is away others tell. */
+/** Passes over a database that is away, which is logged elsewhere. */
 function ignoreUnavailable(error: unknown): undefined {
   if (!isDatabaseUnavailable(error)) throw error
 }

@@ -10,11 +10,11 @@ import { retain, Sweeps } from './retain.ts'
 import { verifyLeft } from './verify-left.ts'
 
 export interface Workers {
-  /** Tells the purge that there are bytes to remove now. */
+  /** Wakes the purge. */
   purgeSoon(): void
-  /** Tells the worker that finishes deletions that there is one now. */
+  /** Wakes the worker that finishes deletions. */
   finishDeletionsSoon(): void
-  /** Resolves when every worker has ended what it was doing, or after some seconds without those that do not. */
+  /** Resolves when every worker has ended, or after some seconds without those that have not. */
   stop(): Promise<void>
 }
 
@@ -37,7 +37,7 @@ export function startWorkers({ config, db, store, log }: Pick<Deps, 'config' | '
   const others = [
     deletions,
     repeat({ ...round, name: 'recovery', job: (signal) => recover(deps, signal) }),
-    // Reads whole files, however long that takes: the store has a limit for each wait, and the leases one for the writer.
+    // No limit: it reads whole files. Each wait for the store has a limit, and so has each lease.
     repeat({ name: 'verification', every: soon, log, job: (signal) => verifyLeft(deps, signal) }),
     repeat({ ...round, name: 'retention', every: 10 * minutes, job: () => retain(deps, sweeps) }),
   ]

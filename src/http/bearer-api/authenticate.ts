@@ -1,5 +1,5 @@
 import type { Deps } from '../../deps.ts'
-import { admitOnly } from '../admission.ts'
+import { admitOnly } from '../admission/admission.ts'
 import type { App } from '../app.ts'
 import { bearerPrincipal } from '../bearer-token.ts'
 

@@ -1,9 +1,8 @@
 import { type Static, Type } from 'typebox'
 import type { Deps } from '../../deps.ts'
 import type { ErrorCode } from '../../errors.ts'
-import { StowageError } from '../../errors.ts'
 import type { App } from '../app.ts'
-import { toProblem } from '../problems.ts'
+import { nothingHere, toProblem } from '../problems.ts'
 
 /** The `type` of every error on this surface, and what it means: the page behind `documentation_url` is made of it. */
 export const errorTypes = {
@@ -68,6 +67,6 @@ export function answerErrors(app: App, deps: Pick<Deps, 'publicUrl'>): void {
     return reply.code(status).headers(headers).type('application/json; charset=utf-8').send(body)
   })
   app.setNotFoundHandler(() => {
-    throw new StowageError('not_found', 'There is nothing at this address. See the documentation.')
+    throw nothingHere()
   })
 }

@@ -2,12 +2,12 @@ import type { IncomingMessage, RequestListener } from 'node:http'
 
 const unknown = new WeakSet<IncomingMessage>()
 
-/** Whether a request expects something that nobody here knows (RFC 9110 section 10.1.1). */
+/** Whether a request has an `Expect` other than `100-continue` (RFC 9110 section 10.1.1). */
 export function expectsTheUnknown(request: IncomingMessage): boolean {
   return unknown.has(request)
 }
 
-/** For `checkExpectation`: the request is refused like others, in the shape of its surface. */
+/** For `checkExpectation`: notes the request, which is then refused in the shape of its surface. */
 export function noteExpectation(serve: RequestListener): RequestListener {
   return (request, response) => {
     unknown.add(request)
@@ -16,15 +16,15 @@ export function noteExpectation(serve: RequestListener): RequestListener {
 }
 
 /**
- * For `checkContinue`: a client that waits before it sends its body is told to go on when somebody begins to read that, and
- * not before. Whoever is refused gets the final status at once (RFC 9110 section 10.1.1).
+ * For `checkContinue`: a client that waits before it sends its body is told to go on when the server begins to read the body.
+ * A client that is refused before gets the final status at once (RFC 9110 section 10.1.1).
  */
 export function askForBody(serve: RequestListener): RequestListener {
   return (request, response) => {
     const read = request._read
     request._read = (size) => {
       request._read = read
-      // What is read after the answer is thrown away: it is not asked for.
+      // A body that is read after the answer is thrown away, so the client is not asked for it.
       if (!response.headersSent && !response.destroyed) response.writeContinue()
       request._read(size)
     }

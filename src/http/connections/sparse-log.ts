@@ -1,7 +1,8 @@
 /**
- * For what can happen a thousand times a second: tells of the first, and then at most once an interval.
+ * Thins out log lines about events that can come a thousand times a second: the first event is logged, and later ones at most
+ * once an interval.
  * @param interval milliseconds
- * @returns calls `tell` when it is time, with how many went untold
+ * @returns calls `tell` when a line is due, with the number of events since the line before
  */
 export function logAtMostOften(interval: number): (tell: (untold: number) => void) => void {
   let toldAt = Number.NEGATIVE_INFINITY

@@ -5,9 +5,9 @@ import type { Socket } from 'node:net'
 const tables = ['/proc/net/tcp', '/proc/net/tcp6']
 
 /**
- * How many bytes the kernel holds that the other side has not acknowledged, for each connection that it lists. It takes
- * megabytes before it makes us wait, and then a third of them at once: without this, a client that reads 20 kB a second
- * would look as if it read nothing for a minute. Where there are no such tables (they are Linux's), the answer is empty.
+ * The bytes of each connection that the kernel holds and the other side has not acknowledged. The kernel takes megabytes before
+ * it makes a writer wait, and then a third of them at once: by the count of written bytes alone, a client that reads 20 kB a
+ * second would seem to read nothing for a minute. Without these tables, which only Linux has, the count is 0.
  */
 export async function unacknowledged(): Promise<(socket: Socket) => number> {
   const queues = new Map<string, number>()
@@ -18,7 +18,7 @@ export async function unacknowledged(): Promise<(socket: Socket) => number> {
   return (socket) => queues.get(keyOf(socket)) ?? 0
 }
 
-/** Such as `0: 0100007F:1F90 0100007F:A5C4 01 00000010:00000000 …`: both ends, the state, what is to be sent and read. */
+/** A line such as `0: 0100007F:1F90 0100007F:A5C4 01 00000010:00000000 …`: both ends, the state, bytes to be sent and to be read. */
 function addLine(queues: Map<string, number>, line: string): void {
   const [, local, remote, , queue] = line.trim().split(/ +/, 5)
   if (local === undefined || remote === undefined || queue === undefined) return

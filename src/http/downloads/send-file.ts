@@ -37,7 +37,7 @@ export async function sendFile(
   const always = {
     etag: validators.etag,
     'last-modified': validators.lastModified.toUTCString(),
-    // Kept, and asked about each time: what was deleted is gone from there too.
+    // Caches keep the file and ask each time, so that a deleted file is gone from there too.
     'cache-control': 'private, no-cache',
   }
   if (outcome === 'not_modified') return reply.code(304).headers(always).send()
@@ -68,12 +68,12 @@ export async function sendFile(
   }
 }
 
-/** Who answers for a download: who asks; by a link, which anybody may hold, the file and who uploaded it. */
+/** Whose slots a download takes: those of the user; by a link, which anybody may hold, those of the file and of its uploader. */
 function ownersOf({ principal }: FastifyRequest, { id, uploaderId }: FoundAttachment): string[] {
   return principal ? [`user:${principal.userId}`] : [`attachment:${id}`, `uploader:${uploaderId}`]
 }
 
-/** Given, since without a reason an AbortError is made, with its stack, at the end of every download. */
+/** A reason, because without one an AbortError with its stack is made at the end of every download. */
 const isGone = 'The client has gone, or has got everything.'
 
 function signalOfLeaving(response: ServerResponse): AbortSignal {

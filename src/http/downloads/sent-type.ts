@@ -1,4 +1,4 @@
-/** What browsers show without running any of it. Not HTML, SVG or XML, whose scripts would be ours. */
+/** Types that browsers show without running anything. HTML, SVG and XML can hold scripts. */
 const shownTypes: ReadonlySet<string> = new Set([
   ...['image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/avif'],
   ...['video/mp4', 'video/webm', 'video/ogg'],

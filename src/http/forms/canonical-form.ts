@@ -9,7 +9,7 @@ const nothing = Buffer.alloc(0)
 const lineBreak = Buffer.from('\r\n')
 const carriageReturn = 0x0d
 
-/** How the parser is told of each part: what it is called is told by `takeHead`. */
+/** The heads under which the parser gets every part; `takeHead` has the real names. */
 const fileHead = 'Content-Disposition: form-data; name="p"; filename="f"\r\n\r\n'
 const fieldHead = 'Content-Disposition: form-data; name="p"\r\nContent-Type: text/plain; charset=latin1\r\n\r\n'
 
@@ -17,7 +17,7 @@ export interface CanonicalFormOptions {
   boundary: string
   /** Told of each part when its head has come. What it throws refuses the form. */
   onHead(head: PartHead): void
-  /** Told once, as soon as the form is seen to be none, or to break a limit. One that only ends early is not whole. */
+  /** Called once, as soon as the body turns out to be no form, or breaks a limit. A form that only ends early is not whole. */
   refuse(error: unknown): void
 }
 
@@ -75,7 +75,7 @@ export class CanonicalForm extends Transform {
     done()
   }
 
-  /** What was held, and the chunk. Nearly every form begins with its boundary: that one is not copied for the line before. */
+  /** The held bytes and the chunk. Nearly every form begins with its boundary: such a chunk is not copied to join the two. */
   #joined(chunk: Buffer): Buffer {
     const held = this.#held
     this.#held = nothing

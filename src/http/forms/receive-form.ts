@@ -72,7 +72,7 @@ export async function receiveForm(request: FastifyRequest, config: Config, handl
   }
 }
 
-/** Its own complaints, for which a form in canonical shape gives no cause. Some carry no code, only these words. */
+/** Whether an error is the parser's own. A form in canonical shape gives no cause for one. Some carry no code, only these words. */
 function parserDisagrees(error: unknown): boolean {
   if (error instanceof StowageError) return false
   const { code, message } = error as Partial<FastifyError>
@@ -110,7 +110,7 @@ function mimeType(header: string | undefined): MIMEType | undefined {
   }
 }
 
-/** The request as the parser sees it: with the form as it is written anew for a body, and no header but its type. */
+/** The request as the parser sees it: its body is the canonical form, and its only header the type. */
 function viewOf(request: FastifyRequest, form: CanonicalForm, boundary: string): FastifyRequest {
   const headers = { 'content-type': `multipart/form-data; boundary="${boundary}"` }
   return Object.create(request, { raw: { value: Object.assign(form, { headers }) } })
@@ -152,7 +152,7 @@ class PartCount {
       throw new StowageError('too_large', `More than ${this.#most.fields} fields. Send only the documented ones.`)
   }
 
-  /** A file is its turn. */
+  /** The next file is read. */
   taken(): void {
     this.#files += 1
     if (this.#files > this.#most.files)

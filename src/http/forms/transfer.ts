@@ -12,7 +12,7 @@ export const brokenOff = 'brokenOff'
 
 /** A request body that is arriving, until disposed. */
 export interface Transfer extends Disposable {
-  /** Aborts when the client hangs up, or although we are reading sends no byte for the idle time, or too few. */
+  /** Aborts when the client hangs up, or sends no byte for the idle time, or too few, although the server is reading. */
   signal: AbortSignal
 }
 

@@ -1,9 +1,9 @@
-/** Milliseconds for which an answer is told to everybody who asks. */
+/** Milliseconds for which an answer serves all who ask. */
 const fresh = 1_000
 
 /**
- * One question shared by all who want to know: while it is unanswered, and for a second after it was asked, nobody asks
- * again. So polls cost the same however many there are, and do not pile up on a dependency that is silent.
+ * Shares one question among all who ask: it is not asked again while it is unanswered, nor within a second of being asked. So
+ * polls cost the same however many there are, and do not pile up on a dependency that is silent.
  */
 export function onceASecond<T>(ask: () => Promise<T>): () => Promise<T> {
   let answer: Promise<T> | undefined

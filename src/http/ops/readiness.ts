@@ -31,7 +31,7 @@ export function watchReadiness({ database, store }: Dependencies, log: FastifyBa
   })
 }
 
-/** A reason that merely changes is not told: an outage has many. */
+/** Logs when a dependency goes and comes back. A change of the reason is not logged, because an outage has many. */
 function tellChange(log: FastifyBaseLogger, name: string, before: string | undefined, now: string | undefined): void {
   if (now !== undefined && before === undefined) log.warn({ reason: now }, `not ready: the ${name} cannot be used`)
   if (now === undefined && before !== undefined) log.info(`the ${name} can be used again`)
@@ -46,7 +46,7 @@ async function reasonOf(asking: Promise<void>): Promise<string | undefined> {
   }
 }
 
-/** What was said, and what was said below it: `fetch failed` alone tells nobody what to do. */
+/** The message of an error and of its causes: `fetch failed` alone names no remedy. */
 function told(error: unknown): string {
   const { message, code, cause } = error as NodeJS.ErrnoException
   const own = message || code || String(error)

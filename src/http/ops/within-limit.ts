@@ -1,15 +1,11 @@
 import { limits } from '../../limits.ts'
+import { within } from '../../within.ts'
 
 /**
- * What `ask` finds.
- * @param ask gets a signal that aborts when it is too late
- * @throws its error; one that says so when it has not answered in time
+ * The answer of a dependency to a probe of an operator, who waits for `limits.readiness`.
+ * @param ask gets a signal that aborts when the time is over
+ * @throws what `ask` fails with; an Error without an answer in time
  */
-export function withinLimit<T>(ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const signal = AbortSignal.timeout(limits.readiness)
-  const late = new Promise<never>((_, reject) => {
-    const tell = () => reject(new Error(`no answer within ${limits.readiness / 1000} s`))
-    signal.addEventListener('abort', tell, { once: true })
-  })
-  return Promise.race([ask(signal), late])
+export function withinLimit<T>(ask: (late: AbortSignal) => Promise<T>): Promise<T> {
+  return within(limits.readiness, ask, () => new Error(`no answer within ${limits.readiness / 1000} s`))
 }

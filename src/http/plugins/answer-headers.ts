@@ -1,9 +1,9 @@
 import type { App } from '../app.ts'
 
 /**
- * What every answer says unless its route says otherwise: it is what its type says, and a cache asks before it gives it again. An
- * answer of either API is for one user at one moment. Not `no-store`: with that, Chromium holds the connection of an answer that
- * a page does not read, as one that only wants its upload done.
+ * The headers of every answer, unless its route sets others: browsers take its type as it is, and caches ask before they give it
+ * again, because an answer of either API is for one user at one moment. With `no-store`, Chromium would hold the connection of an
+ * answer that a page does not read.
  */
 export const answerHeaders = { 'x-content-type-options': 'nosniff', 'cache-control': 'private, no-cache' }
 

@@ -3,13 +3,13 @@ import type { FastifyServerOptions } from 'fastify'
 type Formatter = NonNullable<FastifyServerOptions['schemaErrorFormatter']>
 type Refused = Parameters<Formatter>[0][number] & { data?: unknown }
 
-/** Requests are taken as they are written, and told what is wrong with them. */
+/** Requests are validated as they are written: nothing is converted or left out. */
 export const validationOptions = {
   ajv: { customOptions: { coerceTypes: false, removeAdditional: false, verbose: true } },
   schemaErrorFormatter: (errors, place) => new Error(errors.map((error) => told(error, place)).join(', ')),
 } satisfies FastifyServerOptions
 
-/** What is too long is told how long it is; nothing that was sent is repeated. */
+/** Names the length of a text that is too long; quotes nothing that was sent. */
 function told({ keyword, instancePath, message, params, data }: Refused, place: string): string {
   const where = `${place}${instancePath}`
   if (keyword !== 'maxLength' || typeof data !== 'string') return `${where} ${message}`

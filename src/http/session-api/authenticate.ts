@@ -3,7 +3,7 @@ import type { Principal } from '../../access/principal.ts'
 import { findSession } from '../../access/sessions.ts'
 import type { Deps } from '../../deps.ts'
 import { StowageError } from '../../errors.ts'
-import { admitOnly } from '../admission.ts'
+import { admitOnly } from '../admission/admission.ts'
 import type { App } from '../app.ts'
 import { sessionIn } from './session-cookie.ts'
 

@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { createSession, sessionSeconds } from '../../access/sessions.ts'
 import type { Deps } from '../../deps.ts'
-import { onlyFor } from '../admission.ts'
+import { onlyFor } from '../admission/admission.ts'
 import type { App } from '../app.ts'
 import { bearerPrincipal } from '../bearer-token.ts'
 import { sessionCookieOptions } from './session-cookie.ts'

@@ -1,5 +1,5 @@
 import type { App } from '../app.ts'
-import { toProblem } from '../problems.ts'
+import { nothingHere, toProblem } from '../problems.ts'
 
 /** Word for word as in seed 000. */
 const unauthenticatedText = 'Wrong Bearer, please renew Web API Access Token'
@@ -17,11 +17,10 @@ export function answerErrors(app: App): void {
     if (status >= 500) request.log.error({ err: error }, 'request failed')
     return reply.code(status).headers(headers).type('application/json; charset=utf-8').send(body)
   })
-  app.setNotFoundHandler((_request, reply) =>
-    reply
-      .code(404)
-      .send({ errorText: 'There is nothing at this address. See the documentation.', httpStatusCode: 404 }),
-  )
+  app.setNotFoundHandler((_request, reply) => {
+    const { status, body } = sessionApiError(nothingHere())
+    return reply.code(status).send(body)
+  })
   // @fastify/cors takes OPTIONS at every address of the server, and would answer in another surface's shape.
   app.options('*', (_request, reply) => reply.callNotFound())
 }

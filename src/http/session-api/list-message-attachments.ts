@@ -6,8 +6,8 @@ import type { Deps } from '../../deps.ts'
 import { limits } from '../../limits.ts'
 import type { App } from '../app.ts'
 import { integerId } from '../ids.ts'
-import { wholeNumber } from '../page.ts'
 import { PathPart, QueryText } from '../schema-types.ts'
+import { wholeNumber } from '../whole-number.ts'
 import { Metadata, metadataOf } from './metadata.ts'
 
 const schema = {

@@ -1,6 +1,6 @@
 import type { Deps } from '../../deps.ts'
 import type { App } from '../app.ts'
-import { readJsonBodies } from '../plugins/json-body.ts'
+import { readJsonBodies } from '../bodies/json-body.ts'
 import { noteMethods } from '../plugins/method-not-allowed.ts'
 import { requireSession } from './authenticate.ts'
 import { changeAttachmentRoute } from './change-attachment.ts'

@@ -2,12 +2,12 @@ import { HeadBucketCommand } from '@aws-sdk/client-s3'
 import type { S3Bucket } from './bucket.ts'
 import { statusOf } from './errors.ts'
 
-/** How often in a row the store must leave the question unanswered. */
+/** How many questions in a row the store must leave unanswered. */
 const mostUnanswered = 2
 
 /**
- * Waits for an answer that may take its time: as long as the store answers something else meanwhile it is not silent, only
- * slow. So whoever waits for a store that is gone is told soon, and a store that copies parts is left alone.
+ * Waits for an answer that may take its time. Another question is asked meanwhile: a store that answers it is slow, not silent. So
+ * the end of a store is noticed soon, and a store that copies parts is given the time.
  */
 export async function whileAnswering<T>(store: S3Bucket, send: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
   const silent = new AbortController()
@@ -30,7 +30,7 @@ export async function whileAnswering<T>(store: S3Bucket, send: (abortSignal: Abo
   }
 }
 
-/** Whether it says anything: a refusal is an answer, too. */
+/** Whether the store answers; a refusal is an answer too. */
 async function answers({ client, bucket }: S3Bucket, abortSignal: AbortSignal): Promise<boolean> {
   try {
     await client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal })

@@ -3,7 +3,7 @@ const noTls = 'it does not speak TLS: http:// instead of https:// in S3_ENDPOINT
 const noHost = 'there is no such host: correct S3_ENDPOINT, or the name service'
 const noWay = 'there is no way to it: correct S3_ENDPOINT, or the network'
 
-/** What helps, by the code of the failure that Node or OpenSSL names. */
+/** The remedy, by the code of Node or OpenSSL. */
 const helps: Record<string, string> = {
   CERT_HAS_EXPIRED: 'its certificate has expired: renew it',
   CERT_NOT_YET_VALID: 'its certificate is not valid yet: set the clock (NTP)',
@@ -36,7 +36,7 @@ export function whatHelps(error: unknown): string | undefined {
   return known === undefined ? undefined : `${code}, ${known}`
 }
 
-/** The first code in a failure, its causes and, where several addresses were tried, what each of them said. */
+/** The first code among a failure, its causes and, where several addresses were tried, the failure of each. */
 function codeOf(error: unknown, depth = 0): string | undefined {
   if (!(error instanceof Error) || depth > 5) return undefined
   const { code, cause } = error as NodeJS.ErrnoException

@@ -5,7 +5,7 @@ import { NodeHttpHandler } from '@smithy/node-http-handler'
 import { Payload } from './payload.ts'
 import { StreamedBytes } from './streamed-bytes.ts'
 
-/** How long the store may keep us waiting, in milliseconds. */
+/** The longest waits for the store, in milliseconds. */
 export interface S3Timeouts {
   /** For a free socket and its connection. */
   connect: number
@@ -13,17 +13,17 @@ export interface S3Timeouts {
   silence: number
   /** For CompleteMultipartUpload: some stores copy all parts together before they answer. */
   completion: number
-  /** Until an answer begins for which no client waits; by default as `silence`. */
+  /** Until the answer begins to a request for which no client waits; by default as `silence`. */
   background?: number
 }
 
 /**
- * A client is told within 20 s that the store is silent: so long it takes at most with the 3 s after which the handler looks
- * at a socket, or the 6 s after which it sends unasked, and the question whether the object is there after all.
+ * A client is told within 20 s that the store is silent. Besides these waits, that time covers the 3 s after which the handler
+ * looks at a socket, or the 6 s after which it sends unasked, and the question whether the object is there after all.
  */
 export const defaultTimeouts: S3Timeouts = { connect: 3_000, silence: 7_000, completion: 120_000, background: 30_000 }
 
-/** What `send` of the SDK is given for reads that no client waits for. */
+/** The option of the SDK's `send` for reads that no client waits for. */
 export const inBackground: object = { isInBackground: true }
 
 type Request = Parameters<NodeHttpHandler['handle']>[0]
@@ -154,10 +154,10 @@ function keptConnections(maxSockets: number) {
 
 const isStuck = 'The object store is stuck.'
 
-/** From 500 on, the statuses that say that nothing was done and will not be: not implemented, full. */
+/** The statuses above 500 that say for good that nothing was done: not implemented, full. */
 const refusals = new Set([501, 507])
 
-/** @throws Error for an answer after which there is nothing to try, nor to believe */
+/** @throws Error for a failure after the bytes have begun to leave, and for a success before all of them had left */
 function requirePlausible({ response: { statusCode, body } }: Answer, { isBegun, isWhole }: StreamedBytes): void {
   const hasNotWaited = statusCode < 300 && !isWhole
   if (!hasNotWaited && (statusCode < 500 || refusals.has(statusCode) || !isBegun)) return

@@ -2,18 +2,18 @@ import { StowageError } from '../../errors.ts'
 import { notAnswered, notStored } from '../unavailable.ts'
 import { refusal } from './refusals.ts'
 
-/** What a failed call is told as: the signal's reason when it was aborted, else what `explain` makes of it. */
+/** The error for a call of the store that failed: the signal's reason when that was aborted, else the result of `explain`. */
 export function toldAs(error: unknown, signal: AbortSignal, explain = unanswered): unknown {
   if (signal.aborted) return signal.reason
   return error instanceof StowageError ? error : explain(error)
 }
 
-/** What a call that stores is told as. */
+/** The error for a call that stores. */
 export function unstored(error: unknown): StowageError {
   return refusal(error) ?? notStored(error)
 }
 
-/** What any other call is told as. */
+/** The error for any other call. */
 export function unanswered(error: unknown): StowageError {
   return refusal(error) ?? notAnswered(error)
 }

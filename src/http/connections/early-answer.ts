@@ -29,11 +29,11 @@ export const earlyAnswer = fastifyPlugin(
       if (raw.complete) return
       early.add(raw)
       reply.header('connection', 'close')
-      // Node's way to close after an answer would reset the connection.
+      // Node's own `destroySoon` would reset the connection.
       socket.destroySoon = () => socket.end()
     })
     app.addHook('onResponse', async ({ raw, socket }) => {
-      // A download passes by `onSend`, and Node would wait for the rest of its request for ever.
+      // A download does not pass through `onSend`; Node would wait for the rest of its request for ever.
       const isLeft = !raw.complete && !socket.destroyed
       if (early.has(raw) || isLeft) drain(raw, drainTime)
     })

@@ -2,10 +2,10 @@ import type { ErrorCode } from '../../errors.ts'
 import type { App } from '../app.ts'
 import { toProblem } from '../problems.ts'
 
-/** What a limit turned away, for the metrics. The other errors are what the client asked for. */
+/** The errors by which a limit turns a client away. */
 const ofLimits: ReadonlySet<ErrorCode> = new Set(['busy', 'rate_limited', 'timeout', 'too_large'])
 
-/** How many clients were turned away for each reason since the start. */
+/** Counts, for the metrics, the clients that limits turned away since the start, by reason. */
 export class Refusals {
   readonly counts = new Map<string, number>()
 

@@ -5,9 +5,9 @@ import type { App } from '../app.ts'
 import { openTransfer } from '../forms/transfer.ts'
 
 /**
- * Answers when a body that is read as a whole stops coming, comes too slowly, or is not there in time: no limit of Node's own
- * is set for it, since that would hold for uploads too. Those watch over themselves, as only they can tell a client that is
- * silent from one that is held back.
+ * Ends requests whose body is read as a whole and stops coming, comes too slowly, or has not come in time. Node's own limit of a
+ * request would hold for uploads too. Uploads watch their own bodies, because only they can tell a client that is silent from one
+ * that is held back.
  */
 export function limitPlainBodies(app: App, deps: Pick<Deps, 'config' | 'patience'>): void {
   const { plainBodyTime } = deps.patience

@@ -1,31 +1,33 @@
 import type { FastifyRequest } from 'fastify'
-import type { Principal } from '../access/principal.ts'
-import type { Deps } from '../deps.ts'
-import { StowageError } from '../errors.ts'
-import type { App } from './app.ts'
-import { expectsTheUnknown } from './connections/expectations.ts'
+import type { Principal } from '../../access/principal.ts'
+import type { Deps } from '../../deps.ts'
+import { StowageError } from '../../errors.ts'
+import type { App } from '../app.ts'
+import { expectsTheUnknown } from '../connections/expectations.ts'
+import { nothingHere } from '../problems.ts'
 
 /*
- * Whether a request is let in is decided in one order on every route, and before a byte of its body is read:
+ * A request is admitted in one order on every route, before a byte of its body is read:
  *
- * 1. `admit`, for everybody: how often this address comes, whether there is anything where it goes;
- * 2. `admitOnly`, for the routes of a surface: who it is, how often they come;
- * 3. `onRequest` of a route that takes a file: whether they may, and whether what it names is there for them;
- * 4. `Deps.takeUploadSlot` and `takeDownloadSlot`, when the work begins: how much they have under way;
- * 5. then its bytes.
+ * 1. `admit`, for all requests: how often the address comes, whether there is a route;
+ * 2. `admitOnly`, for the routes of a surface: who asks, how often the user comes;
+ * 3. `onRequest` of a route whose address names the place of a file: whether the user may put one there;
+ * 4. `Deps.takeUploadSlot` and `takeDownloadSlot`, when a transfer begins: how many transfers the user has under way.
+ *
+ * Only then are its bytes read. A form whose fields name the place is refused as soon as they have come.
  */
 
-/** Asked by machines that keep the replica in service, however many others ask. */
+/** For machines that keep the replica in service: answered however often an address comes. */
 const probes = new Set(['/livez', '/readyz', '/metrics'])
 
-/** What holds for every request to this server, whoever it comes from. */
+/** Admits requests to the server, whoever they come from. */
 export function admit(app: App, { rates }: Pick<Deps, 'rates'>): void {
   app.decorateRequest('principal')
   app.decorateRequest('messageId')
   app.decorateRequest('attachment')
   app.addHook('onRequest', async (request) => {
     if (!probes.has(request.routeOptions.url ?? '')) await rates.ofAddress(request)
-    if (request.is404) throw new StowageError('not_found', 'There is nothing at this address. See the documentation.')
+    if (request.is404) throw nothingHere()
     if (expectsTheUnknown(request.raw))
       throw new StowageError(
         'expectation_failed',
@@ -35,7 +37,7 @@ export function admit(app: App, { rates }: Pick<Deps, 'rates'>): void {
 }
 
 /**
- * Everything in `app` is for those whom `authenticate` knows.
+ * Admits to the routes of `app` only the users that `authenticate` knows.
  * @param authenticate throws StowageError `unauthenticated` or `forbidden`
  */
 export function admitOnly(

@@ -8,12 +8,12 @@ import { limits } from '../../limits.ts'
 import type { App } from '../app.ts'
 import { bearerApiError } from '../bearer-api/errors.ts'
 import { brokenOff } from '../forms/transfer.ts'
+import { answerHeaders } from '../plugins/answer-headers.ts'
+import { corsHeaders } from '../plugins/cors.ts'
 import { sessionApiError } from '../session-api/errors.ts'
-import { answerHeaders } from './answer-headers.ts'
-import { corsHeaders } from './cors.ts'
 import { latestReply } from './early-answer.ts'
 
-/** How connections are ended, and how long an address and a body may be; more of connections in `connections/`. */
+/** For Fastify: how connections are ended, and the limits of addresses and bodies. */
 export const connectionOptions = {
   // Transfers under way are let finish; idle connections are closed at once.
   forceCloseConnections: 'idle',
@@ -54,8 +54,8 @@ export function brokenRequestHandler(config: Pick<Config, 'corsOrigins'>) {
 }
 
 /**
- * What is not HTTP, or too long in its head, has no surface: a plain answer, then the connection ends. A body that breaks
- * off belongs to a request, which is answered in the shape of its surface.
+ * Bytes that are no HTTP, and heads that are too long, belong to no surface: they get a plain answer and the end of the
+ * connection. A body that breaks off belongs to a request, which is answered in the shape of its surface.
  */
 function answerBrokenRequest(config: Pick<Config, 'corsOrigins'>, error: ConnectionError, socket: Socket): void {
   const reply = latestReply(socket)
@@ -89,7 +89,7 @@ function answerPlainly(config: Pick<Config, 'corsOrigins'>, error: ConnectionErr
   socket.end(`HTTP/1.1 ${status}\r\n${lines.join('')}\r\n${text}`)
 }
 
-/** Of a head that was not understood only the bytes are known, of the piece in which it broke. */
+/** The `Origin` in a head that was not understood: only the bytes of the chunk in which it broke are known. */
 function originIn({ rawPacket }: { rawPacket?: unknown }): string | undefined {
   const text = Buffer.isBuffer(rawPacket) ? rawPacket.toString('latin1') : ''
   return /^origin:[ \t]*(\S+)[ \t]*\r$/im.exec(text)?.[1]

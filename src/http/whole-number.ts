@@ -1,6 +1,6 @@
 import { StowageError } from '../errors.ts'
 
-/** A number in a query. @throws StowageError `invalid` naming it */
+/** Reads a number in a query. @throws StowageError `invalid` that names it */
 export function wholeNumber(name: string, text: string, least: number, most: number): number {
   const number = Number(text)
   if (!/^\d{1,16}$/.test(text) || number < least || number > most)
