@@ -219,11 +219,15 @@ export async function findInState(
   return rowsOf(attachments, rows)
 }
 
-/** Gives an attachment another name, for which no link was ever made. @returns `undefined` when it was deleted meanwhile */
+/** The count of renames, once an attachment is called `fileName`. */
+const afterRename = (fileName: string) =>
+  sql`${attachments.linkVersion} + (${attachments.fileName} <> ${fileName})::integer`
+
+/** Gives an attachment another name, for which no link was ever made; its own name again is no change. @returns `undefined` when it was deleted meanwhile */
 export async function renameAttachment(db: Database, id: number, fileName: string): Promise<Attachment | undefined> {
   const [row] = await db
     .update(attachments)
-    .set({ fileName, linkVersion: sql`${attachments.linkVersion} + 1`, modifiedAt: sql`now()` })
+    .set({ fileName, linkVersion: afterRename(fileName), modifiedAt: sql`now()` })
     .where(and(eq(attachments.id, id), isNull(attachments.deletedAt)))
     .returning()
   return row

@@ -49,6 +49,8 @@ export async function startBehind(t: Test, start: Start): Promise<Behind> {
     MAX_FILE_SIZE: '80MiB',
     UPLOAD_IDLE_SECONDS: String(idleSeconds),
     SHUTDOWN_WAIT_SECONDS: '5',
+    // All visitors attach to one message.
+    ATTACHMENTS_PER_MESSAGE: '100000',
   }
   const ports = [await findFreePort(), await findFreePort()]
   const serve = (index: number, more: NodeJS.ProcessEnv = {}) =>

@@ -23,7 +23,8 @@ for (const state of ['refuse', 'close'] as const)
   })
 
 t.test('reset again and again: an answer is right, or none', async (t) => {
-  const server = await startTestServer(t, { store: 'disk', withWorkers: false })
+  const env = { SESSIONS_PER_USER: '100000', ATTACHMENTS_PER_MESSAGE: '100000', RESERVATIONS_PER_USER: '100000' }
+  const server = await startTestServer(t, { store: 'disk', withWorkers: false, env })
   const { 'bearer: delete': _, 'cookie: delete': __, ...kinds } = await everyKind(server)
   const replica = await startReplica(t, server)
   await allWorkAgain(t, kinds, replica)

@@ -41,6 +41,8 @@ export class CanonicalForm extends Transform {
   /** The part that is being read. */
   #part: PartHead | undefined
   #isWritten = false
+  /** Whether the boundary is written that the next head, or the end, follows. */
+  #isDelimited = false
   /** Bytes that come next and belong to the blank line before the body. */
   #skip = 0
   /** Bytes outside of all parts, of the field at hand, and of all fields. */
@@ -125,8 +127,20 @@ export class CanonicalForm extends Transform {
     return { at: at === -1 ? bytes.length : at, isWhole: false }
   }
 
+  /** The parser hands a part out when its boundary comes: it is not to wait for the next head, which may never come. */
+  #endPart(): void {
+    if (this.#isWritten) this.#writeDelimiter()
+    this.#isWritten = false
+  }
+
+  #writeDelimiter(): void {
+    if (!this.#isDelimited) this.push(this.#delimiter)
+    this.#isDelimited = true
+  }
+
   #afterDelimiter(bytes: Buffer, { at, isWhole }: { at: number; isWhole: boolean }): Buffer {
     if (isWhole) {
+      this.#endPart()
       this.#step = this.#readHead
       return bytes.subarray(at + this.#delimiter.length)
     }
@@ -139,7 +153,8 @@ export class CanonicalForm extends Transform {
   #readHead(bytes: Buffer): Buffer {
     const { head, isLast, taken } = this.#gathered.add(bytes)
     if (isLast) {
-      this.push(Buffer.concat([this.#delimiter, Buffer.from('--\r\n')]))
+      this.#writeDelimiter()
+      this.push(Buffer.from('--\r\n'))
       this.#step = this.#passEnd
     } else if (head) {
       if (head.includes(this.#delimiter)) throw unreadable('no blank line ends them')
@@ -163,7 +178,9 @@ export class CanonicalForm extends Transform {
   #writeHead(head: PartHead): void {
     this.#isWritten = true
     this.#heads.push(head)
-    this.push(Buffer.concat([this.#delimiter, lineBreak, Buffer.from(head.isFile ? fileHead : fieldHead)]))
+    this.#writeDelimiter()
+    this.push(Buffer.from(`\r\n${head.isFile ? fileHead : fieldHead}`))
+    this.#isDelimited = false
   }
 
   #write(bytes: Buffer): void {

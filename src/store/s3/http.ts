@@ -42,6 +42,7 @@ export class S3Http {
   readonly #streams: NodeHttpHandler
   readonly #creations: NodeHttpHandler
   readonly #completions: NodeHttpHandler
+  readonly #heads: NodeHttpHandler
   readonly #reads: NodeHttpHandler
   readonly #background: NodeHttpHandler
 
@@ -54,6 +55,8 @@ export class S3Http {
     // On connections of their own: a kept one that the store has just closed would look like a lost answer.
     this.#creations = new NodeHttpHandler({ ...limits, ...connectionsForOnce(), requestTimeout: silence })
     this.#completions = new NodeHttpHandler({ ...limits, ...uploads, requestTimeout: completion })
+    // Asked when an answer was lost or came early: not over the connection that is being closed for that.
+    this.#heads = new NodeHttpHandler({ ...limits, ...keptConnections(maxSockets), requestTimeout: silence })
     this.#reads = new NodeHttpHandler({ ...limits, ...keptConnections(maxSockets), requestTimeout: silence })
     this.#background = new NodeHttpHandler({ ...limits, ...keptConnections(maxSockets), requestTimeout: background })
   }
@@ -118,6 +121,7 @@ export class S3Http {
     const isInBackground = options !== undefined && 'isInBackground' in options
     if (method === 'DELETE' || (method === 'GET' && (isList || isInBackground))) return this.#background
     if (method === 'GET') return this.#reads
+    if (method === 'HEAD') return this.#heads
     return method === 'POST' && query.uploadId !== undefined ? this.#completions : this.#sends
   }
 
@@ -126,6 +130,7 @@ export class S3Http {
     this.#streams.destroy()
     this.#creations.destroy()
     this.#completions.destroy()
+    this.#heads.destroy()
     this.#reads.destroy()
     this.#background.destroy()
   }

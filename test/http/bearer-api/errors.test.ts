@@ -159,7 +159,7 @@ t.test('500 for a crash, which tells nothing of how we work', async (t) => {
   t.notMatch(JSON.stringify(crash), /secret|TypeError|at /)
   t.same(await server.states(), { UploadFromClientToServerFailed: 1 })
 
-  await server.db.execute(sql`alter table attachments rename column file_name to secret_name`)
+  await server.db.execute(sql`alter table attachments rename column state to secret_state`)
   for (const path of ['/v1/attachments', `/v1/attachments/${anId}`]) {
     const query = await isBearerError(t, await send(server, 'GET', path, headers), 500, 'api_error', 'in a query')
     t.notMatch(JSON.stringify(query), /secret|select|file_name|column/i)

@@ -26,7 +26,8 @@ export function formRequest(
   }))
   const beginnings = parts.map(({ body }, index) => {
     const before = multipartBody(boundary, [...declarations, ...parts.slice(0, index + 1)], false)
-    return before.length - body.length - '\r\n'.length
+    // Before so many bytes, what comes may be the boundary that ends the file as well as its beginning.
+    return before.length - body.length - '\r\n'.length + `\r\n--${boundary}`.length
   })
   return {
     method: 'POST',

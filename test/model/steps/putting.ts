@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import type { Attachment } from '../expected/attachment.ts'
 import { bytesOf, type Content, otherThan, sha256Of } from '../expected/content.ts'
 import type { Model } from '../expected/model.ts'
+import { ready } from '../expected/states.ts'
 import { Upload } from '../expected/upload.ts'
 import { putRequest } from '../real/requests.ts'
 import type { Run } from '../real/run.ts'
@@ -38,13 +39,16 @@ export function planPut({ contents }: Attachment, { content: which, more, digest
   return { content, digest: sha256Of(digest === 'of what is sent' ? content : otherThan(content)) }
 }
 
-/** The status of a `PUT` of which nothing is taken. */
+/** The status of a `PUT` of which nothing is taken: it is refused, or brings what is there already. */
 export function refusalOf(attachment: Attachment, { content, digest }: Plan): number | undefined {
   const { declared, isDeleted, awaitsBytes } = attachment
   if (isDeleted) return 404
   if (declared.size !== null && declared.size !== content.size) return 400
   if (digest !== undefined && declared.checksum !== null && declared.checksum !== digest) return 400
-  return awaitsBytes ? undefined : 409
+  if (awaitsBytes) return undefined
+  const there = attachment.state === ready ? attachment.arriving : undefined
+  if (there === undefined || there.size !== content.size || digest !== sha256Of(there)) return 409
+  return digest === sha256Of(content) ? 200 : 422
 }
 
 export function putOf(run: Run, attachment: Attachment, { content, digest }: Plan): RawRequest {
