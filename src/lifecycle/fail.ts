@@ -1,3 +1,4 @@
+import { isDatabaseUnavailable } from '../db/errors.ts'
 import { type Attempt, type MoveOptions, move, StateConflict } from '../db/transitions.ts'
 import type { Deps } from '../deps.ts'
 import { StowageError } from '../errors.ts'
@@ -16,7 +17,8 @@ const waysToFail: Way[] = [
 
 /**
  * The other end of an upload: every file of the request reaches a failed state and its bytes are handed to the purge.
- * Never throws: what cannot be written down now, because the database is away, the recovery does when the lease is over.
+ * Never throws: what cannot be written down now, because the database is away, the recovery does when the lease is over, and
+ * so with every file behind it.
  */
 export async function failUpload(
   deps: Pick<Deps, 'db' | 'log' | 'purgeSoon'>,
@@ -34,6 +36,8 @@ export async function failUpload(
       // Deleted meanwhile: nothing is left to fail.
       if (cause instanceof StateConflict) continue
       deps.log.warn({ err: cause, attachmentId: file.attempt.id }, 'left to the recovery')
+      // The client waits for its answer: not once more for each of a thousand files.
+      if (isDatabaseUnavailable(cause)) break
     }
   }
   if (files.length > 0) deps.purgeSoon()

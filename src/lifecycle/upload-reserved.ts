@@ -37,6 +37,7 @@ export async function uploadReserved(
   if (file.size > deps.config.maxFileSize) throw tooLarge(deps.config.maxFileSize)
   requireAsReserved(attachment, file)
   if (isSentAgain(attachment, file)) {
+    using _slot = deps.takeUploadSlot(uploading.actor)
     await receiveAgain(attachment, file, uploading.signal)
     return attachment
   }

@@ -1,4 +1,7 @@
+import postgres from 'postgres'
 import t from 'tap'
+import { limits } from '../../src/limits.ts'
+import { openRequest } from '../support/multipart.ts'
 import { startTestServer } from '../support/server.ts'
 import { beginForm } from '../support/slow-form.ts'
 import { beginPut } from '../support/slow-put.ts'
@@ -42,6 +45,29 @@ t.test('silent', async (t) => {
   await allWorkAgain(t, kinds, replica)
   const noneUnderWay = async () => (await server.states()).UploadFromClientToServerInProgress === undefined
   await until('what was cut off has failed', noneUnderWay)
+})
+
+t.test('a table that is locked while a form of many files breaks off', async (t) => {
+  const server = await startTestServer(t, { store: 'disk' })
+  const files = 20
+  const part = '--b\r\nContent-Disposition: form-data; name="files"; filename="x"\r\n\r\nx\r\n'
+  const socket = openRequest(server.url, 'POST', '/api/v1/messages/1/attachments', {
+    ...(await server.cookie(2)),
+    'content-type': 'multipart/form-data; boundary=b',
+    'content-length': 1_000_000,
+  })
+  socket.on('error', () => {})
+  socket.write(part.repeat(files))
+  const uploading = async () => (await server.states()).UploadFromClientToServerInProgress
+  await until('all are under way', async () => (await uploading()) === files)
+  const database = postgres(server.databaseUrl, { max: 1, onnotice: () => {} })
+  await database.begin(async (holding) => {
+    await holding`lock table attachments in share mode`
+    socket.destroy()
+    // One statement asks whether the files are its own still, and one fails the first of them.
+    await until('its slot is free', async () => (await uploadsUnderWay(server)) === 0, 2.5 * (limits.statement / 1000))
+  })
+  await database.end()
 })
 
 t.test('silent just when the last byte is stored', async (t) => {

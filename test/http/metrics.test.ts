@@ -152,3 +152,12 @@ t.test('a database that is not what it should be', async (t) => {
   await server.db.execute(sql`drop table scrubs`)
   t.same(await scrape(server.url), { stowage_database_up: 0, ...noTransfers })
 })
+
+t.test('however many scrape, the process is looked at once a second', async (t) => {
+  const server = await startTestServer(t, { store: 'disk' })
+  const startedAt = performance.now()
+  const texts = await Promise.all(Array.from({ length: 50 }, async () => (await fetch(`${server.url}/metrics`)).text()))
+  const seconds = (performance.now() - startedAt) / 1000
+  const looks = new Set(texts.map((text) => /^process_cpu_seconds_total (\S+)/m.exec(text)?.[1]))
+  t.ok(looks.size <= 1 + seconds, `${looks.size} looks in ${seconds} s`)
+})

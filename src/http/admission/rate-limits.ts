@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Config } from '../../config.ts'
 import { StowageError } from '../../errors.ts'
 import type { App } from '../app.ts'
+import { hungUp } from '../forms/transfer.ts'
 
 /** @throws StowageError `rate_limited`, which says when to come again */
 type Limit = (request: FastifyRequest) => Promise<void>
@@ -23,8 +24,13 @@ export async function openRateLimits(app: App, config: Config): Promise<RateLimi
   const { requestsPerMinute, requestsPerMinutePerAddress } = config
   await app.register(rateLimit, { global: false, ...everyMinute })
   const ofUser = limit(app, requestsPerMinute, 'Your requests', ({ principal }) => String(principal.userId))
+  const ofAddress = limit(app, requestsPerMinutePerAddress, 'The requests from your address')
   return {
-    ofAddress: limit(app, requestsPerMinutePerAddress, 'The requests from your address'),
+    ofAddress: async (request) => {
+      // A client that has gone has no address any more.
+      if (request.raw.socket.remoteAddress === undefined) throw hungUp()
+      await ofAddress(request)
+    },
     ofUser: async (request) => {
       if (!request.principal.scopes.includes('admin')) await ofUser(request)
     },

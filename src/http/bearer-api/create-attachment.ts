@@ -60,6 +60,8 @@ async function receiveOne(
       const known = fieldNames.find((field) => field === name)
       if (known && files > 0)
         throw new StowageError('invalid', `The field "${name}" comes after the file. Send it before.`)
+      if (known && fields[known] !== undefined)
+        throw new StowageError('invalid', `The field "${known}" comes twice. Send it once.`)
       if (known) fields[known] = value
       if (known !== 'message_id' && known !== 'conversation_id') return
       place = placeOf(deps, who, fields)

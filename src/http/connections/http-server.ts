@@ -19,11 +19,15 @@ export interface Connections {
 /** How often the heads that are late are looked for, in milliseconds. */
 const headCheck = 2_000
 
+/** For how long a client that has closed its side is taken for one that still reads, in milliseconds. */
+const halfClosedTime = 3_000
+
 /** For Fastify: Node's server, with a bound on what one connection, and all of them, may hold. */
 export function boundedServer(connections: Connections): FastifyServerFactory {
   return (handler) => {
     const serve: RequestListener = (request, response) => void handler(request, response)
     const server = createServer(serverOptions(connections.patience))
+    answerHalfClosed(server)
     boundConnections(server, connections)
     const inTurn = watchReaders(server, oneAtATime(serve), connections)
     server.on('request', inTurn)
@@ -44,6 +48,25 @@ function serverOptions({ headTime }: Patience) {
     // A large upload takes as long as it takes; silence, rate and slots are limited elsewhere.
     requestTimeout: 0,
   }
+}
+
+/**
+ * A client that closes its side of the connection behind its request, as `nc -N` does, still reads, and gets its answer: Node would
+ * end our side at once. It looks the same as one that has gone, until the first byte is sent; so that byte is waited for only
+ * a moment.
+ */
+function answerHalfClosed(server: Server): void {
+  // Node's own, though not in its types.
+  Object.assign(server, { httpAllowHalfOpen: true })
+  server.on('connection', (socket) => {
+    socket.once('end', () => {
+      const { bytesWritten } = socket
+      const late = setTimeout(() => {
+        if (socket.bytesWritten === bytesWritten) socket.destroy()
+      }, halfClosedTime)
+      socket.once('close', () => clearTimeout(late))
+    })
+  })
 }
 
 function boundConnections(server: Server, { config, log, onRefusal }: Connections): void {

@@ -95,3 +95,37 @@ t.test('chunk extensions and trailers are bounded', async (t) => {
   }
   await isQuiet(t, server)
 })
+
+t.test('a client that closes its side behind its requests gets its answers', async (t) => {
+  const server = await startTestServer(t, { store: 'disk' })
+  const { cookie } = await server.cookie(2)
+  const halfClosed = (bytes: string) => {
+    const socket = open(server)
+    socket.end(bytes)
+    return text(socket)
+  }
+  const file = 'Content-Disposition: form-data; name="files"; filename="a.txt"\r\n\r\ncontent'
+  const form = `--b\r\n${file}\r\n--b--\r\n`
+  const upload = `POST /api/v1/messages/1/attachments HTTP/1.1\r\nHost: test\r\nCookie: ${cookie}\r\n`
+  const type = 'Content-Type: multipart/form-data; boundary=b\r\n'
+  const uploaded = await halfClosed(`${upload}${type}Content-Length: ${form.length}\r\n\r\n${form}`)
+  const id = /"attachmentIds":\[(\d+)\]/.exec(uploaded)?.[1]
+  t.ok(id, 'an upload')
+  const path = `/api/v1/attachments/${id}`
+  const both = await halfClosed(get(path, `Cookie: ${cookie}\r\n`) + get(`${path}/a.txt`, `Cookie: ${cookie}\r\n`))
+  t.match(
+    both,
+    /"attachmentState":"ReadyForDownloadFromServerToClient"[\s\S]*\r\n\r\ncontent$/,
+    'what it has sent ahead',
+  )
+  await isQuiet(t, server)
+})
+
+t.test('a client that has gone before its request is looked at is no failure of ours', async (t) => {
+  const server = await startTestServer(t, { store: 'disk' })
+  server.app.server.prependListener('request', ({ socket }) => {
+    // As it is for a connection that was reset.
+    Object.defineProperty(socket, 'remoteAddress', { value: undefined })
+  })
+  t.equal((await fetch(`${server.url}/v1/attachments`)).status, 400)
+})

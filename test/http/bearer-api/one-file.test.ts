@@ -27,6 +27,7 @@ for (const store of ['disk', 's3'] as const)
       'text under its name': formOf(['file', '../Invoice.pdf']),
       'a field after the file': formOf(['file', file()], ['conversation_id', '1']),
       'a field that nobody knows': formOf(['note', 'hello'], ['file', file()]),
+      'a field twice': formOf(['filename', 'y.txt'], ['filename', 'z.txt'], ['file', file()]),
       'a name after the file': formOf(['file', file()], ['filename', 'y.txt']),
     }
     for (const [what, form] of Object.entries(refused))

@@ -3,6 +3,7 @@ import { skipWithoutS3 } from '../../support/bucket.ts'
 import { startTestServer } from '../../support/server.ts'
 import { beginPut } from '../../support/slow-put.ts'
 import { until } from '../../support/until.ts'
+import { metric } from '../abuse/quiet.ts'
 import { cookieApi } from '../bad-input/surfaces.ts'
 import { isError, readJson, Session } from './requests.ts'
 import { digestField, hexOf, objectsOf, ready, rowOf } from './reservations.ts'
@@ -58,6 +59,22 @@ t.test('where the attachment keeps another checksum than the one declared', asyn
   t.equal((await put('content')).status, 200)
   await isError(t, await put('another'), 409, /Other bytes/)
   t.match(await rowOf(server, id), { state: ready, attempt: 1, fileChecksum: hexOf('md5', 'content') })
+})
+
+t.test('bytes that are there already take a slot, too', async (t) => {
+  const server = await startTestServer(t, { store: 'disk', env: { UPLOADS_PER_USER: '1' } })
+  const session = await Session.of(server, 2)
+  const id = await session.reserve({ fileSize: 7 })
+  const digest = { 'repr-digest': digestField('content') }
+  const put = () => session.put(id, 'a.txt', 'content', digest)
+  t.equal((await put()).status, 200)
+  const slow = beginPut(server.url, `/api/v1/attachments/${id}/a.txt`, 7, { ...session.headers, ...digest })
+  await slow.send('cont')
+  await until('the slow one takes it', async () => (await metric(server, 'stowage_uploads_in_progress')) === 1)
+  await isError(t, await put(), 429, /too many uploads under way/)
+  await slow.send('ent')
+  t.match(await slow.answer, { status: 200 })
+  t.equal((await put()).status, 200, 'it is free again')
 })
 
 t.test('a form is no file', async (t) => {
