@@ -25,7 +25,7 @@ export function boundedServer(connections: Connections): FastifyServerFactory {
     const serve: RequestListener = (request, response) => void handler(request, response)
     const server = createServer(serverOptions(connections.patience))
     boundConnections(server, connections)
-    const inTurn = watchReaders(server, oneAtATime(serve), connections)
+    const inTurn = oneAtATime(watchReaders(server, serve, connections))
     server.on('request', inTurn)
     server.on('checkContinue', askForBody(inTurn))
     server.on('checkExpectation', noteExpectation(inTurn))
