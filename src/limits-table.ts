@@ -22,6 +22,8 @@ const meanings: Record<keyof typeof limits, [unit: Unit, of: string, answer: str
   drainTime: ['ms', 'What is still sent after an early answer', 'the end of the connection'],
   drainBytes: ['bytes', 'What is still sent after an early answer', 'the end of the connection'],
   pipelined: ['', 'Requests that wait on one connection', 'the end of the connection'],
+  pipelinedHeads: ['bytes', 'The heads of the requests that wait on one connection', 'the end of the connection'],
+  unreadAnswers: ['bytes', 'Long answers that are not read, of all connections', 'the end of those that hold most'],
   roomMembers: ['', 'Members named in one request', '400'],
   fileName: ['bytes', 'A file name in UTF-8', '400'],
   sentFileName: ['characters', 'A file name as it is sent', '400'],

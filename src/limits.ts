@@ -16,7 +16,11 @@ export const limits = {
   /** Bytes of that rest; with more the connection is closed. */
   drainBytes: 64 * 2 ** 20,
   /** Requests that wait on one connection while an earlier one is answered. */
-  pipelined: 100,
+  pipelined: 10,
+  /** Bytes of the heads of these requests together. */
+  pipelinedHeads: 16 * 1024,
+  /** Bytes of answers, of all connections together, that their clients have not read and the network has not taken. */
+  unreadAnswers: 64 * 2 ** 20,
   /** Members that one request names. */
   roomMembers: 10_000,
 

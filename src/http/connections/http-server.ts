@@ -29,7 +29,7 @@ export function boundedServer(connections: Connections): FastifyServerFactory {
     const server = createServer(serverOptions(connections.patience))
     answerHalfClosed(server)
     boundConnections(server, connections)
-    const inTurn = watchReaders(server, oneAtATime(serve), connections)
+    const inTurn = oneAtATime(watchReaders(server, serve, connections))
     server.on('request', inTurn)
     server.on('checkContinue', askForBody(inTurn))
     server.on('checkExpectation', noteExpectation(inTurn))

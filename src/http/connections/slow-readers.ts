@@ -1,5 +1,6 @@
-import type { RequestListener, Server } from 'node:http'
+import type { RequestListener, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { limits } from '../../limits.ts'
 import type { Connections } from './http-server.ts'
 import { RateWindow } from './rate-window.ts'
 import { logAtMostOften } from './sparse-log.ts'
@@ -7,27 +8,33 @@ import { unacknowledged } from './unacknowledged.ts'
 
 /**
  * Ends the connection of a client that does not read its answer, or reads it too slowly, while we have more for it. A client
- * that waits for us is not slow.
+ * that waits for us is not slow. When answers that are not read hold too much together, those that hold most end at once.
+ * @param serve is called with the requests of a connection one after another
  * @returns `serve`, with every answer watched
  */
 export function watchReaders(server: Server, serve: RequestListener, connections: Connections): RequestListener {
   const { config, patience, log, onRefusal } = connections
-  const answered = new Set<Socket>()
+  /** The answer that is under way on each connection. */
+  const answered = new Map<Socket, ServerResponse>()
   const held = new Map<Socket, HeldBack>()
   const tell = logAtMostOften(10_000)
 
+  const end = (socket: Socket) => {
+    socket.destroy()
+    onRefusal('slow_reader')
+    tell((more) => log().info({ more }, 'an answer that its client does not read, or too slowly, was ended'))
+  }
   const look = async () => {
-    for (const socket of answered) {
+    for (const socket of holdingMost(answered, limits.unreadAnswers)) end(socket)
+    for (const socket of answered.keys()) {
       if (socket.writableLength === 0 || socket.destroyed) held.delete(socket)
       else if (!held.has(socket)) held.set(socket, new HeldBack(config, patience.rateWindow))
     }
     if (held.size === 0) return
     const queueOf = await unacknowledged()
     for (const [socket, reader] of held) {
-      if (!reader.note(socket.bytesWritten - socket.writableLength - queueOf(socket)).isTooSlow) continue
-      socket.destroy()
-      onRefusal('slow_reader')
-      tell((more) => log().info({ more }, 'an answer that its client does not read, or too slowly, was ended'))
+      const taken = socket.bytesWritten - socket.writableLength - queueOf(socket)
+      if (reader.note(taken).isTooSlow) end(socket)
     }
   }
   const period = Math.min(1000, config.downloadIdleSeconds * 250, patience.rateWindow / 30)
@@ -36,13 +43,30 @@ export function watchReaders(server: Server, serve: RequestListener, connections
 
   return (request, response) => {
     const { socket } = request
-    answered.add(socket)
+    answered.set(socket, response)
     response.once('close', () => {
-      answered.delete(socket)
+      // The next request of the connection may be served by now.
+      if (answered.get(socket) === response) answered.delete(socket)
       held.delete(socket)
     })
     serve(request, response)
   }
+}
+
+/**
+ * The connections with the most that is not read, as many as hold what is above `most` bytes. An answer counts when it has
+ * been written to its end: of a file that is not read the rest stays in the store.
+ */
+function holdingMost(answered: Map<Socket, ServerResponse>, most: number): Socket[] {
+  const written = [...answered].filter(([socket, { writableEnded }]) => writableEnded && !socket.destroyed)
+  const sockets = written.map(([socket]) => socket).sort((a, b) => b.writableLength - a.writableLength)
+  let unread = sockets.reduce((bytes, { writableLength }) => bytes + writableLength, 0)
+  const firstThatMayStay = sockets.findIndex(({ writableLength }) => {
+    if (unread <= most) return true
+    unread -= writableLength
+    return false
+  })
+  return firstThatMayStay === -1 ? sockets : sockets.slice(0, firstThatMayStay)
 }
 
 /** Never twice at once. @param period milliseconds */

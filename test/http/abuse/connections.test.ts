@@ -68,6 +68,18 @@ t.test('a connection with too many that wait is closed, and others do not notice
   await isQuiet(t, server)
 })
 
+t.test('the heads of requests that wait are bounded together', async (t) => {
+  const server = await startTestServer(t, { store: 'disk' })
+  const long = get('/livez', `X: ${'x'.repeat(limits.pipelinedHeads / 2)}\r\n`)
+  const socket = open(server, long + long + get('/livez', 'Connection: close\r\n'))
+  t.equal((await text(socket)).match(/HTTP\/1.1 200 OK/g)?.length, 3)
+  // Nothing is answered before all have been read: they come in one piece.
+  const tooLong = open(server, get('/readyz') + long.repeat(3))
+  tooLong.resume()
+  await closed(tooLong)
+  await isQuiet(t, server)
+})
+
 t.test('neither a tunnel nor another protocol is opened', async (t) => {
   const server = await startTestServer(t, { store: 'disk' })
   t.match(await text(open(server, 'CONNECT db:5432 HTTP/1.1\r\nHost: db:5432\r\n\r\n')), /^HTTP\/1.1 405 /)

@@ -1,6 +1,8 @@
 import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
+import { limits } from '../../../src/limits.ts'
 import { skipWithoutS3 } from '../../support/bucket.ts'
 import { openRequest } from '../../support/multipart.ts'
 import { startTestServer, type TestServer } from '../../support/server.ts'
@@ -23,6 +25,15 @@ const closing = ({ headers }: Address) => ({ ...headers, connection: 'close' })
 function stall({ url, headers }: Address): Socket {
   const { origin, pathname, search } = new URL(url)
   const socket = openRequest(origin, 'GET', pathname + search, headers)
+  socket.pause()
+  socket.on('error', () => {})
+  return socket
+}
+
+/** A connection of which nothing is read. */
+function openUnread({ url }: TestServer): Socket {
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname)
   socket.pause()
   socket.on('error', () => {})
   return socket
@@ -120,15 +131,49 @@ t.test('a reader below the minimum rate is ended, one above it gets every byte',
   await isQuiet(t, server)
 })
 
+const slowReaders = 'stowage_refusals_total{reason="slow_reader"}'
+
+/** Makes the longest list that can be asked for. @returns a request for it */
+async function longestList(server: TestServer): Promise<string> {
+  await server.db.execute(sql`
+    insert into attachments (public_id, message_id, room_id, uploader_id, file_name, content_type, declared_size,
+      file_checksum_algorithm, state, attempt)
+    select 'r' || lpad(n::text, 15, 'x'), 1, 1, 1, repeat('"', 255), 'text/plain', 1, 'sha256', 'Initial', 0
+    from generate_series(1, ${limits.messagePage}::integer) n`)
+  const { cookie } = await server.cookie(2)
+  return `GET /api/v1/messages/1/attachments HTTP/1.1\r\nHost: test\r\nCookie: ${cookie}\r\n\r\n`
+}
+
 t.test('answers that are no files must be read too', async (t) => {
-  const { server } = await startWith(t, 'disk', { DOWNLOAD_IDLE_SECONDS: '1' })
-  const { hostname, port } = new URL(server.url)
-  const socket = connect(Number(port), hostname)
-  socket.pause()
-  socket.on('error', () => {})
-  const ask = `GET /docs/errors HTTP/1.1\r\nHost: test\r\n\r\n`
-  const timer = setInterval(() => socket.write(ask.repeat(50)), 5)
-  t.teardown(() => clearInterval(timer))
-  await new Promise((resolve) => socket.once('close', resolve))
-  t.pass('the connection was closed')
+  const server = await startTestServer(t, { store: 'disk', env: { DOWNLOAD_IDLE_SECONDS: '1' } })
+  const socket = openUnread(server)
+  // More than the network takes.
+  socket.write((await longestList(server)).repeat(1 + limits.pipelined))
+  await until('it is ended', async () => (await metric(server, slowReaders)) === 1)
+  socket.destroy()
+  await isQuiet(t, server)
+})
+
+t.test('long answers that nobody reads are bounded together', async (t) => {
+  const env = { DOWNLOAD_IDLE_SECONDS: '60', MINIMUM_RATE: '0', REQUESTS_PER_MINUTE: '0' }
+  const server = await startTestServer(t, { store: 'disk', env })
+  const list = await longestList(server)
+  const sockets = Array.from({ length: 120 }, () => openUnread(server))
+  for (const socket of sockets) socket.write(list.repeat(1 + limits.pipelined))
+  await until('those that hold most are ended', async () => (await metric(server, slowReaders)) > 0, 60)
+  for (const socket of sockets) socket.destroy()
+  await isQuiet(t, server)
+})
+
+t.test('an answer that waited for an earlier one must be read too', async (t) => {
+  const { server, session } = await startWith(t, 'disk', { DOWNLOAD_IDLE_SECONDS: '1' })
+  const socket = openUnread(server)
+  const { pathname } = new URL(session.url)
+  const ask = `GET ${pathname} HTTP/1.1\r\nHost: test\r\nCookie: ${session.headers.cookie}\r\n\r\n`
+  socket.write(`GET /livez HTTP/1.1\r\nHost: test\r\n\r\n${ask}`)
+  await until('the download has begun', async () => (await metric(server, downloads)) === 1)
+  await until('and is ended', async () => (await metric(server, downloads)) === 0)
+  t.equal(await metric(server, slowReaders), 1)
+  socket.destroy()
+  await isQuiet(t, server)
 })
