@@ -20,8 +20,9 @@ export interface WorstClients {
 
 /** A quarter of what there may be: more would take longer to come than they may stay. */
 const connections = Number(defaultOf('MAX_CONNECTIONS')) / 4
-const uploads = Number(defaultOf('MAX_CONCURRENT_UPLOADS'))
-const downloads = Number(defaultOf('MAX_CONCURRENT_DOWNLOADS'))
+/** As many as one user may have. */
+const uploads = Number(defaultOf('MAX_CONCURRENT_UPLOADS')) / 4
+const downloads = Number(defaultOf('MAX_CONCURRENT_DOWNLOADS')) / 4
 
 /** A head may have 16 KiB. */
 const longHead = 15_000
