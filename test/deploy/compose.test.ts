@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
 import { repository, runCommand } from '../commands/stowage.ts'
-import { checkSettings, mostMemory, parseEnv, readDeploy, readYaml, skipWithoutTool } from './deploy-files.ts'
+import { checkSettings, mostMemoryOf, parseEnv, readDeploy, readYaml, skipWithoutTool } from './deploy-files.ts'
 
 const compose = await readYaml('compose.yml')
 const { nginx, minio, bucket, postgres, stowage } = compose.services
@@ -23,7 +23,7 @@ t.test('numbers that belong together', async (t) => {
   const { environment, stop_grace_period, mem_limit } = replicas[0]
   const stop = environment.SHUTDOWN_WAIT_SECONDS + environment.SHUTDOWN_GRACE_SECONDS
   t.ok(seconds(stop_grace_period) >= stop + 5, 'Docker kills only after the grace is over and its failures are written')
-  t.ok(Number(/^(\d+)m$/.exec(mem_limit)?.[1]) * 2 ** 20 > mostMemory(environment.MAX_CONCURRENT_UPLOADS))
+  t.ok(Number(/^(\d+)m$/.exec(mem_limit)?.[1]) * 2 ** 20 > mostMemoryOf(environment))
 })
 
 t.test("nginx finds the replicas of its file, and they believe nginx's headers", async (t) => {

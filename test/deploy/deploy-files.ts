@@ -4,6 +4,7 @@ import type { Test } from 'tap'
 import { parse, parseAllDocuments } from 'yaml'
 import { type ConfigError, readConfig } from '../../src/config.ts'
 import { settings } from '../../src/settings.ts'
+import { mostMemory } from '../support/memory.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: whatever a file of deploy/ says
 export type Anything = any
@@ -50,9 +51,15 @@ export function defaultOf(name: string): string {
   return known.get(name)?.fallback ?? ''
 }
 
-/** What a replica can take, in bytes, by the formula in the README. */
-export function mostMemory(uploads: number): number {
-  return 240e6 + 32 * 2 ** 20 + 7.5 * 2 ** 20 * uploads
+/** What a replica with these settings can take, in bytes, by the formula in the README. */
+export function mostMemoryOf(environment: Record<string, unknown>): number {
+  const most = (name: string) => Number(environment[name] ?? defaultOf(name))
+  return mostMemory({
+    unknown: most('MAX_CONCURRENT_UPLOADS'),
+    downloads: most('MAX_CONCURRENT_DOWNLOADS'),
+    connections: most('MAX_CONNECTIONS'),
+    filesOfForm: most('MAX_FILES_PER_REQUEST'),
+  })
 }
 
 /**

@@ -4,7 +4,7 @@ import { repository, runCommand } from '../commands/stowage.ts'
 import {
   type Anything,
   checkSettings,
-  mostMemory,
+  mostMemoryOf,
   parseEnv,
   parseYamls,
   problemsOf,
@@ -42,7 +42,7 @@ t.test('numbers that belong together', async (t) => {
   t.ok(pod.terminationGracePeriodSeconds >= preStop.sleep.seconds + shutdown + 5)
   t.ok(container.readinessProbe.timeoutSeconds > 3, '/readyz gives database and store three seconds')
   const { requests, limits } = container.resources
-  const most = mostMemory(Number(settings.MAX_CONCURRENT_UPLOADS))
+  const most = mostMemoryOf(settings)
   t.ok(Number(/^(\d+)Mi$/.exec(limits.memory)?.[1]) * 2 ** 20 > most, `${most} bytes fit`)
   t.equal(requests.memory, limits.memory)
 })

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { skipWithoutS3 } from '../support/bucket.ts'
+import { idleMemory, loadMemory } from '../support/memory.ts'
 import { peakOf, skipWithoutPeaks } from './peak.ts'
 import { startServingOnS3 } from './serving-on-s3.ts'
 import { allTaken } from './taken.ts'
@@ -9,13 +10,10 @@ import { declaredForm, form, type Place, rawPut, type Upload, type WayToUpload }
 const mebibyte = 2 ** 20
 const megabyte = 1e6
 
-/** What an idle process holds, as the README states it. */
-const idle = 240 * megabyte
-
 /** Most memory, in bytes, that the README promises for so many uploads at once. */
 const formulas = {
-  unknown: (uploads: number) => idle + 32 * mebibyte + uploads * 7.5 * mebibyte,
-  declared: (uploads: number) => idle + uploads * 0.75 * mebibyte,
+  unknown: (uploads: number) => idleMemory + 32 * mebibyte + loadMemory({ unknown: uploads }),
+  declared: (uploads: number) => idleMemory + loadMemory({ declared: uploads }),
 }
 
 /** Just short of a part, which is sent away when it is full: so much is held of every upload of unknown length. */

@@ -1,0 +1,76 @@
+import { connect, type Socket } from 'node:net'
+import t, { type Test } from 'tap'
+import { skipWithoutS3 } from '../support/bucket.ts'
+import { idleMemory, loadMemory } from '../support/memory.ts'
+import { until } from '../support/until.ts'
+import { peakOf, residentOf, skipWithoutPeaks } from './peak.ts'
+import type { Serving } from './serving.ts'
+import { startServingOnS3 } from './serving-on-s3.ts'
+import { type WorstClients, worstClients } from './worst-clients.ts'
+
+const megabyte = 1e6
+
+async function metric({ url }: Serving, name: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`, { headers: { connection: 'close' } })).text()
+  return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1])
+}
+
+function open({ url }: Serving, bytes: string): Socket {
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname)
+  socket.on('error', () => {})
+  socket.pause()
+  if (bytes !== '') socket.write(bytes)
+  return socket
+}
+
+/** Resolves when a process has all that it is going to hold. */
+async function settled(serving: Serving): Promise<void> {
+  const looks: number[] = []
+  await until('memory does not grow', async () => {
+    looks.push(await residentOf(serving))
+    const [earlier = 0] = looks.slice(-50)
+    return looks.length >= 50 && (looks.at(-1) ?? 0) - earlier < megabyte
+  })
+}
+
+/** All the clients at once, until the server holds what they make it hold. @returns the most it has ever held, in bytes */
+async function wave(t: Test, serving: Serving, bytes: string, clients: WorstClients): Promise<number> {
+  const { count, drips } = clients
+  const sockets = Array.from({ length: count }, () => open(serving, bytes))
+  const timer = setInterval(() => {
+    if (drips) for (const socket of sockets) socket.write('x')
+  }, 500)
+  try {
+    await until('all are held', async () => (await metric(serving, clients.metric)) >= count, 30)
+    await settled(serving)
+    t.ok((await metric(serving, clients.metric)) >= count, 'all are still held')
+    return await peakOf(serving)
+  } finally {
+    clearInterval(timer)
+    for (const socket of sockets) socket.destroy()
+    await until('all are gone', async () => (await metric(serving, 'stowage_connections')) === 1)
+  }
+}
+
+function told(bytes: number): string {
+  return `${(bytes / megabyte).toFixed()} MB`
+}
+
+const skip = skipWithoutS3 || skipWithoutPeaks
+
+for (const clients of worstClients) {
+  const what = `${clients.count} ${clients.name}`
+  t.test(`${what}, hold no more than the README says, and leave nothing`, { skip }, async (t) => {
+    const serving = await startServingOnS3(t, clients.env)
+    const bytes = await clients.send({ ...serving })
+    const before = await peakOf(serving)
+    const first = await wave(t, serving, bytes, clients)
+    const second = await wave(t, serving, bytes, clients)
+    const most = idleMemory + loadMemory(clients.load)
+    t.comment(`${what}: ${told(before)} before, ${told(first)}, again ${told(second)}, ${told(most)} allowed`)
+    t.ok(second <= most, `${told(second)} of ${told(most)}`)
+    // V8 gives memory back when it needs some: what the first ones left would come on top of what the second ones hold.
+    t.ok(second - first < (first - before) / 2 + 16 * megabyte, `${told(second - first)} more by the second ones`)
+  })
+}
