@@ -146,7 +146,9 @@ async function revokeAll(db: Database, table: 'tokens' | 'sessions'): Promise<nu
       with page as materialized (
         select id from ${name} where id > ${after} order by id limit ${revocationBatch}
       ), ended as (
-        update ${name} c set revoked_at = now() from page where c.id = page.id and c.revoked_at is null returning c.id
+        update ${name} set revoked_at = now()
+        where id > ${after} and id <= (select max(id) from page) and revoked_at is null
+        returning id
       )
       select (select count(*) from ended)::int as revoked, (select max(id) from page) as last`)
     revoked += row?.revoked ?? 0
