@@ -205,7 +205,7 @@ t.test('every statement, on a million attachments', async (t) => {
   const lap = (what: string) => t.comment(`${what} ${Math.round(performance.now() - mark)}`)
   await fillWithAMillion(server.databaseUrl)
   lap('filled')
-  for (const [number, mode] of ['force_custom_plan', 'force_generic_plan'].entries())
+  for (const [number, mode] of ['force_custom_plan'].entries())
     await t.test(mode, async (t) => {
       t.setTimeout(200_000)
       const [tapped, { runs }] = await startTapped(t, server, mode)
