@@ -23,7 +23,10 @@ export interface NewSession {
 /** Sessions that one new session ends at most. */
 const mostEnded = 10
 
-/** Mints a cookie session for a user that is known. The secret is returned this once and kept nowhere. */
+/**
+ * Mints a cookie session for a user that is known. The secret is returned this once and kept nowhere. Those that may have to
+ * end are looked for in the order of the index that they are in, as Postgres might otherwise go through everybody's.
+ */
 export async function createSession(
   db: Database,
   { userId, scopes, tokenId, expiresAt, most }: NewSession,
@@ -35,7 +38,7 @@ export async function createSession(
       update sessions set revoked_at = now() where id in (
         select id from sessions
         where ${alike} and revoked_at is null and expires_at > now() and ${most ?? null}::integer is not null
-        order by id desc offset ${(most ?? 1) - 1} limit ${mostEnded}
+        order by revoked_at desc, id desc offset ${(most ?? 1) - 1} limit ${mostEnded}
       )
     )
     insert into sessions (session_hash, user_id, token_id, scopes, expires_at)

@@ -100,7 +100,8 @@ export async function listOfMessage(
     .innerJoin(rooms, eq(rooms.id, attachments.roomId))
     .innerJoin(users, eq(users.id, attachments.uploaderId))
     .where(and(eq(attachments.messageId, messageId), gt(attachments.id, after), alive))
-    .orderBy(asc(attachments.id))
+    // All of them `null`: so the index has them, in which the deleted ones come behind.
+    .orderBy(asc(attachments.deletedAt), asc(attachments.id))
     .limit(limit + 1)
   return { page: rows.slice(0, limit).map(toRecord), hasMore: rows.length > limit }
 }
@@ -122,7 +123,8 @@ const position = sql`coalesce(a.ready_position, a.id)`
 /**
  * Ready attachments of the user's rooms, the one that became Ready last first: those next to the cursor, and whether there are
  * more beyond. Of each room only the nearest is looked up; the page lies in the rooms whose nearest come first. So what a
- * page costs depends on the user's rooms, a few microseconds each, and not on how many attachments there are.
+ * page costs depends on the user's rooms, a few microseconds each, and not on how many attachments there are. By `offset 0`
+ * Postgres looks up the user's rooms instead of reading all there are.
  */
 export async function listReadyPage(
   db: Database,
@@ -145,7 +147,7 @@ export async function listReadyPage(
   const rows = await db.execute<{ message_public_id: string }>(sql`
     with nearest_rooms as (
       select r.id from members i
-        join rooms r on r.id = i.room_id and r.deleted_at is null
+        cross join lateral (select id from rooms where id = i.room_id and deleted_at is null offset 0) as r
         cross join lateral (${nearest(1)}) as first
       where i.user_id = ${userId} ${roomId === undefined ? sql`` : sql`and i.room_id = ${roomId}`}
       order by first.position ${order} limit ${most}

@@ -17,7 +17,8 @@ export function awaitsAsMany(uploaderId: number, most: number): SQL {
 /** A message has `most` attachments, in any state. */
 export function holdsAsMany(messageId: number, most: number): SQL {
   return sql`(select count(*) >= ${most} from (
-    select from attachments where message_id = ${messageId} and deleted_at is null limit ${most}
+    select from attachments where message_id = ${messageId} and deleted_at is null
+    order by deleted_at, id limit ${most}
   ) held)`
 }
 

@@ -50,12 +50,14 @@ async function buryBatch(
   below: number,
 ): Promise<{ seen: number; buried: number; lowest: number }> {
   const [name, value] = Object.entries(which)[0] as [keyof typeof burialColumns, number]
+  // As the index of each has them.
+  const newestFirst = name === 'messageId' ? sql`deleted_at desc, id desc` : sql`id desc`
   failpoint('before-tombstone')
   const [row] = await db.execute<{ seen: number; buried: number; lowest: string | null }>(sql`
     with seen as materialized (
       select id, attempt from attachments
       where ${sql.identifier(burialColumns[name])} = ${value} and deleted_at is null and id < ${below}
-      order by id desc limit ${burialBatch}
+      order by ${newestFirst} limit ${burialBatch}
     ), doomed as (
       select a.id from attachments a join seen on a.id = seen.id and a.attempt = seen.attempt
       where a.deleted_at is null order by a.id for update of a

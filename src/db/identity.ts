@@ -129,11 +129,30 @@ export async function releaseHold(db: Database, heldSince: Date): Promise<boolea
   return rows.length > 0
 }
 
-/** Ends every token and every session there is. @returns how many of each */
+/** Tokens or sessions that one statement looks at. */
+const revocationBatch = 5000
+
+/** Ends every token and every session there is, a batch after the other. @returns how many of each */
 export async function revokeCredentials(db: Database): Promise<{ tokens: number; sessions: number }> {
-  const [row] = await db.execute<{ tokens: string; sessions: string }>(sql`
-    with ended_tokens as (update tokens set revoked_at = now() where revoked_at is null returning id),
-      ended_sessions as (update sessions set revoked_at = now() where revoked_at is null returning id)
-    select (select count(*) from ended_tokens) as tokens, (select count(*) from ended_sessions) as sessions`)
-  return { tokens: Number(row?.tokens), sessions: Number(row?.sessions) }
+  return { tokens: await revokeAll(db, 'tokens'), sessions: await revokeAll(db, 'sessions') }
+}
+
+async function revokeAll(db: Database, table: 'tokens' | 'sessions'): Promise<number> {
+  const name = sql.identifier(table)
+  let revoked = 0
+  let after: number | null = 0
+  while (after !== null) {
+    const [row]: { revoked: number; last: string | null }[] = await db.execute(sql`
+      with page as materialized (
+        select id from ${name} where id > ${after} order by id limit ${revocationBatch}
+      ), ended as (
+        update ${name} set revoked_at = now()
+        where id > ${after} and id <= (select max(id) from page) and revoked_at is null
+        returning id
+      )
+      select (select count(*) from ended)::int as revoked, (select max(id) from page) as last`)
+    revoked += row?.revoked ?? 0
+    after = row?.last == null ? null : Number(row.last)
+  }
+  return revoked
 }

@@ -157,36 +157,42 @@ export async function forgetOldAttempts(db: Database, { hours, after, limit }: P
   return { next: hasMore ? { at: beginning.at, id: Number(row.last) } : undefined }
 }
 
-/** Removes sessions that ended more than `hours` ago, by themselves or with their token. @returns how many, at most `limit` */
+/** Removes sessions that ended more than `hours` ago by themselves. @returns how many, at most `limit` */
 export async function forgetSessions(db: Database, hours: number, limit: number): Promise<number> {
-  const own = await db.execute(sql`
+  const rows = await db.execute(sql`
     delete from sessions where id in (
       select id from sessions where least(expires_at, revoked_at) < ${cutoff(hours)}
       order by least(expires_at, revoked_at) limit ${limit} for update skip locked
     )
     returning id`)
-  if (own.length === limit) return limit
-  const ofTokens = await db.execute(sql`
-    delete from sessions where id in (
-      select s.id from tokens t join sessions s on s.token_id = t.id
-      where least(t.expires_at, t.revoked_at) < ${cutoff(hours)}
-      limit ${limit - own.length} for update of s skip locked
-    )
-    returning id`)
-  return own.length + ofTokens.length
+  return rows.length
 }
 
-/** Removes tokens that ended more than `hours` ago and have no session left. @returns how many, at most `limit` */
+/**
+ * Removes sessions of the tokens that ended first, more than `hours` ago, then those of these tokens that have none left.
+ * @returns how many sessions or tokens, whichever are more, at most `limit`
+ */
 export async function forgetTokens(db: Database, hours: number, limit: number): Promise<number> {
-  const rows = await db.execute(sql`
-    delete from tokens where id in (
-      select t.id from tokens t
-      where least(t.expires_at, t.revoked_at) < ${cutoff(hours)}
-        and not exists (select from sessions s where s.token_id = t.id)
-      order by least(t.expires_at, t.revoked_at) limit ${limit} for update of t skip locked
+  const endedFirst = sql`
+    select id from tokens where least(expires_at, revoked_at) < ${cutoff(hours)}
+    order by least(expires_at, revoked_at) limit ${limit}`
+  const sessions = await db.execute(sql`
+    with page as materialized (${endedFirst})
+    delete from sessions where id in (
+      select s.id from page cross join lateral (
+        select id from sessions where token_id = page.id limit ${limit} for update skip locked
+      ) s limit ${limit}
     )
     returning id`)
-  return rows.length
+  const tokens = await db.execute(sql`
+    with page as materialized (${endedFirst})
+    delete from tokens where id in (
+      select t.id from page join tokens t on t.id = page.id
+      where not exists (select from sessions s where s.token_id = t.id)
+      for update of t skip locked
+    )
+    returning id`)
+  return Math.max(sessions.length, tokens.length)
 }
 
 /** Removes all scrubs but the latest. @returns how many, at most `limit` */

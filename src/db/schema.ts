@@ -178,7 +178,7 @@ export const attachments = pgTable(
   },
   (table) => [
     uniqueIndex('attachments_public_id').on(table.publicId),
-    index('attachments_message_id').on(table.messageId, table.id),
+    index('attachments_message_id').on(table.messageId, table.deletedAt, table.id),
     index('attachments_uploader').on(table.uploaderId, table.id).where(sql`${table.deletedAt} is null`),
     index('attachments_room').on(table.roomId, table.id).where(sql`${table.deletedAt} is null`),
     index('attachments_listed')

@@ -13,7 +13,8 @@ export interface UnderWay extends Attachment {
 }
 
 const isUnderWay = (row: 'a' | 's') =>
-  sql`${sql.identifier(row)}.state = ${quoted([uploading])} and ${sql.identifier(row)}.deleted_at is null`
+  sql`${sql.identifier(row)}.state = ${quoted([uploading])} and ${sql.identifier(row)}.deleted_at is null
+    and ${sql.identifier(row)}.lease_expires_at is not null`
 
 /** The condition that the writer of an attempt has taken or renewed its lease since the hold began. */
 const isAlive = (row: 'a' | 's', leaseSeconds: number) =>

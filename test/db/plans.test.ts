@@ -1,0 +1,234 @@
+import { sql } from 'drizzle-orm'
+import t, { type Test } from 'tap'
+import { openDatabase } from '../../src/db/client.ts'
+import { declareRestored, readHold } from '../../src/db/identity.ts'
+import { findKeyless, findScrubbable, keysWithoutRow, noteScrubbed, recordScrub } from '../../src/db/scrub.ts'
+import { endHold } from '../../src/lifecycle/end-hold.ts'
+import { buildServer } from '../../src/server.ts'
+import { finishDeletions } from '../../src/workers/finish-deletions.ts'
+import { purge } from '../../src/workers/purge.ts'
+import { retain } from '../../src/workers/retain.ts'
+import { stowage } from '../commands/stowage.ts'
+import { list, send } from '../http/bearer-api/requests.ts'
+import { everyKind } from '../http/every-kind.ts'
+import { Session, textFile } from '../http/session-api/requests.ts'
+import { startTestServer, type TestServer } from '../support/server.ts'
+import { type Run, type Step, type Tapped, tapPlans } from './explained.ts'
+import { fillWithAMillion, growing, special } from './million.ts'
+
+/** Rows that one statement may read of one table: those of a user in 20,000 rooms. */
+const mostRows = 30_000
+
+/** Rows of a table that Postgres rather reads than look up hundreds of them: here tokens and users are such. */
+const smallTable = 60_000
+
+/** Milliseconds that one run may take, on a machine that does much else. */
+const longest = 5000
+
+/** How often each request is made. */
+const times = 2
+
+const { busyUser, fullRoom, emptiedMessage, doomed } = special
+
+/** A second server on the same database, which tells its plans. */
+async function startTapped(t: Test, server: TestServer, planCacheMode: string): Promise<[TestServer, Tapped]> {
+  const tapped = await tapPlans(t, server.databaseUrl, { plan_cache_mode: planCacheMode })
+  const database = openDatabase(tapped.url, 1)
+  const { config, store } = server
+  const app = await buildServer({ config, database, store, urlSigningKey: 'k'.repeat(32), withWorkers: false })
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  t.teardown(async () => {
+    app.server.closeAllConnections()
+    await app.close()
+    await database.close()
+  })
+  const cookie: TestServer['cookie'] = async (userId) => {
+    const admin = await server.bearer(1, ['admin'])
+    const response = await send({ ...server, url }, 'POST', '/v1/sessions', admin, { userId })
+    return { cookie: ((await response.json()) as { cookie: string }).cookie }
+  }
+  return [{ ...server, url, app, cookie, db: database.db, databaseUrl: tapped.url }, tapped]
+}
+
+async function isAnswered(t: Test, what: string, asking: Promise<Response>): Promise<Response> {
+  const response = await asking
+  if (response.status >= 400 && ![403, 404].includes(response.status))
+    t.fail(`${what}: ${response.status} ${await response.clone().text()}`)
+  await response.clone().arrayBuffer()
+  return response
+}
+
+/** One request of each kind, and those that every-kind.ts leaves out. */
+async function askEverything(t: Test, server: TestServer): Promise<void> {
+  const kinds = await everyKind(server)
+  for (const [what, ask] of Object.entries(kinds))
+    for (let n = 0; n < times; n += 1) await isAnswered(t, what, ask({ url: server.url } as never))
+  await isAnswered(t, 'metrics', fetch(`${server.url}/metrics`))
+  await isAnswered(t, 'ready', fetch(`${server.url}/readyz`))
+}
+
+/** @param db for what the test itself wants to know */
+async function readLists(t: Test, server: TestServer, db: TestServer['db']): Promise<void> {
+  const rooms = await db.execute<{ public_id: string }>(sql`select public_id from rooms where id = ${fullRoom}`)
+  for (const user of [busyUser, 2, 1_000_001]) {
+    const bearer = await server.bearer(user)
+    const first = await list(server, bearer, { limit: '100' })
+    const near = first.data.at(-1)?.id ?? ''
+    const far = await db.execute<{ public_id: string }>(sql`
+      select public_id from attachments where room_id in (select room_id from members where user_id = ${user})
+        and state = 'ReadyForDownloadFromServerToClient' and deleted_at is null
+      order by id limit 1`)
+    const last = far[0]?.public_id ?? ''
+    const pages: Record<string, string>[] = [
+      { starting_after: near },
+      { ending_before: near },
+      { starting_after: last },
+      { ending_before: last },
+    ]
+    if (user !== 1_000_001) pages.push({ conversation_id: rooms[0]?.public_id ?? '' })
+    for (const page of pages)
+      for (let n = 0; n < times; n += 1) t.equal((await list(server, bearer, page)).status, 200, JSON.stringify(page))
+  }
+}
+
+async function useSessions(t: Test, server: TestServer): Promise<void> {
+  const session = await Session.of(server, busyUser)
+  for (let n = 0; n < times; n += 1) {
+    await isAnswered(t, 'list', session.ask('GET', `/messages/${emptiedMessage}/attachments`))
+    await isAnswered(t, 'list', session.ask('GET', `/messages/3000001/attachments?limit=2`))
+    const id = await session.reserve({ messageId: 3_000_001, contentType: 'text/plain', fileSize: 1 })
+    await isAnswered(t, 'patch', session.patch(id, { attachmentState: 'ChecksumCalculationOnClientSideInProgress' }))
+    await isAnswered(t, 'patch', session.patch(id, { attachmentState: 'ChecksumCalculationOnClientSideFailed' }))
+    await isAnswered(t, 'patch', session.patch(id, { fileName: 'b.txt' }))
+    await isAnswered(t, 'put', session.put(id, 'b.txt', 'x'))
+    await isAnswered(t, 'history', session.ask('GET', `/attachments/${id}?transitions=true`))
+    await isAnswered(t, 'delete', session.ask('DELETE', `/attachments/${id}`))
+    await isAnswered(t, 'post', session.post([textFile('a'), textFile('b')], [], emptiedMessage))
+  }
+  await isAnswered(t, 'end', session.ask('DELETE', '/session'))
+}
+
+async function administer(
+  t: Test,
+  server: TestServer,
+  { room, user, message }: (typeof doomed)[number],
+): Promise<void> {
+  const bearer = await server.bearer(1, ['admin', 'read', 'write'])
+  const ask = (method: string, path: string, json?: unknown) =>
+    isAnswered(t, `${method} ${path}`, send(server, method, path, bearer, json))
+  const memberIds = Array.from({ length: 5000 }, (_, n) => 1_000_001 + n)
+  await ask('PUT', `/v1/rooms/${fullRoom}`, { memberIds: [...memberIds, 1, 2, busyUser], moderatorIds: [] })
+  await ask('PUT', '/v1/rooms/77', { memberIds: [78, 79, 80], moderatorIds: [81] })
+  await ask('PUT', '/v1/users/79')
+  await ask('PUT', '/v1/messages/78', { roomId: 77, authorId: 79 })
+  for (let n = 0; n < times; n += 1) {
+    await ask('PUT', `/v1/rooms/${fullRoom}/members/${90 + n}`, { moderator: false })
+    await ask('DELETE', `/v1/rooms/${fullRoom}/members/${90 + n}`)
+    const { id: tokenId } = (await (await ask('POST', '/v1/tokens', { userId: busyUser })).json()) as { id: number }
+    const { id } = (await (await ask('POST', '/v1/sessions', { userId: busyUser })).json()) as { id: number }
+    await ask('DELETE', `/v1/tokens/${tokenId}`)
+    await ask('DELETE', `/v1/sessions/${id}`)
+  }
+  await ask('DELETE', `/v1/messages/${message}`)
+  await ask('DELETE', `/v1/rooms/${room}`)
+  await ask('DELETE', `/v1/users/${user}`)
+}
+
+async function runWorkers(server: TestServer): Promise<void> {
+  const { app, config, db, store } = server
+  const deps = { config, db, store, log: app.log, purgeSoon() {} }
+  while (await finishDeletions(deps));
+  await server.recover()
+  await purge(deps, AbortSignal.timeout(1000))
+  await retain(deps)
+}
+
+async function scrubSome({ db }: TestServer): Promise<void> {
+  const pages = [{ after: '' }, { after: '5' }, { after: '5', olderThanHours: 24 }]
+  for (let n = 0; n < times; n += 1)
+    for (const page of pages) {
+      const { objects } = await findScrubbable(db, { ...page, limit: 1000 })
+      for (const object of objects.slice(0, 5)) await noteScrubbed(db, object, n % 2 ? 'missing' : null)
+      await keysWithoutRow(db, [...objects.map(({ key }) => key), 'none'])
+      await findKeyless(db, page.after ? 500_000 : 0, 1000)
+    }
+  await recordScrub(db, { whole: 1, damaged: 0, missing: 0, orphaned: 0 }, 1)
+}
+
+async function restore(t: Test, server: TestServer): Promise<void> {
+  const { db } = server
+  await declareRestored(db)
+  await db.execute(sql`update database_identity set held_since = now() - interval '1 hour'`)
+  const heldSince = (await readHold(db)) as Date
+  await endHold(server, heldSince, new AbortController().signal)
+  const env = { DATABASE_URL: server.databaseUrl, DATA_DIR: server.config.dataDir }
+  for (const words of [['doctor'], ['restored', '--release', '--revoke-credentials']]) {
+    const { code, stdout, stderr } = await stowage(t, words, env)
+    t.equal(code, 0, `${words.join(' ')}: ${stdout} ${stderr}`)
+  }
+}
+
+/** What a step reads of a growing table, all its loops together. */
+function faultOf(step: Step): string | undefined {
+  const name = step['Relation Name'] ?? step['Index Name']
+  if (name === undefined || step['Node Type'] === 'ModifyTable') return undefined
+  const isGrowing = growing.some((table) => name === table || name.startsWith(table.replace(/s$/, '')))
+  if (!isGrowing) return undefined
+  const { 'Rows Removed by Filter': filtered = 0, 'Rows Removed by Index Recheck': unfit = 0 } = step
+  const rows = (step['Actual Rows'] + filtered + unfit) * step['Actual Loops']
+  if (step['Node Type'] === 'Seq Scan' && rows > smallTable) return `reads all ${rows} rows of ${name}`
+  return rows > mostRows && step['Node Type'] !== 'Seq Scan'
+    ? `reads ${rows} rows of ${name} by a ${step['Node Type']}`
+    : undefined
+}
+
+function* stepsOf(step: Step): Generator<Step> {
+  yield step
+  for (const below of step.Plans ?? []) yield* stepsOf(below)
+}
+
+function faultsOf(runs: readonly Run[]): string[] {
+  const faults = runs.flatMap(({ milliseconds, plan }) => [
+    ...(milliseconds > longest ? [`took ${milliseconds} ms`] : []),
+    ...[...stepsOf(plan)].flatMap((step) => faultOf(step) ?? []),
+  ])
+  return [...new Set(faults)].slice(0, 5)
+}
+
+// Filling the tables takes a while where others are at work.
+t.setTimeout(300_000)
+
+t.test('every statement, on a million attachments', async (t) => {
+  t.setTimeout(300_000)
+  const server = await startTestServer(t, { store: 'disk', withWorkers: false })
+  const mark = performance.now()
+  const lap = (what: string) => t.comment(`${what} ${Math.round(performance.now() - mark)}`)
+  await fillWithAMillion(server.databaseUrl)
+  lap('filled')
+  for (const [number, mode] of ['force_custom_plan'].entries())
+    await t.test(mode, async (t) => {
+      t.setTimeout(200_000)
+      const [tapped, { runs }] = await startTapped(t, server, mode)
+      await askEverything(t, tapped)
+      lap('asked')
+      await readLists(t, tapped, server.db)
+      lap('lists')
+      await useSessions(t, tapped)
+      lap('sessions')
+      await administer(t, tapped, doomed[number] as (typeof doomed)[number])
+      lap('admin')
+      await runWorkers(tapped)
+      lap('workers')
+      await scrubSome(tapped)
+      lap('scrub')
+      await restore(t, tapped)
+      lap('restore')
+      t.comment(`${runs.size} statements`)
+      for (const [statement, all] of runs) {
+        const faults = faultsOf(all)
+        const worst = Math.max(...all.map(({ milliseconds }) => milliseconds))
+        if (faults.length > 0) t.fail(`${faults.join('; ')}`, { statement, worst })
+        else if (worst > 100) t.comment(`${worst} ms: ${statement.replace(/\s+/g, ' ').slice(0, 150)}`)
+      }
+    })
+})
