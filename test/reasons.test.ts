@@ -24,7 +24,7 @@ const ours = [
     'longestPage',
     'firstOwnId - 1',
   ],
-  ...['most', 'text', 'told', 'bytesPerSecond', 'this.#limits.whenFull', 'this.#limits.whenTooMany'],
+  ...['known', 'most', 'text', 'told', 'bytesPerSecond', 'this.#limits.whenFull', 'this.#limits.whenTooMany'],
   ...['field', 'fileField', 'name', 'this.#most.fields', 'this.#most.files'],
 ]
 

@@ -39,6 +39,7 @@ export async function createSession(
         select id from sessions
         where ${alike} and revoked_at is null and expires_at > now() and ${most ?? null}::integer is not null
         order by revoked_at desc, id desc offset ${(most ?? 1) - 1} limit ${mostEnded}
+        for update skip locked
       )
     )
     insert into sessions (session_hash, user_id, token_id, scopes, expires_at)

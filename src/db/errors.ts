@@ -31,10 +31,11 @@ export function asUnavailable(error: unknown): DatabaseUnavailable {
 
 /**
  * SQLSTATE: connection exceptions (08), refused logins (28), out of resources (53), operator's intervention and time-outs
- * (57), system errors (58), a standby that takes no writes (25006), a database that is gone or closed (3D000, 55000).
+ * (57), system errors (58), a standby that takes no writes (25006), a database that is gone or closed (3D000, 55000), and
+ * statements that Postgres took back because of others (40001, 40P01).
  * PostgreSQL manual, appendix A.
  */
-const unavailableStates = /^(08|28|53|57|58)...$|^(25006|3D000|55000)$/
+const unavailableStates = /^(08|28|53|57|58)...$|^(25006|3D000|40001|40P01|55000)$/
 
 /** Whether a failed query failed because the database cannot be used now, rather than because of the query. */
 export function isDatabaseUnavailable(error: unknown): boolean {

@@ -40,6 +40,20 @@ t.test('live sessions of a user, and of a token, are so many at most', async (t)
   t.ok((row?.n ?? 99) <= 20, `at once there may be some more, which later ones end: ${row?.n}`)
 })
 
+t.test('new sessions that end the same old ones are not in the way of one another', async (t) => {
+  const server = await startTestServer(t, { store: 'disk', withWorkers: false, env: { SESSIONS_PER_USER: '20' } })
+  const token = await server.bearer(2)
+  await server.db.execute(sql`
+    insert into sessions (session_hash, user_id, token_id, scopes, expires_at)
+    select n::text, 2, (select max(id) from tokens), '{read}', now() + interval '1 day' from generate_series(1, 2000) n`)
+  const statuses = new Set<number>()
+  const client = async () => {
+    for (let n = 0; n < 20; n += 1) statuses.add((await send(server, 'POST', '/api/v1/session', token)).status)
+  }
+  await Promise.all(Array.from({ length: 10 }, client))
+  t.same(statuses, new Set([200]))
+})
+
 t.test('attachments that await their bytes are so many at most', async (t) => {
   const server = await startTestServer(t, { store: 'disk', withWorkers: false, env: { RESERVATIONS_PER_USER: '2' } })
   const [cookie, other] = [await server.cookie(2), await server.cookie(3)]
