@@ -16,11 +16,15 @@ const isUnderWay = (row: 'a' | 's') =>
   sql`${sql.identifier(row)}.state = ${quoted([uploading])} and ${sql.identifier(row)}.deleted_at is null
     and ${sql.identifier(row)}.lease_expires_at is not null`
 
+/** The earliest end of a lease that was taken or renewed since the hold began. */
+const firstEnd = (leaseSeconds: number) =>
+  sql`(select held_since from database_identity) + make_interval(secs => ${leaseSeconds})`
+
 /** The condition that the writer of an attempt has taken or renewed its lease since the hold began. */
 const isAlive = (row: 'a' | 's', leaseSeconds: number) =>
-  sql`${sql.identifier(row)}.lease_expires_at >= (select held_since from database_identity) + make_interval(secs => ${leaseSeconds})`
+  sql`${sql.identifier(row)}.lease_expires_at >= ${firstEnd(leaseSeconds)}`
 
-const isLeft = (leaseSeconds: number) => sql`${isUnderWay('a')} and not ${isAlive('a', leaseSeconds)}`
+const isLeft = sql`${isUnderWay('a')} and a.id in (select id from ended)`
 
 export interface LeftPage {
   /** Ids behind this one. */
@@ -32,7 +36,7 @@ export interface LeftPage {
 
 /** Attempts that were under way before a hold began and of whose writer nothing was heard since, in the order of their ids. */
 export async function findLeftUnderWay(db: Database, { after, limit, leaseSeconds }: LeftPage): Promise<UnderWay[]> {
-  return find(db, sql`${isLeft(leaseSeconds)} and a.id > ${after}`, limit)
+  return find(db, sql`${isLeft} and a.id > ${after}`, { limit, leaseSeconds })
 }
 
 /**
@@ -46,11 +50,15 @@ export async function findRequestLeftUnderWay(
 ): Promise<UnderWay[]> {
   const others = sql`select from attachments s where s.request_id = ${requestId} and (
     s.state in (${quoted(failedStates)}) or (${isUnderWay('s')} and ${isAlive('s', leaseSeconds)}))`
-  return find(db, sql`${isLeft(leaseSeconds)} and a.request_id = ${requestId} and not exists (${others})`, limit)
+  return find(db, sql`${isLeft} and a.request_id = ${requestId} and not exists (${others})`, { limit, leaseSeconds })
 }
 
-async function find(db: Database, which: SQL, limit: number): Promise<UnderWay[]> {
+/** Those whose lease has ended are looked up first, by its index: there are few, and many that are neither Ready nor leased. */
+async function find(db: Database, which: SQL, { limit, leaseSeconds }: Omit<LeftPage, 'after'>): Promise<UnderWay[]> {
   const rows = await db.execute<{ key: string }>(sql`
+    with ended as materialized (
+      select id from attachments where lease_expires_at is not null and lease_expires_at < ${firstEnd(leaseSeconds)}
+    )
     select a.*, o.key from attachments a join objects o on o.attachment_id = a.id and o.attempt = a.attempt
     where ${which} and o.purge_at is null order by a.id limit ${limit}`)
   return rowsOf(attachments, rows).map((row, index) => ({ ...row, objectKey: String(rows[index]?.key) }))

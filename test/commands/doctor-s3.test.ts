@@ -112,6 +112,6 @@ t.test('doctor on S3', { skip: skipWithoutS3 }, async (t) => {
     proxy.fault = () => {}
     const { code, lines } = await linesOfStore(t, database, { ...env, S3_ENDPOINT: proxy.endpoint })
     t.equal(code, 1)
-    t.match(lines, [/^FAIL {2}store: .* does not answer within 10 s: correct S3_ENDPOINT/])
+    t.match(lines, [/^FAIL {2}store: .* does not answer .*: correct S3_ENDPOINT/])
   })
 })
