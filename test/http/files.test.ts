@@ -141,12 +141,18 @@ t.test('a name that comes back revives no link', async (t) => {
   await isBearerError(t, await fetch(forged), 403, 'permission_error', 'a version that was not signed')
 
   const { attachmentId } = await ownAttachment(server, id)
-  const patched = await fetch(`${server.url}/api/v1/attachments/${attachmentId}`, {
-    method: 'PATCH',
-    headers: { ...(await server.cookie(2)), 'content-type': 'application/json' },
-    body: JSON.stringify({ fileName: 'plan.txt' }),
-  })
-  t.equal(patched.status, 200)
+  const patch = async (fileName: string) => {
+    const patched = await fetch(`${server.url}/api/v1/attachments/${attachmentId}`, {
+      method: 'PATCH',
+      headers: { ...(await server.cookie(2)), 'content-type': 'application/json' },
+      body: JSON.stringify({ fileName }),
+    })
+    t.equal(patched.status, 200)
+  }
+  await patch('plan.txt')
+  t.equal(await (await fetch(third)).text(), 'x', 'its own name again is no rename')
+  await patch('other.txt')
+  await patch('plan.txt')
   await isBearerError(t, await fetch(third), 404, 'not_found_error', 'renamed through the other API')
 })
 
