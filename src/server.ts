@@ -17,8 +17,8 @@ import { limitPlainBodies } from './http/bodies/plain-bodies.ts'
 import {
   answerBadUrl,
   brokenRequestHandler,
-  closeWhenDraining,
   connectionOptions,
+  endLastConnections,
 } from './http/connections/connections.ts'
 import { earlyAnswer } from './http/connections/early-answer.ts'
 import { boundedServer } from './http/connections/http-server.ts'
@@ -99,7 +99,7 @@ export async function buildServer(parts: ServerParts): Promise<App> {
   app.decorate('uploadsEnded', () => uploads.allFree())
 
   setAnswerHeaders(app)
-  closeWhenDraining(app, isDraining)
+  endLastConnections(app)
   const watch = watchServer(deps)
   app.addHook('onClose', () => watch.stop())
   await app.register(earlyAnswer, patience)

@@ -1,8 +1,10 @@
+import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Config, ConfigError, readConfig } from '../config.ts'
 import { type DatabaseClient, openDatabase } from '../db/client.ts'
 import { migrateDatabase } from '../db/migrate.ts'
 import type { App } from '../http/app.ts'
+import { stopListening } from '../http/connections/stop-listening.ts'
 import type { ObjectStore } from '../store/object-store.ts'
 import { endsWithin } from '../within.ts'
 import { LastResort } from './last-resort.ts'
@@ -160,16 +162,22 @@ function drainTimes({ shutdownWaitSeconds, shutdownGraceSeconds, production }: C
 
 /**
  * For a while, everything goes on and only readiness fails, until every load balancer has seen it. Then no new connection
- * is taken, each one is closed as soon as it is idle, and whatever is left when the grace is over. What that cuts off is
- * written down as failed before this resolves, if that can be done in a few seconds.
+ * is taken and each answer ends its own. Load balancers have the same while to end those they hold idle: one that is closed
+ * from here may just be carrying a request. After it, each connection is closed as soon as it is idle, and whatever is left when
+ * the grace is over. What that cuts off is written down as failed before this resolves, if that can be done in a few seconds.
  */
 async function drain(app: App, { wait, grace }: DrainTimes): Promise<void> {
   app.log.info({ waitSeconds: wait, graceSeconds: grace }, 'draining')
   await delay(wait * 1000)
+  const noneLeft = once(app.server, 'close')
+  await stopListening(app.server)
+  const graceEnds = performance.now() + grace * 1000
+  await endsWithin(Math.min(wait, grace) * 1000, noneLeft)
+  const left = graceEnds - performance.now()
   const closingIdle = setInterval(() => app.server.closeIdleConnections(), 100)
-  const cutOff = setTimeout(() => app.server.closeAllConnections(), grace * 1000)
+  const cutOff = setTimeout(() => app.server.closeAllConnections(), left)
   const closing = app.close().then(() => app.uploadsEnded?.())
-  const isClosed = await endsWithin((grace + ending.lastWords) * 1000, closing)
+  const isClosed = await endsWithin(left + ending.lastWords * 1000, closing)
   if (!isClosed) app.log.warn('what was cut off is left to the recovery')
   clearInterval(closingIdle)
   clearTimeout(cutOff)

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { get, type IncomingMessage } from 'node:http'
+import { Agent, get, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
@@ -124,8 +124,17 @@ t.test('while it waits for the load balancers, only readiness fails', async (t) 
   await until('it is no longer ready', async () => (await ask('/readyz')).status === 503)
   const id = await uploadFile(serving, cookie, 'new.bin', first)
   t.ok(first.equals(await downloadFile(serving, cookie, id, 'new.bin')), 'new requests are taken')
-  const answer = await ask('/livez')
-  t.equal(answer.status, 200)
-  t.equal(answer.headers.get('connection'), 'close', 'and each answer ends its connection')
+  t.equal((await ask('/livez')).headers.get('connection'), 'keep-alive')
+
+  const kept = new Agent({ keepAlive: true, maxSockets: 1 })
+  t.teardown(() => kept.destroy())
+  const askAgain = async () => {
+    const [answer] = await once(get(`${serving.url}/livez`, { agent: kept }), 'response')
+    answer.resume()
+    await once(answer, 'end')
+    return answer.headers.connection
+  }
+  await until('an answer ends its connection', async () => (await askAgain()) === 'close')
+  await t.rejects(askAgain(), { code: 'ECONNREFUSED' }, 'and no new one is taken')
   await stops(t, serving)
 })

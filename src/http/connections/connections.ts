@@ -24,12 +24,12 @@ export const connectionOptions = {
 } satisfies FastifyServerOptions
 
 /**
- * While the server drains but still takes requests, each answer ends its connection, so that the load balancer has none left
- * that it could send a request over just when the server closes it.
+ * Once the server takes no new connection, each answer ends its own, so that the load balancer has none left that it could send
+ * a request over just when the server closes it.
  */
-export function closeWhenDraining(app: App, isDraining: () => boolean): void {
+export function endLastConnections(app: App): void {
   app.addHook('onRequest', async (_request, reply) => {
-    if (isDraining()) reply.header('connection', 'close')
+    if (!app.server.listening) reply.header('connection', 'close')
   })
 }
 
