@@ -58,7 +58,7 @@ function told(bytes: number): string {
 }
 
 /** Waves of clients, until one of them makes the server hold no more than those before. */
-const mostWaves = 6
+const mostWaves = 8
 
 const skip = skipWithoutS3 || skipWithoutPeaks
 
@@ -72,7 +72,7 @@ for (const clients of worstClients) {
     const [first = 0] = peaks
     const growth = () => (peaks.at(-1) ?? 0) - (peaks.at(-2) ?? before)
     // V8 gives memory back when it needs some. What each wave left for good would come on top in every one of them.
-    const leavesNothing = () => peaks.length > 1 && growth() < (first - before) / 4 + 2 * megabyte
+    const leavesNothing = () => peaks.length > 1 && growth() < loadMemory(clients.load) / 8
     while (!leavesNothing() && peaks.length < mostWaves) peaks.push(await wave(t, serving, bytes, clients))
     const atFirst = idleMemory + loadMemory(clients.load)
     const most = mostMemory(clients.load)
