@@ -44,6 +44,23 @@ function identify(pid: number): ProcessIdentity {
   return found
 }
 
+/** Leaves a database behind whose owner and supervisor were killed. @param use is called with its URL before that */
+async function leaveOrphan(
+  t: Test,
+  directory: string,
+  use?: (url: string) => Promise<unknown>,
+): Promise<ProcessIdentity> {
+  const holder = startHolder(t, directory)
+  const { url } = JSON.parse(await holder.nextLine())
+  await use?.(url)
+  const orphan = identify(await readPostgresPid(directory))
+  process.kill(holder.process.pid, 'SIGSTOP')
+  process.kill(await readSupervisorPid(directory), 'SIGKILL')
+  await holder.kill()
+  t.ok(isRunning(orphan), 'Postgres goes on alone')
+  return orphan
+}
+
 async function listModes(directory: string, names: string[]) {
   const modes = names.map(async (name) => [name, ((await stat(join(directory, name))).mode & 0o777).toString(8)])
   return Object.fromEntries(await Promise.all(modes))
@@ -178,15 +195,7 @@ t.test('a start right after kill -9 waits for the old database to stop', async (
 
 t.test('kill -9 of owner and supervisor: the next start stops the orphan', async (t) => {
   const directory = await makeDirectory(t)
-  const holder = startHolder(t, directory)
-  const { url } = JSON.parse(await holder.nextLine())
-  await query(url, 'CREATE TABLE kept AS SELECT 42 AS answer')
-  const orphan = identify(await readPostgresPid(directory))
-  process.kill(holder.process.pid, 'SIGSTOP')
-  process.kill(await readSupervisorPid(directory), 'SIGKILL')
-  await holder.kill()
-  t.ok(isRunning(orphan), 'Postgres goes on alone')
-
+  const orphan = await leaveOrphan(t, directory, (url) => query(url, 'CREATE TABLE kept AS SELECT 42 AS answer'))
   const second = await start(t, directory)
   t.notOk(isRunning(orphan))
   t.match(await query(second.url, 'SELECT answer FROM kept'), [{ answer: 42 }])
@@ -266,13 +275,7 @@ t.test(
       const other = await mkdtemp(join(tmpdir(), 'stowage-embedded-'))
       t.teardown(() => rm(other, { recursive: true, force: true, maxRetries: 20 }))
       const bystander = await start(t, join(other, 'data'))
-      const holder = startHolder(t, directory)
-      await holder.nextLine()
-      const orphan = identify(await readPostgresPid(directory))
-      process.kill(holder.process.pid, 'SIGSTOP')
-      process.kill(await readSupervisorPid(directory), 'SIGKILL')
-      await holder.kill()
-      t.ok(isRunning(orphan), 'Postgres goes on alone')
+      const orphan = await leaveOrphan(t, directory)
       const second = await start(t, directory)
       t.notOk(isRunning(orphan))
       t.match(await query(second.url, 'SELECT answer FROM kept'), [{ answer: 42 }])
