@@ -38,7 +38,7 @@ export async function claimExpired(
   const rows = await db.execute(sql`
     update attachments set lease_expires_at = now() + make_interval(secs => ${claimSeconds})
     where id in (
-      select id from attachments where lease_expires_at < now() and state = ${state} and deleted_at is null
+      select id from attachments where state = ${quoted([state])} and deleted_at is null and lease_expires_at < now()
       order by lease_expires_at limit ${limit} for update skip locked
     )
     returning *`)

@@ -132,6 +132,13 @@ const awaitsBytes = (table: { state: AnyPgColumn; deletedAt: AnyPgColumn }) =>
   sql`${table.deletedAt} is null and ${table.state} in (${quoted(statesAwaitingBytes)})`
 
 /**
+ * The rows with a writer at work. No index contains `lease_expires_at`, in its columns or in its condition, so that renewing a
+ * lease is a HOT update: it makes no entry in any index, and the row version before it needs no vacuum.
+ */
+const isLeased = (table: { state: AnyPgColumn; deletedAt: AnyPgColumn }) =>
+  sql`${table.deletedAt} is null and ${table.state} in (${quoted(leasedStates)})`
+
+/**
  * One row a file. `state` is written by `transitions.ts` alone; `attempt` counts the tries to bring its bytes in, 0 as
  * long as it is only reserved, and names, with `id`, the object they lie in. `deletedAt` is the tombstone that hides the
  * row at once.
@@ -184,7 +191,7 @@ export const attachments = pgTable(
     index('attachments_listed')
       .on(table.roomId, sql`coalesce(${table.readyPosition}, ${table.id})`)
       .where(sql`${table.deletedAt} is null and ${table.state} = ${quoted([readyState])}`),
-    index('attachments_lease').on(table.leaseExpiresAt).where(sql`${table.leaseExpiresAt} is not null`),
+    index('attachments_leased').on(table.state).where(isLeased(table)),
     index('attachments_request')
       .on(table.requestId)
       .where(sql`${table.state} <> ${quoted([readyState])}`),

@@ -53,11 +53,11 @@ export async function findRequestLeftUnderWay(
   return find(db, sql`${isLeft} and a.request_id = ${requestId} and not exists (${others})`, { limit, leaseSeconds })
 }
 
-/** Those whose lease has ended are looked up first, by its index: there are few, and many that are neither Ready nor leased. */
+/** Those whose lease has ended are looked up first, among the leased: there are few, and many that are neither Ready nor leased. */
 async function find(db: Database, which: SQL, { limit, leaseSeconds }: Omit<LeftPage, 'after'>): Promise<UnderWay[]> {
   const rows = await db.execute<{ key: string }>(sql`
     with ended as materialized (
-      select id from attachments where lease_expires_at is not null and lease_expires_at < ${firstEnd(leaseSeconds)}
+      select id from attachments s where ${isUnderWay('s')} and s.lease_expires_at < ${firstEnd(leaseSeconds)}
     )
     select a.*, o.key from attachments a join objects o on o.attachment_id = a.id and o.attempt = a.attempt
     where ${which} and o.purge_at is null order by a.id limit ${limit}`)
