@@ -1,6 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { StowageError } from '../errors.ts'
 import type { Database } from './client.ts'
+import { sessions, tokens } from './schema.ts'
 
 /** The row of the token or session that a request came with. */
 export interface Credential {
@@ -26,17 +27,22 @@ export class PlaceLost extends StowageError {
   }
 }
 
+/** The condition that a row of `tokens` has not ended; true of the missing row of a left join. */
+export const isLiveToken = sql`(
+  ${tokens.revokedAt} is null and (${tokens.expiresAt} is null or ${tokens.expiresAt} > now())
+)`
+
+/** The condition that a row of `sessions` has not ended by itself. One that came from a token ends with it too. */
+export const isLiveSession = sql`(${sessions.revokedAt} is null and ${sessions.expiresAt} > now())`
+
 /** The condition that a credential has not ended; true without a credential. */
 export function isLive(credential: Credential | undefined): SQL {
   if (credential === undefined) return sql`true`
-  const token = (isKept: SQL) =>
-    sql`${isKept} and t.revoked_at is null and (t.expires_at is null or t.expires_at > now())`
-  if (credential.kind === 'token')
-    return sql`exists (select from tokens t where ${token(sql`t.id = ${credential.id}`)})`
+  const { kind, id } = credential
+  if (kind === 'token') return sql`exists (select from tokens where id = ${id} and ${isLiveToken})`
   return sql`exists (
-    select from sessions s left join tokens t on t.id = s.token_id
-    where s.id = ${credential.id} and s.revoked_at is null and s.expires_at > now()
-      and (s.token_id is null or (${token(sql`true`)}))
+    select from sessions left join tokens on tokens.id = sessions.token_id
+    where sessions.id = ${id} and ${isLiveSession} and ${isLiveToken}
   )`
 }
 
