@@ -1,4 +1,5 @@
-import { and, eq, gt, isNull, or, sql } from 'drizzle-orm'
+import { and, eq, isNull, sql } from 'drizzle-orm'
+import { isLiveSession, isLiveToken } from '../db/authority.ts'
 import { type Database, rowsOf } from '../db/client.ts'
 import { clockFrom, databaseTime } from '../db/clock.ts'
 import { prepared } from '../db/prepared.ts'
@@ -64,16 +65,7 @@ const liveSession = prepared((db) =>
     .from(sessions)
     .innerJoin(users, eq(users.id, sessions.userId))
     .leftJoin(tokens, eq(tokens.id, sessions.tokenId))
-    .where(
-      and(
-        eq(sessions.sessionHash, sql.placeholder('hash')),
-        isNull(sessions.revokedAt),
-        gt(sessions.expiresAt, sql`now()`),
-        isNull(tokens.revokedAt),
-        or(isNull(tokens.expiresAt), gt(tokens.expiresAt, sql`now()`)),
-        isNull(users.deletedAt),
-      ),
-    )
+    .where(and(eq(sessions.sessionHash, sql.placeholder('hash')), isLiveSession, isLiveToken, isNull(users.deletedAt)))
     .prepare('live_session'),
 )
 

@@ -1,4 +1,5 @@
-import { and, eq, gt, isNull, or, sql } from 'drizzle-orm'
+import { and, eq, isNull, sql } from 'drizzle-orm'
+import { isLiveToken } from '../db/authority.ts'
 import type { Database } from '../db/client.ts'
 import { clockFrom, databaseTime } from '../db/clock.ts'
 import { prepared } from '../db/prepared.ts'
@@ -37,14 +38,7 @@ const liveToken = prepared((db) =>
     })
     .from(tokens)
     .innerJoin(users, eq(users.id, tokens.userId))
-    .where(
-      and(
-        eq(tokens.tokenHash, sql.placeholder('hash')),
-        isNull(tokens.revokedAt),
-        or(isNull(tokens.expiresAt), gt(tokens.expiresAt, sql`now()`)),
-        isNull(users.deletedAt),
-      ),
-    )
+    .where(and(eq(tokens.tokenHash, sql.placeholder('hash')), isLiveToken, isNull(users.deletedAt)))
     .prepare('live_token'),
 )
 

@@ -2,7 +2,7 @@ import { and, eq, isNull, sql } from 'drizzle-orm'
 import type { Database } from '../db/client.ts'
 import { buryContents } from '../db/deletion.ts'
 import { newPublicId } from '../db/public-ids.ts'
-import { members, rooms } from '../db/schema.ts'
+import { rooms } from '../db/schema.ts'
 import { StowageError } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
 import { untilSeen } from './again.ts'
@@ -101,14 +101,18 @@ export async function putMember(db: Database, roomId: number, userId: number, mo
   return { id: roomId, publicId: row.public_id }
 }
 
-/** Takes a user out of a room. Their uploads stay. @throws StowageError `not_found` when they are not in it */
+/** Takes a user out of a room, in one statement. Their uploads stay. @throws StowageError `not_found` when they are not in it */
 export async function deleteMember(db: Database, roomId: number, userId: number): Promise<void> {
-  await findRoom(db, roomId)
-  const gone = await db
-    .delete(members)
-    .where(and(eq(members.roomId, roomId), eq(members.userId, userId)))
-    .returning({ userId: members.userId })
-  if (gone.length === 0) throw new StowageError('not_found', 'Member not found')
+  const [row] = await db.execute<{ has_room: boolean; was_member: boolean }>(sql`
+    with room as (
+      select id from rooms where id = ${roomId} and deleted_at is null and owner_id is null
+    ), gone as (
+      delete from members m using room where m.room_id = room.id and m.user_id = ${userId}
+      returning m.user_id
+    )
+    select exists (select from room) as has_room, exists (select from gone) as was_member`)
+  if (!row?.has_room) throw roomNotFound()
+  if (!row.was_member) throw new StowageError('not_found', 'Member not found')
 }
 
 /**
@@ -118,6 +122,7 @@ export async function deleteMember(db: Database, roomId: number, userId: number)
  * @throws StowageError `not_found`
  */
 export async function deleteRoom(db: Database, id: number): Promise<boolean> {
+  // Users' own conversations are not managed by the chat backend.
   const managed = and(eq(rooms.id, id), isNull(rooms.ownerId))
   const [room] = await db.select({ id: rooms.id }).from(rooms).where(managed)
   if (!room) throw roomNotFound()
@@ -130,16 +135,6 @@ export async function deleteRoom(db: Database, id: number): Promise<boolean> {
   const { isFinished } = await buryContents(db, 'rooms', id, batchesAtOnce)
   if (deleted.length === 0) throw roomNotFound()
   return isFinished
-}
-
-/** A room that the chat backend manages: users' own conversations are not among them. */
-async function findRoom(db: Database, id: number): Promise<RoomIds> {
-  const [room] = await db
-    .select({ id: rooms.id, publicId: rooms.publicId })
-    .from(rooms)
-    .where(and(eq(rooms.id, id), isNull(rooms.deletedAt), isNull(rooms.ownerId)))
-  if (!room) throw roomNotFound()
-  return room
 }
 
 export function roomNotFound(): StowageError {

@@ -1,6 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { StowageError } from '../errors.ts'
 import type { Database } from './client.ts'
+import { sessions, tokens } from './schema.ts'
 
 /** The row of the token or session that a request came with. */
 export interface Credential {
@@ -26,26 +27,47 @@ export class PlaceLost extends StowageError {
   }
 }
 
-/** The condition that a credential has not ended; true without a credential. */
-export function isLive(credential: Credential | undefined): SQL {
-  if (credential === undefined) return sql`true`
-  const token = (isKept: SQL) =>
-    sql`${isKept} and t.revoked_at is null and (t.expires_at is null or t.expires_at > now())`
-  if (credential.kind === 'token')
-    return sql`exists (select from tokens t where ${token(sql`t.id = ${credential.id}`)})`
-  return sql`exists (
-    select from sessions s left join tokens t on t.id = s.token_id
-    where s.id = ${credential.id} and s.revoked_at is null and s.expires_at > now()
-      and (s.token_id is null or (${token(sql`true`)}))
-  )`
+/** The condition that a row of `tokens` has not ended; true of the missing row of a left join. */
+export const isLiveToken = sql`(
+  ${tokens.revokedAt} is null and (${tokens.expiresAt} is null or ${tokens.expiresAt} > now())
+)`
+
+/** The condition that a row of `sessions` has not ended by itself. One that came from a token ends with it too. */
+export const isLiveSession = sql`(${sessions.revokedAt} is null and ${sessions.expiresAt} > now())`
+
+/**
+ * The parts of a statement that decide whether attachments may become Ready: `placed`, those of the part `locked` whose uploader
+ * may still put files into their message, and `vouched`, one row unless the credential has ended. The rows that
+ * say so are locked to the end of the transaction: a revocation or removal that is under way is waited for and counts, and a later
+ * one waits. So nothing becomes Ready after a revocation is answered.
+ * @param credential of the request; a worker has none, and `vouched` has its row then
+ */
+export function authority(credential: Credential | undefined): SQL {
+  return sql`
+    placed as (
+      select a.id from locked a join messages m on m.id = a.message_id join rooms r on r.id = m.room_id
+        join members i on i.room_id = r.id and i.user_id = a.uploader_id join users u on u.id = i.user_id
+      where m.deleted_at is null and r.deleted_at is null and u.deleted_at is null
+      for key share of i
+    ), ${vouched(credential)}`
 }
 
-/** The condition on an attachment `a` that its uploader may still put files into its message. */
-export const isInPlace = sql`exists (
-  select from messages m join rooms r on r.id = m.room_id join members i on i.room_id = r.id join users u on u.id = i.user_id
-  where m.id = a.message_id and i.user_id = a.uploader_id
-    and m.deleted_at is null and r.deleted_at is null and u.deleted_at is null
-)`
+/** A session and its token are two parts, because the missing row of an outer join cannot be locked. */
+function vouched(credential: Credential | undefined): SQL {
+  if (credential === undefined) return sql`vouched as (select)`
+  const { kind, id } = credential
+  if (kind === 'token')
+    return sql`vouched as (
+      select from tokens where id = ${id} and ${isLiveToken} for share
+    )`
+  return sql`live_session as (
+      select token_id from sessions where id = ${id} and ${isLiveSession} for share
+    ), live_token as (
+      select from tokens where id = (select token_id from live_session) and ${isLiveToken} for share
+    ), vouched as (
+      select from live_session where token_id is null or exists (select from live_token)
+    )`
+}
 
 /**
  * The reason why attachments could not become Ready.
@@ -58,10 +80,14 @@ export async function findRefusal(
   credential: Credential | undefined,
 ): Promise<CredentialEnded | PlaceLost | undefined> {
   const [row] = await db.execute<{ there: number; placed: number; live: boolean }>(sql`
-    select count(*)::int as there, count(*) filter (where ${isInPlace})::int as placed, ${isLive(credential)} as live
-    from jsonb_to_recordset(${JSON.stringify(attempts)}::text::jsonb) as w(id bigint, attempt integer)
-    join attachments a on a.id = w.id and a.attempt = w.attempt
-    where a.state = ${from} and a.deleted_at is null`)
+    with locked as (
+      select a.id, a.message_id, a.uploader_id
+      from jsonb_to_recordset(${JSON.stringify(attempts)}::text::jsonb) as w(id bigint, attempt integer)
+        join attachments a on a.id = w.id and a.attempt = w.attempt
+      where a.state = ${from} and a.deleted_at is null
+    ), ${authority(credential)}
+    select (select count(*) from locked)::int as there, (select count(*) from placed)::int as placed,
+      exists (select from vouched) as live`)
   if (row?.there !== attempts.length) return undefined
   if (!row.live) return new CredentialEnded()
   return row.placed < attempts.length ? new PlaceLost() : undefined

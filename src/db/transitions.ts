@@ -1,7 +1,7 @@
 import { type InferSelectModel, type SQL, sql } from 'drizzle-orm'
 import { StowageError } from '../errors.ts'
 import { type AttachmentState, isFailed, isLeased, legalMoves, readyState } from '../lifecycle/states.ts'
-import { type Credential, findRefusal, isInPlace, isLive } from './authority.ts'
+import { authority, type Credential, findRefusal } from './authority.ts'
 import { awaitsAsMany, holdsAsMany } from './caps.ts'
 import { type Database, rowsOf } from './client.ts'
 import { newPublicId } from './public-ids.ts'
@@ -69,19 +69,20 @@ export async function move(
   for (const step of steps) requireEdge(step.from, step.to)
   if (isLeased(to) && leaseSeconds === undefined) throw new Error(`A lease is needed in ${to}`)
   const failed = isFailed(to)
-  const isAllowed = to === readyState ? sql`${isInPlace} and ${isLive(credential)}` : sql`true`
+  const allowed =
+    to === readyState
+      ? sql`${authority(credential)}, allowed as (select id from placed where exists (select from vouched))`
+      : sql`allowed as (select id from locked)`
   const lease = isLeased(to) ? sql`now() + make_interval(secs => ${leaseSeconds})` : sql`null`
   const rows = await db.execute(sql`
     with wanted as (
       select * from jsonb_to_recordset(${JSON.stringify(attempts)}::text::jsonb)
         as w(id bigint, attempt integer, "fileSize" bigint, "fileChecksum" text, "declaredChecksum" text, "fileName" text)
     ), locked as (
-      select a.id from attachments a join wanted w on a.id = w.id and a.attempt = w.attempt
+      select a.id, a.message_id, a.uploader_id from attachments a join wanted w on a.id = w.id and a.attempt = w.attempt
       where a.state = ${from} and a.deleted_at is null
       order by a.id for update of a
-    ), allowed as (
-      select a.id from attachments a where a.id in (select id from locked) and ${isAllowed}
-    ), moved as (
+    ), ${allowed}, moved as (
       update attachments a set
         state = ${to},
         modified_at = now(),

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { putMessage } from '../../src/chat/messages.ts'
-import { deleteRoom, putMember, putRoom } from '../../src/chat/rooms.ts'
+import { deleteMember, deleteRoom, putMember, putRoom } from '../../src/chat/rooms.ts'
 import { deleteUser, putUsers } from '../../src/chat/users.ts'
 import type { TestServer } from '../support/server.ts'
 import { startIdle } from '../workers/abandoned.ts'
@@ -67,10 +67,7 @@ t.test('what is refused changes nothing', async (t) => {
     users: await rows(server, sql`select id::int from users where id between 60 and 100 order by id`),
     own: (await rows(server, sql`select id from rooms where owner_id is not null`)).length,
     rooms: await rows(server, sql`select id::int from rooms where id between 60 and 100`),
-    members: await rows(
-      server,
-      sql`select user_id::int from members where room_id between 60 and 100 order by user_id`,
-    ),
+    members: await rows(server, sql`select room_id || ':' || user_id from members order by room_id, user_id`),
     messages: (await rows(server, sql`select id from messages`)).length,
   })
   const before = await knows()
@@ -80,6 +77,10 @@ t.test('what is refused changes nothing', async (t) => {
   await t.rejects(putRoom(db, 80, { memberIds: [63, 69], moderatorIds: [] }), deleted)
   await t.rejects(putMember(db, 60, 69, false), deleted)
   await t.rejects(putMember(db, 81, 72, false), { code: 'not_found' })
+  const [own] = await rows(server, sql`select id from rooms where owner_id = 61`)
+  for (const id of [81, Number(own)])
+    await t.rejects(deleteMember(db, id, 61), { code: 'not_found', message: 'Room not found' })
+  await t.rejects(deleteMember(db, 60, 69), { code: 'not_found', message: 'Member not found' })
   await t.rejects(putMessage(db, 60, { roomId: 60, authorId: 69 }), deleted)
   await t.rejects(putMessage(db, 60, { roomId: 81, authorId: 73 }), { code: 'not_found' })
   await t.rejects(putMessage(db, 1, { roomId: 60, authorId: 74 }), { code: 'conflict' })
