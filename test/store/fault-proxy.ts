@@ -105,8 +105,8 @@ export async function openFaultProxy(t: Test, target: string): Promise<FaultProx
 }
 
 /** S3's way to answer an error. */
-export function errorBody(code: string): string {
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${code}</Message></Error>`
+export function errorBody(code: string, message = code): string {
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${message}</Message></Error>`
 }
 
 function exchangeOf(

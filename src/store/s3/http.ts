@@ -2,6 +2,7 @@ import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'
 import type { Readable } from 'node:stream'
 import { NodeHttpHandler } from '@smithy/node-http-handler'
+import { inconclusive } from './full-disk.ts'
 import { Payload } from './payload.ts'
 import { StreamedBytes } from './streamed-bytes.ts'
 
@@ -91,12 +92,14 @@ export class S3Http {
         abortSignal,
       })
       failWhenSilent(answer.response.body, this.#silence)
-      requirePlausible(answer, bytes)
+      await requirePlausible(answer, bytes)
       return answer
     } catch (error) {
       if (stuck.signal.aborted) throw new Error(`The object store has not gone on for ${this.#silence} ms`)
       // The SDK would try again, and find that it cannot, only after a pause in which the client is still being read.
-      throw bytes.isBegun ? new Error('The store failed when the bytes were on their way', { cause: error }) : error
+      throw bytes.isBegun && (error as NodeJS.ErrnoException).code !== 'ENOSPC'
+        ? new Error('The store failed when the bytes were on their way', { cause: error })
+        : error
     }
   }
 
@@ -112,8 +115,7 @@ export class S3Http {
     const { statusCode, body } = answer.response
     failWhenSilent(body, this.#silence)
     if (statusCode < 500 || statusCode === 503 || refusals.has(statusCode)) return answer
-    body.destroy()
-    throw new Error(`The object store answered ${statusCode} and may have opened an upload`)
+    throw await inconclusive(body, `The object store answered ${statusCode} and may have opened an upload`)
   }
 
   #handlerOf({ method, query = {} }: Request, options: RequestOptions | undefined): NodeHttpHandler {
@@ -158,11 +160,16 @@ const isStuck = 'The object store is stuck.'
 const refusals = new Set([501, 507])
 
 /** @throws Error for a failure after the bytes have begun to leave, and for a success before all of them had left */
-function requirePlausible({ response: { statusCode, body } }: Answer, { isBegun, isWhole }: StreamedBytes): void {
+async function requirePlausible(
+  { response: { statusCode, body } }: Answer,
+  { isBegun, isWhole }: StreamedBytes,
+): Promise<void> {
   const hasNotWaited = statusCode < 300 && !isWhole
   if (!hasNotWaited && (statusCode < 500 || refusals.has(statusCode) || !isBegun)) return
-  body.destroy()
-  throw new Error(`The object store answered ${statusCode} ${hasNotWaited ? 'before it had' : 'to'} the bytes`)
+  throw await inconclusive(
+    body,
+    `The object store answered ${statusCode} ${hasNotWaited ? 'before it had' : 'to'} the bytes`,
+  )
 }
 
 function isCreation({ method, query }: Request): boolean {

@@ -4,6 +4,7 @@ import { badDatabaseLine } from './database-line.ts'
 import { atFailpoints } from './failpoints.ts'
 import { behindHaproxy, randomMoments } from './random-moments.ts'
 import { badStore } from './store.ts'
+import { badStoreLine } from './store-line.ts'
 
 /** In the order they run. */
 export const campaigns: readonly Campaign[] = [
@@ -13,6 +14,7 @@ export const campaigns: readonly Campaign[] = [
   badDatabase,
   badDatabaseLine,
   badStore,
+  badStoreLine,
 ]
 
 /** How many of the kills asked for fall to a campaign. */

@@ -1,10 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import { until } from '../../support/until.ts'
 import type { DatabasePair } from '../cluster/database-pair.ts'
 import type { Toxic } from '../cluster/line.ts'
 import type { Campaign } from './campaign.ts'
-import { awaitBack, Probes } from './probes.ts'
-import { type Stage, Violated } from './stage.ts'
+import { beBack, suffer } from './outage.ts'
+import { readiness, writing } from './questions.ts'
+import type { Stage } from './stage.ts'
 
 /** A way for the database to be away. */
 interface Fault {
@@ -41,48 +40,22 @@ function spoilt(name: string, toxics: Toxic[]): Fault {
   return { name, begin: ({ line }) => line.spoil(toxics), end: ({ line }) => line.heal() }
 }
 
-/** Seconds in which every replica must have noticed: what a statement may take, and what the machine does. */
-const noticed = 25
-
-/** Milliseconds that it lasts at least, for the clients to meet it. */
-const shortest = 3000
-
 async function run(stage: Stage, kills: number): Promise<void> {
   const pair = stage.cluster.pair as DatabasePair
-  for (const fault of faults) {
+  const questions = [writing(stage), readiness]
+  for (const { name, begin, end } of faults) {
     await stage.randomMoment(1000)
-    await suffer(stage, pair, fault)
+    const away = { name: `the database is ${name}`, begin: () => begin(pair), end: () => end(pair) }
+    await suffer(stage, { ...away, refused: questions, given: [] })
     await stage.killAny()
     await stage.check()
   }
   await stage.randomMoment(1000)
   await pair.failOver()
-  await beBack(stage, 'failover to a standby')
+  await beBack(stage, 'failover to a standby', questions)
   do await stage.killAny()
   while (stage.kills < kills)
   await stage.check()
-}
-
-async function suffer(stage: Stage, pair: DatabasePair, { name, begin, end }: Fault): Promise<void> {
-  const probes = new Probes(stage.cluster)
-  await begin(pair)
-  try {
-    await Promise.all([
-      until(`every replica notices that the database is ${name}`, () => probes.haveSeenIt, noticed),
-      delay(shortest),
-    ])
-  } finally {
-    await end(pair)
-    await probes.stop()
-  }
-  await beBack(stage, `${name}: the slowest answer took ${(probes.slowest / 1000).toFixed(1)} s`)
-  if (probes.violations.length > 0) throw new Violated(probes.violations)
-}
-
-async function beBack(stage: Stage, what: string): Promise<void> {
-  const { milliseconds, violations } = await awaitBack(stage.cluster)
-  stage.log(`${what}; back after ${(milliseconds / 1000).toFixed(1)} s`)
-  if (violations.length > 0) throw new Violated(violations)
 }
 
 /** The database is away in every way there is, and in the end for good: its standby takes its place. */

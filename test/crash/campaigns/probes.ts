@@ -1,44 +1,52 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Cluster } from '../cluster/cluster.ts'
 import type { Replica } from '../cluster/replica.ts'
 import type { Violation } from '../workload/journal.ts'
 
-/** Milliseconds in which a request must be answered, whatever the database does: what is promised, and what the machine takes. */
-const answerLimit = 20_000 + 2_000
+/** Something that each replica is asked for, again and again. */
+export interface Question {
+  /** What is asked for, as in "an upload". */
+  what: string
+  /** Milliseconds in which it must be answered: what is promised, and what the machine takes. */
+  limit: number
+  /** @returns the status; 0 when there was no whole answer within `limit` ms */
+  ask(replica: Replica, limit: number): Promise<number>
+}
 
-/** Milliseconds in which a replica must say whether it is ready. */
-const readyLimit = 5_000 + 1_000
+/** What the answers must be while something is away. */
+export interface Expected {
+  /** 503, once it has been noticed, and 200 before that. */
+  refused: readonly Question[]
+  /** 200. */
+  given: readonly Question[]
+}
 
-/** Milliseconds in which a replica must work again, once the database does. */
+/** Milliseconds in which a replica must work again, once what it depends on does. */
 const backLimit = 10_000
 
 const pause = 200
 
-/** Asks every replica, again and again, for something that writes to the database, and whether it is ready. */
+/** Asks every replica again and again, each question beside the others. */
 export class Probes {
   readonly violations: Violation[] = []
-  /** The replicas that have answered 503 to a write, and those that have said that they are not ready. */
-  readonly refused = new Set<Replica>()
-  readonly unready = new Set<Replica>()
-  /** Milliseconds that the slowest answer to a write took. */
-  slowest = 0
-  readonly #cluster: Cluster
+  /** Milliseconds that the slowest answer to what is refused took, and to what is given. */
+  slowestRefused = 0
+  slowestGiven = 0
+  /** The pairs of question and replica whose answer has not been as expected in the end. */
+  readonly #missing = new Set<string>()
   readonly #asking: Promise<unknown>
   #isOver = false
 
-  constructor(cluster: Cluster) {
-    this.#cluster = cluster
-    const loops = cluster.replicas.flatMap((replica) => [
-      this.#repeat(() => this.#write(replica)),
-      this.#repeat(() => this.#ready(replica)),
+  constructor(replicas: readonly Replica[], { refused, given }: Expected) {
+    const loops = replicas.flatMap((replica) => [
+      ...refused.map((question) => this.#repeat(question, replica, (answer) => this.#lookAtRefused(answer))),
+      ...given.map((question) => this.#repeat(question, replica, (answer) => this.#lookAtGiven(answer))),
     ])
     this.#asking = Promise.all(loops)
   }
 
-  /** Whether every replica has refused a write and said that it is not ready. */
-  get haveSeenIt(): boolean {
-    const all = this.#cluster.replicas.length
-    return this.refused.size === all && this.unready.size === all
+  /** What nobody has seen yet: a refusal of what is refused and an answer to what is given, of every replica. */
+  get missing(): string[] {
+    return [...this.#missing]
   }
 
   /** Resolves when what was asked is answered. */
@@ -47,69 +55,65 @@ export class Probes {
     await this.#asking
   }
 
-  async #repeat(ask: () => Promise<void>): Promise<void> {
+  async #repeat(question: Question, replica: Replica, lookAt: (answer: Answer) => boolean): Promise<void> {
+    const what = `${question.what} of ${replica.name}`
+    this.#missing.add(what)
     while (!this.#isOver) {
-      await ask()
+      if (lookAt(await answerTo(question, replica))) this.#missing.delete(what)
       await delay(pause)
     }
   }
 
-  async #write(replica: Replica): Promise<void> {
-    const { status, milliseconds } = await write(this.#cluster, replica, answerLimit)
-    this.slowest = Math.max(this.slowest, milliseconds)
-    if (status === 503) this.refused.add(replica)
-    else if (status !== 200) this.#tell(replica, `a write was answered ${status} after ${milliseconds} ms`)
+  /** @returns whether it was refused */
+  #lookAtRefused(answer: Answer): boolean {
+    this.slowestRefused = Math.max(this.slowestRefused, answer.milliseconds)
+    if (answer.status !== 200 && answer.status !== 503) this.#tell(answer)
+    return answer.status === 503
   }
 
-  async #ready(replica: Replica): Promise<void> {
-    const { status, milliseconds } = await ask(`${replica.url}/readyz`, {}, readyLimit)
-    if (status === 503) this.unready.add(replica)
-    else if (status !== 200) this.#tell(replica, `/readyz was answered ${status} after ${milliseconds} ms`)
+  /** @returns whether it was given */
+  #lookAtGiven(answer: Answer): boolean {
+    this.slowestGiven = Math.max(this.slowestGiven, answer.milliseconds)
+    if (answer.status !== 200) this.#tell(answer)
+    return answer.status === 200
   }
 
-  #tell({ name }: Replica, what: string): void {
-    this.violations.push({ kind: 'wrong', text: `${name}: ${what}` })
+  #tell({ what, status, milliseconds }: Answer): void {
+    this.violations.push({ kind: 'wrong', text: `${what} was answered ${status} after ${milliseconds} ms` })
   }
 }
 
-/** Waits until every replica writes and is ready. @returns the milliseconds that took, and which took longer than they may */
-export async function awaitBack(cluster: Cluster): Promise<{ milliseconds: number; violations: Violation[] }> {
+/** Waits until every replica answers every question with 200. @returns the milliseconds that took, and which took longer than they may */
+export async function awaitBack(
+  replicas: readonly Replica[],
+  questions: readonly Question[],
+): Promise<{ milliseconds: number; violations: Violation[] }> {
   const startedAt = performance.now()
   const since = () => performance.now() - startedAt
-  const isBack = async (replica: Replica) => {
-    const [written, ready] = await Promise.all([
-      write(cluster, replica, backLimit),
-      ask(`${replica.url}/readyz`, {}, backLimit),
-    ])
-    return written.status === 200 && ready.status === 200
-  }
-  const awaitReplica = async (replica: Replica): Promise<Violation[]> => {
-    while (!(await isBack(replica))) {
-      if (since() > backLimit)
-        return [{ kind: 'wrong', text: `${replica.name} does not work again ${backLimit} ms after the database does` }]
+  const awaitAnswer = async (question: Question, replica: Replica): Promise<Violation[]> => {
+    for (;;) {
+      const { what, status } = await answerTo(question, replica, backLimit)
+      if (status === 200) return []
+      const text = `${what} is answered ${status} ${backLimit} ms after what it depends on works again`
+      if (since() > backLimit) return [{ kind: 'wrong', text }]
       await delay(pause)
     }
-    return []
   }
-  const violations = (await Promise.all(cluster.replicas.map(awaitReplica))).flat()
+  const pairs = replicas.flatMap((replica) => questions.map((question) => awaitAnswer(question, replica)))
+  const violations = (await Promise.all(pairs)).flat()
   return { milliseconds: since(), violations }
 }
 
-/** Makes a user known who is known already. */
-function write({ chat }: Cluster, { url }: Replica, limit: number) {
-  const headers = { authorization: chat.authorization }
-  return ask(`${url}/v1/users/2`, { method: 'PUT', headers }, limit)
+interface Answer {
+  /** What of which replica. */
+  what: string
+  status: number
+  milliseconds: number
 }
 
-/** @returns 0 as the status when there was no answer in time */
-async function ask(url: string, init: RequestInit, limit: number): Promise<{ status: number; milliseconds: number }> {
+async function answerTo(question: Question, replica: Replica, limit = question.limit): Promise<Answer> {
   const startedAt = performance.now()
-  const taken = () => Math.round(performance.now() - startedAt)
-  try {
-    const response = await fetch(url, { ...init, signal: AbortSignal.timeout(limit) })
-    await response.arrayBuffer()
-    return { status: response.status, milliseconds: taken() }
-  } catch {
-    return { status: 0, milliseconds: taken() }
-  }
+  const status = await question.ask(replica, limit)
+  const milliseconds = Math.round(performance.now() - startedAt)
+  return { what: `${question.what} of ${replica.name}`, status, milliseconds }
 }

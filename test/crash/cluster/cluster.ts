@@ -3,10 +3,11 @@ import { join } from 'node:path'
 import { findFreePort } from '../../../src/embedded/postgres-port.ts'
 import { startHaproxy } from '../../support/servers/haproxy.ts'
 import { startNginx } from '../../support/servers/nginx.ts'
-import { type Bucket, createBucket } from './bucket.ts'
+import { type Bucket, createBucket, type StoreAccess } from './bucket.ts'
 import { type Chat, makeChat } from './chat.ts'
 import { type DatabasePair, openDatabasePair } from './database-pair.ts'
 import type { Line } from './line.ts'
+import { type OwnStore, startOwnStore } from './own-store.ts'
 import { createDatabase } from './postgres.ts'
 import { Replica } from './replica.ts'
 import type { Servers } from './servers.ts'
@@ -22,6 +23,8 @@ export interface ClusterOptions {
   isVersioned: boolean
   /** A database of its own, by way of a line, with a synchronous standby. */
   hasStandby?: boolean
+  /** A store of its own. */
+  hasOwnStore?: boolean
 }
 
 /** Three replicas behind a load balancer, with a database and a bucket of their own. */
@@ -32,6 +35,7 @@ export interface Cluster extends AsyncDisposable {
   /** To the store. */
   line: Line
   pair: DatabasePair | undefined
+  ownStore: OwnStore | undefined
   databaseUrl: string
   databaseName: string
   bucket: Bucket
@@ -48,9 +52,11 @@ export async function openCluster(servers: Servers, options: ClusterOptions): Pr
   const databaseName = options.name.replaceAll('-', '_')
   const pair = options.hasStandby ? opened.use(await openDatabasePair(servers, directory, options.name)) : undefined
   const databaseUrl = pair?.url ?? (await createDatabase(servers.postgres, databaseName))
-  const bucket = opened.use(await createBucket(servers.store, options.name, options.isVersioned))
-  const line = await servers.lines.open(options.name, servers.store.endpoint)
-  const env = replicaEnvironment(servers, options, { databaseUrl, endpoint: line.endpoint })
+  const ownStore = options.hasOwnStore ? opened.use(await startOwnStore(directory)) : undefined
+  const store = ownStore?.access ?? servers.store
+  const bucket = opened.use(await createBucket(store, options.name, options.isVersioned))
+  const line = await servers.lines.open(options.name, store.endpoint)
+  const env = replicaEnvironment(servers.directory, options, { databaseUrl, store, endpoint: line.endpoint })
   const replicas: Replica[] = []
   for (const name of ['replica-1', 'replica-2', 'replica-3'])
     replicas.push(new Replica(name, await findFreePort(), directory, env))
@@ -63,14 +69,28 @@ export async function openCluster(servers: Servers, options: ClusterOptions): Pr
   opened.defer(() => balancer.stop())
   const chat = await makeChat(balancer.url, env)
   const running = opened.move()
-  const parts = { url: balancer.url, replicas, line, pair, databaseUrl, databaseName, bucket, chat, directory, servers }
-  return { ...parts, [Symbol.asyncDispose]: () => running.disposeAsync() }
+  return {
+    ...{
+      url: balancer.url,
+      replicas,
+      line,
+      pair,
+      ownStore,
+      databaseUrl,
+      databaseName,
+      bucket,
+      chat,
+      directory,
+      servers,
+    },
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  }
 }
 
 function replicaEnvironment(
-  { store, directory }: Servers,
+  directory: string,
   { name, checksums }: ClusterOptions,
-  { databaseUrl, endpoint }: { databaseUrl: string; endpoint: string },
+  { databaseUrl, store, endpoint }: { databaseUrl: string; store: StoreAccess; endpoint: string },
 ): NodeJS.ProcessEnv {
   return {
     DATABASE_URL: databaseUrl,

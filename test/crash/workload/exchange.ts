@@ -13,6 +13,8 @@ export interface Request {
   over?: number
   /** Hangs up after so many bytes of the body. */
   breakAfter?: number
+  /** Milliseconds that the client waits for all of an answer, where it is not as patient as others. */
+  patience?: number
 }
 
 export interface Answer {
@@ -20,17 +22,17 @@ export interface Answer {
   body: Buffer
 }
 
-/** Milliseconds that a client waits for all of an answer. */
-const patience = 15_000
+/** Milliseconds that most clients wait for all of an answer. */
+const usualPatience = 15_000
 
 const piece = 128 * 1024
 
 /** Connections are kept, as a browser keeps them. */
-const agent = new Agent({ keepAlive: true, timeout: patience })
+const agent = new Agent({ keepAlive: true, timeout: usualPatience })
 
 /** Sends a request and reads the answer. Rejects when either breaks off. */
 export async function exchange(url: string, outgoing: Request): Promise<Answer> {
-  const { method, path, headers, body, isChunked } = outgoing
+  const { method, path, headers, body, isChunked, patience = usualPatience } = outgoing
   const { hostname, port } = new URL(url)
   const length = body === undefined || isChunked ? {} : { 'content-length': body.length }
   const signal = AbortSignal.timeout(patience)

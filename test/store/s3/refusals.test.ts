@@ -18,12 +18,12 @@ const ways = [
 ] as const
 
 /** A store that answers every request like this once it has the bytes, and has no object. */
-async function openRefusing(t: Test, status: number, code: string) {
+async function openRefusing(t: Test, status: number, code: string, message = code) {
   const proxy = await openFaultProxy(t, 'http://unused')
   proxy.fault = ({ operation, request, ask, answer }: Exchange) => {
     if (operation === 'HeadObject') return answer(404)
     ask()
-    request.resume().once('end', () => answer(status, errorBody(code)))
+    request.resume().once('end', () => answer(status, errorBody(code, message)))
   }
   return { store: openAt(t, proxy.endpoint), proxy }
 }
@@ -45,6 +45,18 @@ for (const [name, size, announced] of ways)
       const asked = proxy.seen.filter(({ operation }) => operation !== 'HeadObject' && operation !== 'other')
       t.equal(new Set(asked.map(({ request }) => request.url)).size, asked.length, 'nothing was tried twice')
     })
+
+for (const [name, size, announced] of ways)
+  t.test(
+    `A put that is ${name} and meets a full disk, which MinIO calls an internal error, is told as such`,
+    async (t) => {
+      const words = 'We encountered an internal error, please try again.: cause(no space left on device)'
+      const { store } = await openRefusing(t, 500, 'InternalError', words)
+      const options = { signal: never, size: announced }
+      const put = store.put('a/1', keptChunksOf(bytesOf(size), 65_536), options)
+      await t.rejects(put, { code: 'storage_unavailable', message: /no space left/ })
+    },
+  )
 
 t.test('A refusal that passes is told as one that does', async (t) => {
   const { store } = await openRefusing(t, 429, 'TooManyRequests')

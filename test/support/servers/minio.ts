@@ -26,9 +26,9 @@ export async function startS3(directory: string, log: (message: string) => void)
   if (process.env.S3_ENDPOINT) return useGivenServer(process.env.S3_ENDPOINT)
   const port = await findFreePort()
   const program = await findOrBuildMinio(log)
-  if (program) return startMinio(program, port, describeProgram(program, port, directory))
+  if (program) return startMinio(program, minioCommand(program, { port, directory, data: join(directory, 'minio') }))
   const image = await findDockerImage()
-  if (image) return startMinio(image, port, describeContainer(image, port, directory))
+  if (image) return startMinio(image, describeContainer(image, port, directory))
   return undefined
 }
 
@@ -40,43 +40,59 @@ function useGivenServer(endpoint: string): S3Server {
   return { description: endpoint, environment, stop: async () => {} }
 }
 
-async function startMinio(
-  description: string,
-  port: number,
-  server: Omit<ServerCommand, 'healthUrl'>,
-): Promise<S3Server> {
-  const endpoint = `http://127.0.0.1:${port}`
-  const stop = await startServer({ ...server, healthUrl: `${endpoint}/minio/health/ready` })
+async function startMinio(description: string, server: StoreCommand): Promise<S3Server> {
+  const stop = await startServer(server)
+  const { endpoint, region, accessKeyId, secretAccessKey } = accessTo(server.endpoint)
   return {
     description,
     environment: {
       S3_ENDPOINT: endpoint,
-      AWS_REGION: REGION,
-      AWS_ACCESS_KEY_ID: USER,
-      AWS_SECRET_ACCESS_KEY: PASSWORD,
+      AWS_REGION: region,
+      AWS_ACCESS_KEY_ID: accessKeyId,
+      AWS_SECRET_ACCESS_KEY: secretAccessKey,
     },
     stop,
   }
 }
 
-function describeProgram(program: string, port: number, directory: string) {
+/** How to use a MinIO of ours. */
+export function accessTo(endpoint: string) {
+  return { endpoint, region: REGION, accessKeyId: USER, secretAccessKey: PASSWORD }
+}
+
+interface StoreCommand extends ServerCommand {
+  endpoint: string
+}
+
+/** @param place the port, the folder of its logs, and that of its objects */
+export function minioCommand(
+  program: string,
+  { port, directory, data }: { port: number; directory: string; data: string },
+): StoreCommand {
   return {
+    ...addressesOf(port),
     command: program,
     args: [
       'server',
       `--address=127.0.0.1:${port}`,
       '--console-address=127.0.0.1:0',
       `--certs-dir=${join(directory, 'minio-certificates')}`,
-      join(directory, 'minio'),
+      data,
     ],
     env: { MINIO_ROOT_USER: USER, MINIO_ROOT_PASSWORD: PASSWORD, MINIO_BROWSER: 'off', MINIO_UPDATE: 'off' },
     logFile: join(directory, 'minio.log'),
   }
 }
 
-function describeContainer(image: string, port: number, directory: string) {
+function addressesOf(port: number) {
+  const endpoint = `http://127.0.0.1:${port}`
+  return { endpoint, healthUrl: `${endpoint}/minio/health/ready` }
+}
+
+function describeContainer(image: string, port: number, directory: string): StoreCommand {
   const variables = [`MINIO_ROOT_USER=${USER}`, `MINIO_ROOT_PASSWORD=${PASSWORD}`]
   return {
+    ...addressesOf(port),
     command: 'docker',
     args: [
       ...['run', '--rm', `--publish=127.0.0.1:${port}:9000`],
