@@ -24,6 +24,8 @@ const meanings: Record<keyof typeof limits, [unit: Unit, of: string, answer: str
   pipelined: ['', 'Requests that wait on one connection', 'the end of the connection'],
   pipelinedHeads: ['bytes', 'The heads of the requests that wait on one connection', 'the end of the connection'],
   unreadAnswers: ['bytes', 'Long answers that are not read, of all connections', 'the end of those that hold most'],
+  smallChunks: ['', 'Chunks of a chunked body, of any size', 'see the next line'],
+  meanChunk: ['bytes', 'A chunk of a chunked body, in the mean of those beyond', '400 and the end of the connection'],
   roomMembers: ['', 'Members named in one request', '400'],
   fileName: ['bytes', 'A file name in UTF-8', '400'],
   sentFileName: ['characters', 'A file name as it is sent', '400'],

@@ -14,6 +14,8 @@ export function limitPlainBodies(app: App, deps: Pick<Deps, 'config' | 'patience
   app.addHook('preParsing', async ({ raw, routeOptions }, reply, body) => {
     if (routeOptions.config.watchesOwnBody || !hasBody(raw) || raw.complete) return body
     const giveUp = (error: unknown) => {
+      // What reads the body could find a fault of its own, and answer too.
+      raw.removeAllListeners('data')
       if (!reply.sent) reply.send(error)
     }
     const transfer = openTransfer(raw, deps)
@@ -25,6 +27,7 @@ export function limitPlainBodies(app: App, deps: Pick<Deps, 'config' | 'patience
       clearTimeout(late)
       transfer[Symbol.dispose]()
     })
+    transfer.signal.throwIfAborted()
     return body
   })
 }

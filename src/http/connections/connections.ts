@@ -7,10 +7,10 @@ import { StowageError } from '../../errors.ts'
 import { limits } from '../../limits.ts'
 import type { App } from '../app.ts'
 import { bearerApiError } from '../bearer-api/errors.ts'
-import { brokenOff } from '../forms/transfer.ts'
 import { answerHeaders } from '../plugins/answer-headers.ts'
 import { corsHeaders } from '../plugins/cors.ts'
 import { sessionApiError } from '../session-api/errors.ts'
+import { brokenOff } from './broken-body.ts'
 import { latestReply } from './early-answer.ts'
 
 /** For Fastify: how connections are ended, and the limits of addresses and bodies. */

@@ -6,6 +6,7 @@ import type { Patience } from '../../limits.ts'
 import { askForBody, noteExpectation } from './expectations.ts'
 import { oneAtATime } from './one-at-a-time.ts'
 import { watchReaders } from './slow-readers.ts'
+import { gatherChunks } from './small-chunks.ts'
 import { logAtMostOften } from './sparse-log.ts'
 
 export interface Connections {
@@ -29,7 +30,7 @@ export function boundedServer(connections: Connections): FastifyServerFactory {
     const server = createServer(serverOptions(connections.patience))
     answerHalfClosed(server)
     boundConnections(server, connections)
-    const inTurn = oneAtATime(watchReaders(server, serve, connections))
+    const inTurn = gatherChunks(oneAtATime(watchReaders(server, serve, connections)))
     server.on('request', inTurn)
     server.on('checkContinue', askForBody(inTurn))
     server.on('checkExpectation', noteExpectation(inTurn))

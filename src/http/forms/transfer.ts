@@ -2,13 +2,8 @@ import type { IncomingMessage } from 'node:http'
 import type { Config } from '../../config.ts'
 import { StowageError } from '../../errors.ts'
 import type { Patience } from '../../limits.ts'
+import { brokenOff, whyBroken } from '../connections/broken-body.ts'
 import { RateWindow } from '../connections/rate-window.ts'
-
-/**
- * Emitted on a request whose body cannot go on, although its connection can still carry an answer: the client has closed
- * only its side, or what it sends is not HTTP.
- */
-export const brokenOff = 'brokenOff'
 
 /** A request body that is arriving, until disposed. */
 export interface Transfer extends Disposable {
@@ -26,11 +21,11 @@ export function openTransfer(request: IncomingMessage, slowness: Slowness): Tran
   const ending = new AbortController()
   // A body may have come whole and yet be lost: what was not read when the connection closed is thrown away.
   const onEnd = () => {
-    if (!request.readableEnded) ending.abort(hungUp())
+    if (!request.readableEnded) ending.abort(whyBroken(request) ?? hungUp())
   }
   request.once('close', onEnd)
   request.once(brokenOff, onEnd)
-  if (request.destroyed) onEnd()
+  if (request.destroyed || whyBroken(request)) onEnd()
   const stopWatching = watchProgress(request, slowness, (error) => ending.abort(error))
   return {
     signal: ending.signal,

@@ -1,0 +1,109 @@
+import type { Socket } from 'node:net'
+import t, { type Test } from 'tap'
+import { limits } from '../../../src/limits.ts'
+import { openRequest, readAnswer } from '../../support/multipart.ts'
+import { startTestServer, type TestServer } from '../../support/server.ts'
+import { filePart, formOf, type RawForm, send } from '../bad-input/forms.ts'
+import { type Answer, bearerApi, cookieApi, surfaces } from '../bad-input/surfaces.ts'
+import { startBystander } from './bystander.ts'
+import { isQuiet } from './quiet.ts'
+
+type Headers = Record<string, string>
+
+/** A body in chunks of so many bytes. */
+function inChunksOf(size: number, { headers, body }: RawForm): RawForm {
+  const chunks = Array.from({ length: Math.ceil(body.length / size) }, (_, index) => {
+    const chunk = body.subarray(index * size, (index + 1) * size)
+    return Buffer.concat([Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, Buffer.from('\r\n')])
+  })
+  return {
+    headers: { ...headers, 'transfer-encoding': 'chunked' },
+    body: Buffer.concat([...chunks, Buffer.from('0\r\n\r\n')]),
+  }
+}
+
+const long = 4 * limits.smallChunks
+const tooSmall = /^The body comes in more than 16384 chunks of fewer than 16 bytes. Send larger ones.$/
+
+async function isTaken(t: Test, server: TestServer, size: number, bytes: number) {
+  for (const surface of surfaces) {
+    const form = inChunksOf(size, formOf(filePart(surface, 'x'.repeat(bytes))))
+    const headers = { ...form.headers, ...(await surface.credentials(server, 2)) }
+    const { status } = await send(server.url, 'POST', surface.path, { ...form, headers })
+    t.equal(status, surface.created, `${surface.name}: ${bytes} bytes in chunks of ${size}`)
+  }
+}
+
+t.test('a body may come in chunks of any size', async (t) => {
+  const server = await startTestServer(t, { store: 'disk' })
+  await isTaken(t, server, 1, limits.smallChunks - 1024)
+  await isTaken(t, server, limits.meanChunk, 2 ** 20)
+  const session = { ...(await server.cookie(2)), 'content-type': 'application/json' }
+  const reservation = Buffer.from(JSON.stringify({ messageId: 1, fileName: 'a.txt', fileSize: 7 }))
+  const { headers, body } = inChunksOf(1, { headers: session, body: reservation })
+  t.equal((await send(server.url, 'POST', '/api/v1/attachments', { headers, body })).status, 201)
+  await isQuiet(t, server)
+})
+
+t.test('a body in too many small chunks is refused', async (t) => {
+  const server = await startTestServer(t, { store: 'disk', patience: { drainTime: 1000 } })
+  for (const surface of surfaces) {
+    const form = inChunksOf(1, formOf(filePart(surface, 'x'.repeat(long))))
+    const headers = { ...form.headers, ...(await surface.credentials(server, 2)) }
+    surface.isError(t, await send(server.url, 'POST', surface.path, { ...form, headers }), 400, tooSmall)
+  }
+  await isQuiet(t, server)
+})
+
+/** Sends a body in chunks of one byte, far more than are read, and resolves with the answer. */
+function flood(
+  server: TestServer,
+  method: string,
+  path: string,
+  headers: Headers,
+): { socket: Socket; answer: Promise<Answer> } {
+  const socket = openRequest(server.url, method, path, { ...headers, 'transfer-encoding': 'chunked' })
+  const answer = readAnswer(socket)
+  // Node gives no answer to a client whose connection ends in an error.
+  socket.on('error', () => {})
+  const chunks = Buffer.from('1\r\n \r\n'.repeat(2 ** 18))
+  const write = () => {
+    while (!socket.destroyed && socket.write(chunks));
+  }
+  socket.on('drain', write)
+  write()
+  return { socket, answer }
+}
+
+t.test('whatever they are sent to, small chunks harm nobody else', async (t) => {
+  const server = await startTestServer(t, { store: 'disk', patience: { drainTime: 3000 } })
+  const bystander = await startBystander(server)
+  const json = { 'content-type': 'application/json' }
+  const session = { ...(await server.cookie(2)), ...json }
+  const token = { ...(await server.bearer(2)), ...json }
+  const requests = [
+    ['POST', '/nope', {}, bearerApi, 404],
+    ['PUT', '/livez', {}, bearerApi, 405],
+    ['POST', '/api/v1/session', json, cookieApi, 401],
+    ['PATCH', '/api/v1/attachments/1', session, cookieApi, undefined],
+    ['PUT', '/v1/attachments/x', token, bearerApi, undefined],
+    ['GET', '/v1/attachments', token, bearerApi, undefined],
+  ] as const
+  const floods = requests.flatMap(([method, path, headers, surface, status]) =>
+    Array.from({ length: 8 }, () => ({
+      ...flood(server, method, path, headers),
+      surface,
+      status,
+      what: `${method} ${path}`,
+    })),
+  )
+  await bystander.isServed(t, 'while they come')
+  for (const { answer, surface, status, what, socket } of floods) {
+    const answered = await answer.catch(() => undefined)
+    if (answered && answered.status !== 200)
+      surface.isError(t, answered, status ?? (answered.status === 413 ? 413 : 400), status ? /./ : /chunks|too large/)
+    t.ok(answered, what)
+    socket.destroy()
+  }
+  await isQuiet(t, server)
+})
