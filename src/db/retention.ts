@@ -72,6 +72,7 @@ interface Forgetting {
   hasEnded: SQL
 }
 
+/** Looks up the rows of a page one by one, by a `lateral` with a lock: for a join Postgres may read all that have ended. */
 async function forget(
   db: Database,
   { after, limit }: Page,
@@ -87,9 +88,11 @@ async function forget(
       where o.attachment_id = page.id and o.purge_at is null and page.deleted_at is not null
       returning o.key
     ), ended as (
-      select a.id from page join attachments a on a.id = page.id
-      where ${hasEnded} and not exists (select from objects o where o.attachment_id = a.id)
-      for update of a skip locked
+      select e.id from page cross join lateral (
+        select a.id from attachments a
+        where a.id = page.id and ${hasEnded} and not exists (select from objects o where o.attachment_id = a.id)
+        for update of a skip locked
+      ) e
     ), gone as (
       delete from attachments a using ended where a.id = ended.id returning a.message_id
     )
@@ -122,7 +125,7 @@ export async function forgetOwnMessages(db: Database, hours: number, ids: readon
 
 /**
  * Goes through the messages that Stowage made and removes those of more than `hours` ago that hold no attachment: of uploads
- * that were refused or whose server died. The others go with their attachments.
+ * that were refused or whose server died. The others go with their attachments. Looks them up one by one, as {@link forget} does.
  */
 export async function sweepOwnMessages(db: Database, { hours, after, limit }: Page): Promise<Swept> {
   const from = Math.max(after.id, firstOwnId - 1)
@@ -131,7 +134,9 @@ export async function sweepOwnMessages(db: Database, { hours, after, limit }: Pa
       select id from messages where id > ${from} order by id limit ${limit}
     ), gone as (
       delete from messages where id in (
-        select m.id from page join messages m on m.id = page.id where ${isEmptyOwn(hours)} for update of m skip locked
+        select e.id from page cross join lateral (
+          select m.id from messages m where m.id = page.id and ${isEmptyOwn(hours)} for update of m skip locked
+        ) e
       )
     )
     select count(*)::int as looked, max(id) as last from page`)
@@ -157,13 +162,17 @@ export async function forgetOldAttempts(db: Database, { hours, after, limit }: P
   return { next: hasMore ? { at: beginning.at, id: Number(row.last) } : undefined }
 }
 
-/** Removes sessions that ended more than `hours` ago by themselves. @returns how many, at most `limit` */
+/**
+ * Removes sessions that ended more than `hours` ago by themselves. Of an array Postgres looks up each id; of an `in` it may read
+ * the table instead.
+ * @returns how many, at most `limit`
+ */
 export async function forgetSessions(db: Database, hours: number, limit: number): Promise<number> {
   const rows = await db.execute(sql`
-    delete from sessions where id in (
+    delete from sessions where id = any (array (
       select id from sessions where least(expires_at, revoked_at) < ${cutoff(hours)}
       order by least(expires_at, revoked_at) limit ${limit} for update skip locked
-    )
+    ))
     returning id`)
   return rows.length
 }
@@ -178,19 +187,20 @@ export async function forgetTokens(db: Database, hours: number, limit: number): 
     order by least(expires_at, revoked_at) limit ${limit}`
   const sessions = await db.execute(sql`
     with page as materialized (${endedFirst})
-    delete from sessions where id in (
+    delete from sessions where id = any (array (
       select s.id from page cross join lateral (
         select id from sessions where token_id = page.id limit ${limit} for update skip locked
       ) s limit ${limit}
-    )
+    ))
     returning id`)
   const tokens = await db.execute(sql`
     with page as materialized (${endedFirst})
-    delete from tokens where id in (
-      select t.id from page join tokens t on t.id = page.id
-      where not exists (select from sessions s where s.token_id = t.id)
-      for update of t skip locked
-    )
+    delete from tokens where id = any (array (
+      select e.id from page cross join lateral (
+        select t.id from tokens t where t.id = page.id and not exists (select from sessions s where s.token_id = t.id)
+        for update of t skip locked
+      ) e
+    ))
     returning id`)
   return Math.max(sessions.length, tokens.length)
 }

@@ -36,7 +36,7 @@ const isWanted = sql`a.state = ${quoted([readyState])} and a.deleted_at is null`
 
 /**
  * Of the next keys, in their order, those whose bytes are to be read. What a page costs does not depend on how many of its
- * keys that are.
+ * keys that are. By `offset 0` Postgres looks up the attachment of each key instead of reading all there are.
  * @returns `last`: where the next page begins, `undefined` when there is none
  */
 export async function findScrubbable(
@@ -50,8 +50,10 @@ export async function findScrubbable(
   const rows = await db.execute<ScrubbableRow>(sql`
     with page as (select * from objects where key > ${after} order by key limit ${limit})
     select p.key, a.id, a.file_size, a.file_checksum, a.file_checksum_algorithm
-    from page p left join attachments a
-      on a.id = p.attachment_id and a.attempt = p.attempt and p.purge_at is null and ${isWanted} and ${isDue}
+    from page p left join lateral (
+      select * from attachments a
+      where a.id = p.attachment_id and a.attempt = p.attempt and p.purge_at is null and ${isWanted} and ${isDue} offset 0
+    ) a on true
     order by p.key`)
   const objects = rows.flatMap((row) => (row.id === null ? [] : [toScrubbable(row)]))
   return { objects, last: rows.length < limit ? undefined : rows.at(-1)?.key }
