@@ -45,10 +45,11 @@ export const isLiveSession = sql`(${sessions.revokedAt} is null and ${sessions.e
 export function authority(credential: Credential | undefined): SQL {
   return sql`
     placed as (
-      select a.id from locked a join messages m on m.id = a.message_id join rooms r on r.id = m.room_id
-        join members i on i.room_id = r.id and i.user_id = a.uploader_id join users u on u.id = i.user_id
+      select a.id from locked a join users u on u.id = a.uploader_id join messages m on m.id = a.message_id
+        join rooms r on r.id = m.room_id cross join lateral (
+          select from members where room_id = r.id and user_id = a.uploader_id for key share
+        ) membership
       where m.deleted_at is null and r.deleted_at is null and u.deleted_at is null
-      for key share of i
     ), ${vouched(credential)}`
 }
 
