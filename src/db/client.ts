@@ -13,7 +13,7 @@ export type Database = PostgresJsDatabase
 export interface DatabaseClient {
   db: Database
   /**
-   * Resolves when Postgres answers and takes writes.
+   * Resolves when Postgres answers, takes writes and commits them.
    * @param limit milliseconds; the limit of a statement unless given
    * @throws DatabaseUnavailable; what Postgres says
    */
@@ -40,6 +40,7 @@ export function openDatabase(url: string, max = 10, limit: number = limits.state
   return {
     db: drizzle({ client: drizzleClient(pool, types, Boolean(parsed.prepare), limit) }),
     async ping(milliseconds = limit) {
+      pool.throwIfCommitsWait()
       const isReadOnly = `select current_setting('transaction_read_only') = 'on' as "isReadOnly"`
       await pool.hold(async (connection) => {
         const [row] = await connection.run((sql) => sql.unsafe(isReadOnly), performance.now() + milliseconds)

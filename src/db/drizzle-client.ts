@@ -1,10 +1,11 @@
 import type postgres from 'postgres'
+import { isWrite } from './commit-watch.ts'
 import type { Connection } from './connection.ts'
 import { unavailable } from './errors.ts'
 import type { Pool } from './pool.ts'
 
-/** Runs one question somewhere and answers in time. */
-type Run = <T>(ask: (sql: postgres.Sql) => PromiseLike<T>) => Promise<T>
+/** Runs one question somewhere and answers in time. @param text of the statement */
+type Run = <T>(ask: (sql: postgres.Sql) => PromiseLike<T>, text: string) => Promise<T>
 
 type Rows = postgres.RowList<postgres.Row[]>
 type Work = (client: object) => Promise<unknown>
@@ -22,7 +23,7 @@ export type Types = Pick<postgres.ParsedOptions, 'parsers' | 'serializers'>
 export function drizzleClient(pool: Pool, types: Types, prepare: boolean, limit: number): postgres.Sql {
   const client = {
     options: types,
-    unsafe: statements((ask) => pool.run(ask), prepare),
+    unsafe: statements((ask, text) => (isWrite(text) ? pool.write(ask) : pool.run(ask)), prepare),
     begin: (work: Work) => pool.hold((connection) => transaction(connection, work, prepare, limit)),
   }
   return client as unknown as postgres.Sql
@@ -36,7 +37,7 @@ function statements(run: Run, prepare: boolean) {
       const asked = sql.unsafe(query, parameters, { ...options, prepare })
       return asArrays ? (asked.values() as unknown as PromiseLike<Rows>) : asked
     }
-    const answer = Promise.resolve().then(() => run(ask))
+    const answer = Promise.resolve().then(() => run(ask, query))
     const values = () => {
       asArrays = true
       return answer
@@ -48,7 +49,7 @@ function statements(run: Run, prepare: boolean) {
 /** Commits what `work` does, or takes it back when it throws; each statement has its own deadline, `commit` too. */
 async function transaction(connection: Connection, work: Work, prepare: boolean, limit: number): Promise<unknown> {
   const run: Run = (ask) => connection.run(ask, performance.now() + limit)
-  const command = (text: string) => run((sql) => sql.unsafe(text))
+  const command = (text: string) => run((sql) => sql.unsafe(text), text)
   let depth = 0
   const nested = async (inner: Work) => {
     depth += 1

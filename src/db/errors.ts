@@ -2,7 +2,13 @@ import { DrizzleQueryError } from 'drizzle-orm'
 import postgres from 'postgres'
 
 /** Why the database cannot be used, in codes of our own; others are Node's (`ECONNREFUSED`) or SQLSTATEs. */
-export type UnavailableCode = 'CONNECT_TIMEOUT' | 'CONNECTION_LOST' | 'NO_ANSWER' | 'NO_CONNECTION' | 'CLOSED'
+export type UnavailableCode =
+  | 'CONNECT_TIMEOUT'
+  | 'CONNECTION_LOST'
+  | 'NO_ANSWER'
+  | 'NO_CONNECTION'
+  | 'COMMITS_WAIT'
+  | 'CLOSED'
 
 /** There is no usable connection, or no answer on it in time. Whether the statement was done is not known. */
 export class DatabaseUnavailable extends Error {
@@ -45,11 +51,12 @@ export function isDatabaseUnavailable(error: unknown): boolean {
 
 /**
  * Whether an error of one connection holds for the others too: the server is silent, ends (57P01, 57P02), or takes no writes any
- * more (25006), as after a failover that left connections open.
+ * more (25006), as after a failover that left connections open. While commits wait for a standby, connections can be read from.
  */
 export function concernsAllConnections(error: unknown): boolean {
   const cause = causeOf(error)
-  return cause instanceof DatabaseUnavailable || /^(57P01|57P02|25006)$/.test(stateOf(cause))
+  if (cause instanceof DatabaseUnavailable) return cause.code !== ('COMMITS_WAIT' satisfies UnavailableCode)
+  return /^(57P01|57P02|25006)$/.test(stateOf(cause))
 }
 
 function causeOf(error: unknown): unknown {

@@ -1,4 +1,5 @@
 import { limits } from '../limits.ts'
+import { CommitWatch } from './commit-watch.ts'
 import { Connection, type ConnectionOptions } from './connection.ts'
 import { asUnavailable, concernsAllConnections, type DatabaseUnavailable, unavailable } from './errors.ts'
 
@@ -36,6 +37,7 @@ export class Pool {
   /** In the order in which they came. */
   readonly #waiters = new Set<Waiter>()
   readonly #closing = new AbortController()
+  readonly #commits = new CommitWatch(() => this.#connect())
   readonly #sweeping = setInterval(() => this.#sweep(), idleTime / 6).unref()
   #opening = 0
   #attempts = 0
@@ -60,6 +62,21 @@ export class Pool {
   }
 
   /**
+   * Runs one statement that writes, as `run` does.
+   * @throws DatabaseUnavailable at once, too, while commits wait for a standby; PostgresError
+   */
+  async write<T>(ask: Ask<T>, limit = this.#limit): Promise<T> {
+    this.#commits.throwIfWaiting()
+    const deadline = performance.now() + limit
+    return this.hold((connection) => this.#commits.write(connection, () => connection.run(ask, deadline)), limit)
+  }
+
+  /** @throws DatabaseUnavailable while commits wait for a standby */
+  throwIfCommitsWait(): void {
+    this.#commits.throwIfWaiting()
+  }
+
+  /**
    * Keeps a connection for as long as `use` takes.
    * @param limit milliseconds to wait for one
    */
@@ -78,6 +95,7 @@ export class Pool {
   /** Refuses further callers. Statements under way are cut off after `patience` milliseconds. */
   async close(patience: number): Promise<void> {
     clearInterval(this.#sweeping)
+    this.#commits.close()
     const closed = unavailable('CLOSED', 'The connections to the database are closed')
     this.#closing.abort(closed)
     this.#refuseAll(closed)

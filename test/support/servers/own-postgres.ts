@@ -132,6 +132,18 @@ export class OwnPostgres implements AsyncDisposable {
     await this.query('select pg_promote(true, 30)')
   }
 
+  /** Soon every commit waits for a standby of this name, which need not be there; without a name for none. */
+  async requireStandby(name = ''): Promise<void> {
+    await this.query(`alter system set synchronous_standby_names = '${name}'`)
+    await this.query('select pg_reload_conf()')
+  }
+
+  /** How many connections wait for a standby, those included whose client is gone. */
+  async countWaiting(): Promise<number> {
+    const rows = await this.query("select from pg_stat_activity where wait_event = 'SyncRep'")
+    return rows.length
+  }
+
   /** Resolves when a standby has all that this server has by now. */
   async isFollowedBy(standby: OwnPostgres): Promise<void> {
     const [position] = await this.query<{ lsn: string }>('select pg_current_wal_lsn()::text as lsn')
