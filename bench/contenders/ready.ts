@@ -11,14 +11,13 @@ interface Metadata {
 
 /** @throws unless every attachment that the answers name is Ready, with the right size and digest */
 export async function checkReady(
-  { uploadPath, cookie }: Fixture,
+  fixture: Fixture,
   url: string,
   { requests, fileBytes }: Amount,
   answers: string[],
 ): Promise<void> {
-  const response = await fetch(url + uploadPath, { headers: { cookie }, signal: AbortSignal.timeout(30_000) })
-  const { attachments } = (await response.json()) as { attachments: Metadata[] }
-  const byId = new Map(attachments.map((attachment) => [attachment.attachmentId, attachment]))
+  const byId = new Map<number, Metadata>()
+  for await (const attachment of attachmentsOf(fixture, url)) byId.set(attachment.attachmentId, attachment)
   const ids = new Set(answers.map(idIn))
   if (ids.size !== requests) throw new Error(`${requests} uploads were answered with ${ids.size} different ids`)
   const sha256 = contentSha256(fileBytes)
@@ -27,6 +26,18 @@ export async function checkReady(
     const isRight = fileSize === fileBytes && fileChecksum === sha256
     if (attachmentState !== 'ReadyForDownloadFromServerToClient' || !isRight)
       throw new Error(`Attachment ${id} is not what was uploaded: ${JSON.stringify(byId.get(id))}`)
+  }
+}
+
+/** All attachments of the message, which are told in pages. */
+async function* attachmentsOf({ uploadPath, cookie }: Fixture, url: string): AsyncGenerator<Metadata> {
+  for (let after = 0, hasMore = true; hasMore; ) {
+    const page = `${url}${uploadPath}?after=${after}`
+    const response = await fetch(page, { headers: { cookie }, signal: AbortSignal.timeout(30_000) })
+    const answer = (await response.json()) as { attachments: Metadata[]; hasMore?: true }
+    yield* answer.attachments
+    after = answer.attachments.at(-1)?.attachmentId ?? after
+    hasMore = answer.hasMore === true
   }
 }
 

@@ -23,8 +23,12 @@ async function openBehind(t: Test, options: PgbouncerOptions & { query?: string 
   return { direct, url: (await startPgbouncer(t, direct, options)) + (options.query ?? '') }
 }
 
+// It starts thirty processes.
+t.setTimeout(300_000)
+
 for (const { mode, query, found } of modes)
   t.test(`PgBouncer, ${mode} mode`, { skip: skipWithoutPgbouncer }, async (t) => {
+    t.setTimeout(150_000)
     t.test('migrations, of three at once, through one connection', async (t) => {
       for (const poolSize of [1, 3]) {
         const { direct, url } = await openBehind(t, { mode, poolSize, query })
