@@ -22,7 +22,7 @@ export const limits = {
   /** Bytes of answers, of all connections together, that their clients have not read and the network has not taken. */
   unreadAnswers: 64 * 2 ** 20,
   /** Chunks of a body that may be as small as they like: with more, they have at least `meanChunk` bytes in the mean. */
-  smallChunks: 16 * 1024,
+  smallChunks: 4 * 1024,
   /** Bytes of a chunk of a body, in the mean of all that are more than `smallChunks`. */
   meanChunk: 16,
   /** Members that one request names. */
