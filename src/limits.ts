@@ -11,7 +11,10 @@ export const limits = {
   plainBodyTime: 30_000,
   /** Milliseconds in which the head of a request must have come. */
   headTime: 20_000,
-  /** Milliseconds for which the rest of a request is thrown away after an early answer; then the connection is closed. */
+  /**
+   * Milliseconds for which a connection that we have ended waits for the client to close it, and throws away what still comes,
+   * such as the rest of a request that was answered early.
+   */
   drainTime: 10_000,
   /** Bytes of that rest; with more the connection is closed. */
   drainBytes: 64 * 2 ** 20,
