@@ -19,7 +19,11 @@ const meanings: Record<keyof typeof limits, [unit: Unit, of: string, answer: str
     'Until the head of a request has come, or a first byte on a new connection',
     '408 and the end of the connection',
   ],
-  drainTime: ['ms', 'What is still sent after an early answer', 'the end of the connection'],
+  drainTime: [
+    'ms',
+    'Until a client closes a connection that was ended, whatever it still sends',
+    'the end of the connection',
+  ],
   drainBytes: ['bytes', 'What is still sent after an early answer', 'the end of the connection'],
   pipelined: ['', 'Requests that wait on one connection', 'the end of the connection'],
   pipelinedHeads: ['bytes', 'The heads of the requests that wait on one connection', 'the end of the connection'],

@@ -11,7 +11,10 @@ export const limits = {
   plainBodyTime: 30_000,
   /** Milliseconds in which the head of a request must have come. */
   headTime: 20_000,
-  /** Milliseconds for which the rest of a request is thrown away after an early answer; then the connection is closed. */
+  /**
+   * Milliseconds for which a connection that we have ended waits for the client to close it, and throws away what still comes,
+   * such as the rest of a request that was answered early.
+   */
   drainTime: 10_000,
   /** Bytes of that rest; with more the connection is closed. */
   drainBytes: 64 * 2 ** 20,
@@ -22,7 +25,7 @@ export const limits = {
   /** Bytes of answers, of all connections together, that their clients have not read and the network has not taken. */
   unreadAnswers: 64 * 2 ** 20,
   /** Chunks of a body that may be as small as they like: with more, they have at least `meanChunk` bytes in the mean. */
-  smallChunks: 16 * 1024,
+  smallChunks: 4 * 1024,
   /** Bytes of a chunk of a body, in the mean of all that are more than `smallChunks`. */
   meanChunk: 16,
   /** Members that one request names. */

@@ -7,7 +7,7 @@ import fastify from 'fastify'
 import type { Config } from './config.ts'
 import type { DatabaseClient } from './db/client.ts'
 import type { Deps } from './deps.ts'
-import { admit } from './http/admission/admission.ts'
+import { admit, admitPreflights } from './http/admission/admission.ts'
 import { openRateLimits } from './http/admission/rate-limits.ts'
 import { Refusals } from './http/admission/refusals.ts'
 import type { App } from './http/app.ts'
@@ -103,6 +103,7 @@ export async function buildServer(parts: ServerParts): Promise<App> {
   const watch = watchServer(deps)
   app.addHook('onClose', () => watch.stop())
   await app.register(earlyAnswer, patience)
+  admitPreflights(app, deps)
   await app.register(cors, corsOptions(config))
   await app.register(cookie)
   await app.register(multipart, { throwFileSizeLimit: false })

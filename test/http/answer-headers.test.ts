@@ -1,5 +1,6 @@
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { startTestServer } from '../support/server.ts'
 import { attach } from './bearer-api/requests.ts'
@@ -58,10 +59,45 @@ t.test('pages that are allowed can read every error, also those that reach no ro
   t.match(await raw(server.url, 'NONSENSE\r\n\r\n'), /^HTTP\/1\.1 400 .*\r\nvary: Origin\r\n/is)
 })
 
+t.test('also a head that is too long, or late, when its origin came in an earlier packet', async (t) => {
+  const allowed = /\r\naccess-control-allow-origin: https:\/\/chat\.example\r\n/i
+  const patience = { headTime: 1000 }
+  const one = await startTestServer(t, { store: 'disk', patience, env: { CORS_ORIGINS: chat } })
+  const begun = `GET /livez HTTP/1.1\r\nHost: x\r\nOrigin: ${chat}\r\nX-Long: `
+  const tooLong = await inTwo(one.url, begun, `${'x'.repeat(20_000)}\r\n\r\n`)
+  t.match(tooLong, /^HTTP\/1\.1 431 /)
+  t.match(tooLong, allowed, 'the only origin that may ask')
+  const late = await raw(one.url, begun)
+  t.match(late, /^HTTP\/1\.1 408 /)
+  t.match(late, allowed)
+
+  const env = { CORS_ORIGINS: `${chat}, https://other.example` }
+  const two = await startTestServer(t, { store: 'disk', patience, env })
+  const before = `GET /livez HTTP/1.1\r\nHost: x\r\nOrigin: ${chat}\r\n\r\n`
+  const [, second = ''] = (await inTwo(two.url, before, `GET /${'x'.repeat(20_000)}`)).split(/(?=HTTP\/1\.1 431)/)
+  t.match(second, allowed, 'the origin of the request before')
+  t.notMatch(await raw(two.url, begun), /access-control-allow-origin/i, 'it may be either')
+})
+
+function open(url: string): Socket {
+  const { hostname, port } = new URL(url)
+  return connect(Number(port), hostname)
+}
+
 /** What comes back for bytes of one's own making. */
 async function raw(url: string, request: string): Promise<string> {
-  const { hostname, port } = new URL(url)
-  const socket = connect(Number(port), hostname)
+  const socket = open(url)
   socket.write(request)
   return text(socket)
+}
+
+/** The same, when the second half comes after the server has read the first one. */
+async function inTwo(url: string, first: string, second: string): Promise<string> {
+  const socket = open(url)
+  const answer = text(socket)
+  socket.write(first)
+  // The server reads a packet in one turn, and this thread runs both.
+  await delay(50)
+  socket.write(second)
+  return answer
 }

@@ -20,13 +20,21 @@ import { nothingHere } from '../problems.ts'
 /** For machines that keep the replica in service: answered however often an address comes. */
 const probes = new Set(['/livez', '/readyz', '/metrics'])
 
+/** Counts the preflights of browsers. To be called before CORS is set up, which answers them. */
+export function admitPreflights(app: App, { rates }: Pick<Deps, 'rates'>): void {
+  app.addHook('onRequest', async (request) => {
+    if (request.method === 'OPTIONS') await rates.ofAddress(request)
+  })
+}
+
 /** Admits requests to the server, whoever they come from. */
 export function admit(app: App, { rates }: Pick<Deps, 'rates'>): void {
   app.decorateRequest('principal')
   app.decorateRequest('messageId')
   app.decorateRequest('attachment')
   app.addHook('onRequest', async (request) => {
-    if (!probes.has(request.routeOptions.url ?? '')) await rates.ofAddress(request)
+    const isLetIn = request.method === 'OPTIONS' || probes.has(request.routeOptions.url ?? '')
+    if (!isLetIn) await rates.ofAddress(request)
     if (request.is404) throw nothingHere()
     if (expectsTheUnknown(request.raw))
       throw new StowageError(

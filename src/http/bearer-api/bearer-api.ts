@@ -2,6 +2,7 @@ import formBody from '@fastify/formbody'
 import type { Deps } from '../../deps.ts'
 import type { App } from '../app.ts'
 import { readJsonBodies } from '../bodies/json-body.ts'
+import { refuseTypes } from '../bodies/refused-types.ts'
 import { parseUrlEncoded } from '../bodies/url-encoded-body.ts'
 import { noteMethods } from '../plugins/method-not-allowed.ts'
 import { adminRoutes } from './admin/admin.ts'
@@ -19,7 +20,7 @@ export function bearerApi(deps: Deps) {
     const methods = noteMethods(app)
     answerErrors(app, deps)
     readJsonBodies(app)
-    app.removeContentTypeParser('text/plain')
+    refuseTypes(app, ['text/plain'])
     await app.register(formBody, { parser: parseUrlEncoded })
     await app.register(async (authenticated: App) => {
       requireToken(authenticated, deps)
@@ -33,7 +34,7 @@ export function bearerApi(deps: Deps) {
 /** What takes JSON or an encoded form: a multipart body is refused rather than passed over unread. */
 function routesWithoutFiles(deps: Deps) {
   return async (app: App): Promise<void> => {
-    app.removeContentTypeParser('multipart/form-data')
+    refuseTypes(app, ['multipart/form-data'])
     listAttachmentsRoute(app, deps)
     getAttachmentRoute(app, deps)
     updateAttachmentRoute(app, deps)

@@ -10,7 +10,7 @@ import { requireReady } from '../../lifecycle/serve.ts'
 import { type ReceiveNew, uploadNew } from '../../lifecycle/upload-new.ts'
 import type { App } from '../app.ts'
 import { declaredChecksum, declaredSize } from '../forms/declared.ts'
-import { type FormFile, receiveForm } from '../forms/receive-form.ts'
+import { type FormFile, receiveForm, requireForm } from '../forms/receive-form.ts'
 import { openTransfer } from '../forms/transfer.ts'
 import { uploadingOf } from '../uploading.ts'
 import { AttachmentObject, attachmentObject } from './attachment-object.ts'
@@ -27,9 +27,9 @@ const schema = { response: { 201: AttachmentObject } }
  * own conversation.
  */
 export function createAttachmentRoute(app: App, deps: Deps): void {
-  app.post('/attachments', { schema, config: { watchesOwnBody: true } }, async (request, reply) => {
+  const options = { schema, config: { watchesOwnBody: true }, onRequest: [requireWriter, requireForm] }
+  app.post('/attachments', options, async (request, reply) => {
     const who = request.principal
-    requireScope(who, 'write')
     using transfer = openTransfer(request.raw, deps)
     const [uploaded] = await uploadNew(deps, uploadingOf(request, transfer.signal), (receive) =>
       receiveOne(deps, request, receive, transfer.signal),
@@ -39,6 +39,11 @@ export function createAttachmentRoute(app: App, deps: Deps): void {
     const created = attachmentObject(deps, requireReady(found.attachment), { principal: who, standing: found.standing })
     return reply.code(201).header('location', `${deps.publicUrl()}/v1/attachments/${created.id}`).send(created)
   })
+}
+
+/** @throws StowageError `forbidden` */
+async function requireWriter({ principal }: FastifyRequest): Promise<void> {
+  requireScope(principal, 'write')
 }
 
 async function receiveOne(

@@ -3,6 +3,7 @@ import type { Deps } from '../../deps.ts'
 import { StowageError } from '../../errors.ts'
 import type { App } from '../app.ts'
 import { openTransfer } from '../forms/transfer.ts'
+import { hasBody } from './has-body.ts'
 
 /**
  * Ends requests whose body is read as a whole and stops coming, comes too slowly, or has not come in time. Node's own limit of a
@@ -12,6 +13,7 @@ import { openTransfer } from '../forms/transfer.ts'
 export function limitPlainBodies(app: App, deps: Pick<Deps, 'config' | 'patience'>): void {
   const { plainBodyTime } = deps.patience
   app.addHook('preParsing', async ({ raw, routeOptions }, reply, body) => {
+    if (hasBody(raw)) refuseEncoded(raw)
     if (routeOptions.config.watchesOwnBody || !hasBody(raw) || raw.complete) return body
     const giveUp = (error: unknown) => {
       // What reads the body could find a fault of its own, and answer too.
@@ -32,9 +34,14 @@ export function limitPlainBodies(app: App, deps: Pick<Deps, 'config' | 'patience
   })
 }
 
-function hasBody({ headers }: IncomingMessage): boolean {
-  const length = headers['content-length'] ?? '0'
-  return headers['transfer-encoding'] !== undefined || Number(length) > 0
+/**
+ * A body is taken as it is: no coding is undone anywhere (RFC 9110 section 8.4).
+ * @throws StowageError `unsupported_media_type`
+ */
+function refuseEncoded({ headers }: IncomingMessage): void {
+  const encoding = headers['content-encoding'] ?? 'identity'
+  if (encoding.toLowerCase() !== 'identity')
+    throw new StowageError('unsupported_media_type', 'Send the body as it is, without Content-Encoding.')
 }
 
 function tooLate(milliseconds: number): StowageError {

@@ -65,12 +65,18 @@ function answerBrokenRequest(config: Pick<Config, 'corsOrigins'>, error: Connect
   if (isInBody && isAnswered) return
   const isAnswering = !isAnswered && reply.raw.headersSent
   if (error.code === 'ECONNRESET' || !socket.writable || isAnswering) socket.destroy()
-  else if (!isInBody) answerPlainly(config, error, socket)
+  else if (!isInBody) answerPlainly(config, error, socket, reply?.request.headers.origin)
   else if (!reply.request.raw.emit(brokenOff))
     reply.send(new StowageError('invalid', 'The body broke off. Send it again.'))
 }
 
-function answerPlainly(config: Pick<Config, 'corsOrigins'>, error: ConnectionError, socket: Socket): void {
+/** @param earlier the `Origin` of the request before, over the same connection */
+function answerPlainly(
+  config: Pick<Config, 'corsOrigins'>,
+  error: ConnectionError,
+  socket: Socket,
+  earlier: string | undefined,
+): void {
   const { code } = error
   const [status, text] =
     code === 'HPE_HEADER_OVERFLOW'
@@ -83,10 +89,15 @@ function answerPlainly(config: Pick<Config, 'corsOrigins'>, error: ConnectionErr
     'content-length': text.length,
     connection: 'close',
     ...answerHeaders,
-    ...corsHeaders(config, { origin: originIn(error) }),
+    // Where it is not known who asks, but only one may: the answer tells nothing that another could not know.
+    ...corsHeaders(config, { origin: originIn(error) ?? earlier ?? onlyOne(config.corsOrigins) }),
   }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.end(`HTTP/1.1 ${status}\r\n${lines.join('')}\r\n${text}`)
+}
+
+function onlyOne(origins: readonly string[]): string | undefined {
+  return origins.length === 1 ? origins[0] : undefined
 }
 
 /** The `Origin` in a head that was not understood: only the bytes of the chunk in which it broke are known. */

@@ -29,6 +29,7 @@ export function boundedServer(connections: Connections): FastifyServerFactory {
     const serve: RequestListener = (request, response) => void handler(request, response)
     const server = createServer(serverOptions(connections.patience))
     answerHalfClosed(server)
+    leaveEnded(server, connections.patience)
     boundConnections(server, connections)
     const inTurn = gatherChunks(oneAtATime(watchReaders(server, serve, connections)))
     server.on('request', inTurn)
@@ -65,6 +66,19 @@ function answerHalfClosed(server: Server): void {
       const late = setTimeout(() => {
         if (socket.bytesWritten === bytesWritten) socket.destroy()
       }, halfClosedTime)
+      socket.once('close', () => clearTimeout(late))
+    })
+  })
+}
+
+/**
+ * A connection whose last answer has been sent is closed on our side alone, so that the client still gets that answer. One that does
+ * not close its own side would hold it for ever.
+ */
+function leaveEnded(server: Server, { drainTime }: Pick<Patience, 'drainTime'>): void {
+  server.on('connection', (socket) => {
+    socket.once('finish', () => {
+      const late = setTimeout(() => socket.destroy(), drainTime)
       socket.once('close', () => clearTimeout(late))
     })
   })

@@ -77,7 +77,9 @@ function dateOf(header: string | undefined): Date | undefined {
   if (header === undefined || !httpDate.test(header)) return undefined
   // The oldest form names no time zone and means GMT like the others.
   const date = new Date(header.endsWith('GMT') ? header : `${header} GMT`)
-  return Number.isNaN(date.getTime()) ? undefined : date
+  // `Date` takes the 31st of February for the 3rd of March. The day is the first number in each form.
+  const [day] = /\d+/.exec(header) ?? []
+  return date.getUTCDate() === Number(day) ? date : undefined
 }
 
 function seconds(date: Date): number {

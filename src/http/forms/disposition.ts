@@ -9,6 +9,7 @@ export interface Disposition {
 }
 
 const opening = /form-data[ \t]*/iy
+const trailing = /;[ \t]*$/y
 const parameter = /;[ \t]*([\w!#$%&'*+.^`|~-]+)=(?:"((?:[^"\\]|\\.)*)"|([^";\s]*))[ \t]*/y
 
 /**
@@ -24,6 +25,8 @@ export function readDisposition(text: string): Disposition {
   const extended = parameters.get('filename*')
   const plain = parameters.get('filename')
   if (extended !== undefined) return { name: utf8(name), fileName: extendedName(extended) }
+  if (plain === undefined && (parameters.has('filename*0') || parameters.has('filename*0*')))
+    throw new StowageError('invalid', 'A file name comes in pieces, as in mails (RFC 2231). Send it as one filename*.')
   return { name: utf8(name), fileName: plain === undefined ? undefined : plainName(plain) }
 }
 
@@ -33,6 +36,9 @@ function readParameters(text: string): Map<string, string> {
   opening.lastIndex = 0
   let end = opening.test(text) ? opening.lastIndex : text.length + 1
   while (end < text.length) {
+    // Some clients write a semicolon behind the last parameter too.
+    trailing.lastIndex = end
+    if (trailing.test(text)) break
     parameter.lastIndex = end
     const [, name = '', quoted, bare = ''] = parameter.exec(text) ?? []
     if (name === '') throw unreadable('there is no valid Content-Disposition: form-data with a name')

@@ -85,6 +85,14 @@ function formLengthOf({ headers }: FastifyRequest): number | undefined {
   return length === undefined ? undefined : Number(length)
 }
 
+/**
+ * Refuses a request that brings no form, before its body is read.
+ * @throws StowageError `unsupported_media_type`, `invalid` for a boundary that cannot be one
+ */
+export async function requireForm(request: FastifyRequest): Promise<void> {
+  boundaryOf(request)
+}
+
 function boundaryOf({ headers }: FastifyRequest): string {
   const type = mimeType(headers['content-type'])
   if (type?.essence !== 'multipart/form-data')

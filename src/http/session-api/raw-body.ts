@@ -29,13 +29,10 @@ export function rawContentType(headers: IncomingHttpHeaders): string | undefined
 
 /**
  * How many bytes the body has that is a whole file as it is.
- * @throws StowageError `length_required`, `unsupported_media_type` for an encoded body, `invalid` for a part of a file:
- *   a server that would take that for the whole must refuse it (RFC 9110 section 14.5)
+ * @throws StowageError `length_required`, `invalid` for a part of a file: a server that would take that for the whole must
+ *   refuse it (RFC 9110 section 14.5)
  */
 export function rawBodyLength(headers: IncomingHttpHeaders): number {
-  const encoding = headers['content-encoding'] ?? 'identity'
-  if (encoding.toLowerCase() !== 'identity')
-    throw new StowageError('unsupported_media_type', 'Send the file as it is, without Content-Encoding.')
   if (headers['content-range'] !== undefined)
     throw new StowageError('invalid', 'A part of a file is not taken here. Send the whole, without Content-Range.')
   if (headers['content-length'] === undefined)

@@ -1,6 +1,7 @@
 import type { Deps } from '../../deps.ts'
 import type { App } from '../app.ts'
 import { readJsonBodies } from '../bodies/json-body.ts'
+import { refuseTypes } from '../bodies/refused-types.ts'
 import { noteMethods } from '../plugins/method-not-allowed.ts'
 import { requireSession } from './authenticate.ts'
 import { changeAttachmentRoute } from './change-attachment.ts'
@@ -22,22 +23,31 @@ export function sessionApi(deps: Deps) {
     const methods = noteMethods(app)
     answerErrors(app)
     readJsonBodies(app)
+    refuseTypes(app, ['text/plain'])
     createSessionRoute(app, deps)
     await app.register(async (authenticated: App) => {
       requireSession(authenticated, deps)
-      deleteSessionRoute(authenticated, deps)
-      reserveAttachmentRoute(authenticated, deps)
-      changeAttachmentRoute(authenticated, deps)
       uploadAttachmentsRoute(authenticated, deps)
-      listMessageAttachmentsRoute(authenticated, deps)
-      getAttachmentRoute(authenticated, deps)
-      downloadAttachmentRoute(authenticated, deps)
-      deleteAttachmentRoute(authenticated, deps)
+      await authenticated.register(routesWithoutFiles(deps))
       await authenticated.register(async (raw: App) => {
         takeRawBodies(raw)
         uploadReservedRoute(raw, deps)
       })
     })
     methods.answer()
+  }
+}
+
+/** What takes JSON: a multipart body is refused rather than passed over unread. */
+function routesWithoutFiles(deps: Deps) {
+  return async (app: App): Promise<void> => {
+    refuseTypes(app, ['multipart/form-data'])
+    deleteSessionRoute(app, deps)
+    reserveAttachmentRoute(app, deps)
+    changeAttachmentRoute(app, deps)
+    listMessageAttachmentsRoute(app, deps)
+    getAttachmentRoute(app, deps)
+    downloadAttachmentRoute(app, deps)
+    deleteAttachmentRoute(app, deps)
   }
 }

@@ -6,7 +6,7 @@ import type { Deps } from '../../deps.ts'
 import { StowageError } from '../../errors.ts'
 import { uploadNew } from '../../lifecycle/upload-new.ts'
 import type { App } from '../app.ts'
-import { receiveForm } from '../forms/receive-form.ts'
+import { receiveForm, requireForm } from '../forms/receive-form.ts'
 import { openTransfer } from '../forms/transfer.ts'
 import { integerId } from '../ids.ts'
 import { PathPart } from '../schema-types.ts'
@@ -24,7 +24,7 @@ const schema = {
  * declare `fileChecksum` and `fileSize`, one each per file in the same order.
  */
 export function uploadAttachmentsRoute(app: App, deps: Deps): void {
-  const options = { schema, config: { watchesOwnBody: true }, onRequest: findMessage(deps) }
+  const options = { schema, config: { watchesOwnBody: true }, onRequest: [findMessage(deps), requireForm] }
   app.post('/messages/:messageId/attachments', options, async (request) => {
     const { principal: who, messageId } = request
     using transfer = openTransfer(request.raw, deps)

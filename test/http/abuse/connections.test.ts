@@ -141,3 +141,41 @@ t.test('a client that has gone before its request is looked at is no failure of 
   })
   t.equal((await fetch(`${server.url}/v1/attachments`)).status, 400)
 })
+
+/** What is answered with the end of the connection. */
+const ended = {
+  'bytes that are no HTTP': 'NONSENSE\r\n\r\n',
+  'too many headers': get('/livez', 'a:\r\n'.repeat(3000)),
+  'no host': 'GET /livez HTTP/1.1\r\n\r\n',
+  'a tunnel': 'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n',
+  'a head that does not end': 'GET /livez HTTP/1.1\r\n',
+  'a first line that does not end': 'GET /li',
+  'two lengths': get('/livez', 'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n'),
+  'a request that is the last': get('/livez', 'Connection: close\r\n'),
+  'HTTP/1.0': 'GET /livez HTTP/1.0\r\n\r\n',
+  'a body that nobody wants': get('/nope', 'Content-Length: 10\r\n'),
+  'a body that breaks': `${get('/nope', 'Transfer-Encoding: chunked\r\n')}zz\r\n`,
+  'a body that breaks behind its answer': `${get('/livez', 'Transfer-Encoding: chunked\r\n')}1\r\nx\r\nzz\r\n`,
+}
+
+t.test('whose connection was ended is not waited for', async (t) => {
+  const patience = { headTime: 1000, drainTime: 1000 }
+  const server = await startTestServer(t, { store: 'disk', patience })
+  const { cookie } = await server.cookie(1)
+  const json = `Host: test\r\nCookie: ${cookie}\r\nContent-Type: application/json\r\n`
+  const chunked = `POST /api/v1/attachments HTTP/1.1\r\n${json}Transfer-Encoding: chunked\r\n\r\n`
+  const all = { ...ended, 'a body that breaks while it is read': `${chunked}zz\r\n` }
+  for (const [what, bytes] of Object.entries(all)) {
+    const { hostname, port } = new URL(server.url)
+    const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true })
+    socket.on('error', () => {}).pause()
+    socket.write(bytes)
+    await once(socket, 'connect')
+    await until(`${what}: the connection is gone`, async () => (await connectionsOf(server)) === 0, 8).then(
+      () => t.pass(what),
+      (error) => t.fail(String(error)),
+    )
+    socket.destroy()
+    await until('the next one may come', async () => (await connectionsOf(server)) === 0)
+  }
+})

@@ -20,6 +20,7 @@ function expecting(server: TestServer, request: string, headers: Record<string, 
 async function refusals(server: TestServer) {
   const long = { 'content-length': 7_000_000 }
   const json = { 'content-type': 'application/json' }
+  const gzip = { 'content-encoding': 'gzip', 'content-length': 100 }
   const [cookie, bearer] = [await server.cookie(2), await server.bearer(2)]
   const stranger = await server.cookie(9)
   return [
@@ -30,6 +31,21 @@ async function refusals(server: TestServer) {
     ['POST /api/v1/session', { authorization: 'Bearer wrong', ...json, ...long }, cookieApi, 401],
     ['POST /api/v1/session', { ...bearer, ...json, ...long }, cookieApi, 413],
     ['POST /api/v1/attachments', { ...cookie, 'content-type': 'text/csv', ...long }, cookieApi, 415],
+    ['POST /api/v1/attachments', { ...cookie, 'content-type': 'text/plain', ...long }, cookieApi, 415],
+    ['PATCH /api/v1/attachments/1', { ...cookie, ...typeOf('b'), ...long }, cookieApi, 415],
+    ['POST /api/v1/attachments', { ...cookie, ...json, ...gzip }, cookieApi, 415],
+    ['POST /api/v1/messages/1/attachments', { ...cookie, ...json, ...long }, cookieApi, 415],
+    [
+      'POST /api/v1/messages/1/attachments',
+      { ...cookie, 'content-type': 'multipart/form-data', ...long },
+      cookieApi,
+      400,
+    ],
+    ['POST /api/v1/messages/1/attachments', { ...cookie, ...typeOf('b'), ...gzip }, cookieApi, 415],
+    ['POST /v1/attachments', { ...bearer, ...json, ...long }, bearerApi, 415],
+    ['POST /v1/attachments', { ...bearer, ...typeOf('b'), ...gzip }, bearerApi, 415],
+    ['POST /v1/attachments', { ...(await server.bearer(2, ['read'])), ...typeOf('b'), ...long }, bearerApi, 403],
+    ['PUT /v1/attachments/x', { ...bearer, 'content-type': 'text/plain', ...long }, bearerApi, 415],
     ['PUT /v1/attachments/x', { ...bearer, ...json, ...long }, bearerApi, 413],
     ['POST /nope', { ...json, ...long }, bearerApi, 404],
     ['POST /livez', { ...json, ...long }, bearerApi, 405],

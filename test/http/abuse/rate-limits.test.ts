@@ -64,6 +64,16 @@ t.test('an address is believed from a proxy that is trusted, and from nobody els
   await isLimited(t, alone, bearerApi, '/nope', from('198.51.100.9'))
 })
 
+t.test('preflights count for the address like what they come before', async (t) => {
+  const env = { REQUESTS_PER_MINUTE_PER_ADDRESS: '3', CORS_ORIGINS: 'https://chat.example' }
+  const server = await startTestServer(t, { store: 'disk', env })
+  const asked = { origin: 'https://chat.example', 'access-control-request-method': 'POST' }
+  const preflight = async () => (await fetch(server.url + message, { method: 'OPTIONS', headers: asked })).status
+  for (let sent = 0; sent < 3; sent++) t.equal(await preflight(), 204)
+  t.equal(await preflight(), 429)
+  await isLimited(t, server, bearerApi, list, {})
+})
+
 t.test('the refusals can be read by pages of other origins', async (t) => {
   const env = { REQUESTS_PER_MINUTE_PER_ADDRESS: '1', CORS_ORIGINS: 'https://chat.example' }
   const server = await startTestServer(t, { store: 'disk', env })

@@ -23,7 +23,7 @@ function inChunksOf(size: number, { headers, body }: RawForm): RawForm {
 }
 
 const long = 4 * limits.smallChunks
-const tooSmall = /^The body comes in more than 16384 chunks of fewer than 16 bytes. Send larger ones.$/
+const tooSmall = /^The body comes in more than 4096 chunks of fewer than 16 bytes. Send larger ones.$/
 
 async function isTaken(t: Test, server: TestServer, size: number, bytes: number) {
   for (const surface of surfaces) {

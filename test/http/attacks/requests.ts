@@ -83,7 +83,7 @@ export function formAttacks(surface: Surface): Attack[] {
     },
     {
       what: 'a head byte by byte',
-      request: byteByByte(heads(`${file}${`\r\nX: ${'x'.repeat(2000)}`.repeat(7)}`, 1)),
+      request: byteByByte(heads(`${file}\r\nX: ${'x'.repeat(2000)}\r\nX: ${'x'.repeat(1500)}`, 1)),
       statuses: taken,
     },
     { what: 'a preamble', request: { headers: typeOf('b'), body: Buffer.alloc(2 ** 22, '\r') }, statuses: [413] },

@@ -148,6 +148,8 @@ t.test('what the heads say', async (t) => {
     [form, undefined],
     [`${form}; filename="a.txt"`, 'a.txt'],
     [`${form};filename=a.txt`, 'a.txt'],
+    [`${form}; filename="a.txt";`, 'a.txt'],
+    [`${form}; filename=a.txt; \t`, 'a.txt'],
     [`${form}; filename="%22a%0A%0D%25.txt"`, '"a%0A%0D%25.txt'],
     [`${form}; filename="\\"a\\".txt"`, '"a".txt'],
     [`${form}; filename="C:\\temp\\a.txt"`, 'C:\\temp\\a.txt'],
@@ -162,6 +164,20 @@ t.test('what the heads say', async (t) => {
   t.match(await said(`${form}\r\nContent-Type: Application/Octet-Stream`), { isFile: true, fileName: undefined })
   t.match(await said(`content-type:image/png\r\n${form}; filename=a`), { isFile: true, contentType: 'image/png' })
   t.match(await said(`${form}\r\nContent-Transfer-Encoding: 8BIT`), { isFile: false, contentType: undefined })
+})
+
+t.test('a name in pieces is no field', async (t) => {
+  for (const pieces of [
+    'filename*0="very "; filename*1="long.txt"',
+    "filename*0*=UTF-8''very%20; filename*1*=long.txt",
+  ]) {
+    const body = `--b\r\nContent-Disposition: form-data; name="f"; ${pieces}\r\n\r\n\r\n--b--`
+    t.match((await read(body, 1000)).refusals, [{ code: 'invalid', message: /one filename\*/ }], pieces)
+  }
+  for (const value of [';', '; ;', ';;', '; a', ';filename="a";;']) {
+    const body = `--b\r\nContent-Disposition: form-data; name="f"${value}\r\n\r\n\r\n--b--`
+    t.equal((await read(body, 1000)).refusals.length, value === ';' ? 0 : 1, value)
+  }
 })
 
 t.test('a filename* that cannot be read', async (t) => {
