@@ -25,6 +25,7 @@ const meanings: Record<keyof typeof limits, [unit: Unit, of: string, answer: str
     'the end of the connection',
   ],
   drainBytes: ['bytes', 'What is still sent after an early answer', 'the end of the connection'],
+  headers: ['', 'Headers of a request', '431'],
   pipelined: ['', 'Requests that wait on one connection', 'the end of the connection'],
   pipelinedHeads: ['bytes', 'The heads of the requests that wait on one connection', 'the end of the connection'],
   unreadAnswers: ['bytes', 'Long answers that are not read, of all connections', 'the end of those that hold most'],

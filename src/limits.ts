@@ -18,6 +18,8 @@ export const limits = {
   drainTime: 10_000,
   /** Bytes of that rest; with more the connection is closed. */
   drainBytes: 64 * 2 ** 20,
+  /** Headers of a request. Each costs memory beside its bytes. */
+  headers: 100,
   /** Requests that wait on one connection while an earlier one is answered. */
   pipelined: 10,
   /** Bytes of the heads of these requests together. */

@@ -1,3 +1,4 @@
+import { limits } from '../../src/limits.ts'
 import { defaultOf } from '../deploy/deploy-files.ts'
 import type { Load } from '../support/memory.ts'
 import type { Serving } from './serving.ts'
@@ -27,9 +28,11 @@ const downloads = Number(defaultOf('MAX_CONCURRENT_DOWNLOADS')) / 4
 /** A head may have 16 KiB. */
 const longHead = 15_000
 
-/** As many as fit: what a header costs does not grow with its length alone. */
-function shortHeaders(bytes: number): string {
-  return Array.from({ length: bytes / 6 }, (_, n) => `${n.toString(36).padStart(3, '0')}:\r\n`).join('')
+/** As many as one request may have, less those that it needs: what a header costs does not grow with its length alone. */
+function manyHeaders(bytes: number): string {
+  const count = limits.headers - 5
+  const value = 'v'.repeat(Math.max(0, Math.floor(bytes / count) - 6))
+  return Array.from({ length: count }, (_, n) => `${n.toString(36).padStart(3, '0')}:${value}\r\n`).join('')
 }
 
 function head(line: string, { cookie }: Place, more = ''): string {
@@ -44,15 +47,24 @@ export const worstClients: WorstClients[] = [
     ...held,
     name: 'heads that do not end',
     drips: false,
-    send: (place) => head('GET /livez', place, shortHeaders(longHead)),
+    send: (place) => head('GET /livez', place, manyHeaders(longHead)),
   },
   {
     ...held,
     name: 'bodies that do not end',
+    drips: true,
+    send(place) {
+      const headers = `Content-Type: application/json\r\nContent-Length: 16010\r\n${manyHeaders(12_000)}`
+      return `${head('POST /api/v1/attachments', place, headers)}\r\n{"a":"${'x'.repeat(15_900)}`
+    },
+  },
+  {
+    ...held,
+    name: 'bodies that come byte by byte, each a chunk',
     drips: false,
     send(place) {
-      const headers = `Content-Type: application/json\r\nContent-Length: 16010\r\n${shortHeaders(12_000)}`
-      return `${head('POST /api/v1/attachments', place, headers)}\r\n{"a":"${'x'.repeat(15_900)}`
+      const headers = `Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n${manyHeaders(12_000)}`
+      return `${head('POST /api/v1/attachments', place, headers)}\r\n${'1\r\n"\r\n'.repeat(limits.smallChunks)}`
     },
   },
   {
@@ -60,7 +72,7 @@ export const worstClients: WorstClients[] = [
     name: 'requests sent ahead',
     drips: false,
     send(place) {
-      const get = (bytes: number) => `${head('GET /livez', place, shortHeaders(bytes))}\r\n`
+      const get = (bytes: number) => `${head('GET /livez', place, manyHeaders(bytes))}\r\n`
       return get(longHead) + get(1200).repeat(10)
     },
   },

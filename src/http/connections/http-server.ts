@@ -2,7 +2,7 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyBaseLogger, FastifyServerFactory } from 'fastify'
 import type { Config } from '../../config.ts'
-import type { Patience } from '../../limits.ts'
+import { limits, type Patience } from '../../limits.ts'
 import { askForBody, noteExpectation } from './expectations.ts'
 import { oneAtATime } from './one-at-a-time.ts'
 import { watchReaders } from './slow-readers.ts'
@@ -87,6 +87,8 @@ function leaveEnded(server: Server, { drainTime }: Pick<Patience, 'drainTime'>):
 function boundConnections(server: Server, { config, log, onRefusal }: Connections): void {
   const tell = logAtMostOften(10_000)
   server.maxConnections = config.maxConnections
+  // Node drops all beyond; by one too many, the admission knows of them.
+  server.maxHeadersCount = limits.headers + 1
   server.on('drop', () => {
     onRefusal('connections')
     tell((more) => log().warn({ maxConnections: config.maxConnections, more }, 'connections are refused: too many'))
