@@ -2,7 +2,7 @@ import type { DatabasePair } from '../cluster/database-pair.ts'
 import type { Toxic } from '../cluster/line.ts'
 import type { Campaign } from './campaign.ts'
 import { beBack, suffer } from './outage.ts'
-import { readiness, writing } from './questions.ts'
+import { liveness, readiness, writing } from './questions.ts'
 import type { Stage } from './stage.ts'
 
 /** A way for the database to be away. */
@@ -46,7 +46,7 @@ async function run(stage: Stage, kills: number): Promise<void> {
   for (const { name, begin, end } of faults) {
     await stage.randomMoment(1000)
     const away = { name: `the database is ${name}`, begin: () => begin(pair), end: () => end(pair) }
-    await suffer(stage, { ...away, refused: questions, given: [] })
+    await suffer(stage, { ...away, refused: questions, given: [liveness] })
     await stage.killAny()
     await stage.check()
   }

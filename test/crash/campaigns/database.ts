@@ -31,7 +31,7 @@ async function run(stage: Stage, kills: number): Promise<void> {
 /** The database goes away and comes back. */
 export const badDatabase: Campaign = {
   name: 'bad-database',
-  share: 10,
+  share: 8,
   balancer: 'nginx',
   checksums: 'crc32',
   isVersioned: false,

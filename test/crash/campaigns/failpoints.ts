@@ -50,14 +50,10 @@ const laterPasses: `${Failpoint}:${number}`[] = [
 const withoutChecksums = new Set<Failpoint>(['before-verify', 'after-verify'])
 
 async function run(stage: Stage, kills: number): Promise<void> {
-  while (stage.kills < kills) {
-    let count = 0
-    for (const text of [...failpoints, ...laterPasses]) {
-      await dieAt(stage, text)
-      count += 1
-      if (count % failpointsPerCheck === 0) await stage.check()
-    }
-    await stage.check()
+  const all = [...failpoints, ...laterPasses]
+  for (let count = 0; count < all.length || stage.kills < kills; count++) {
+    await dieAt(stage, all[count % all.length] as string)
+    if ((count + 1) % failpointsPerCheck === 0) await stage.check()
   }
 }
 

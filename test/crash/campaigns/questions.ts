@@ -15,6 +15,12 @@ const quickLimit = 5_000 + 1_000
 /** Bytes: so few that the store answers with all of them at once. */
 const size = 100
 
+export const liveness: Question = {
+  what: '/livez',
+  limit: quickLimit,
+  ask: ({ url }, limit) => statusOf(`${url}/livez`, {}, limit),
+}
+
 export const readiness: Question = {
   what: '/readyz',
   limit: quickLimit,

@@ -13,7 +13,7 @@ async function run(stage: Stage, kills: number): Promise<void> {
 /** Wherever they happen to be. */
 export const randomMoments: Campaign = {
   name: 'random-moments',
-  share: 30,
+  share: 22,
   balancer: 'nginx',
   checksums: 'crc32',
   isVersioned: false,

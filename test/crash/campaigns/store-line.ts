@@ -1,7 +1,7 @@
 import type { OwnStore } from '../cluster/own-store.ts'
 import type { Campaign } from './campaign.ts'
 import { type Outage, suffer } from './outage.ts'
-import { readiness, reading, uploading } from './questions.ts'
+import { liveness, readiness, reading, uploading } from './questions.ts'
 import type { Stage } from './stage.ts'
 
 /** A slow store answers, and in this many milliseconds more. */
@@ -12,9 +12,10 @@ async function outagesOf(stage: Stage): Promise<Outage[]> {
   const store = ownStore as OwnStore
   const upload = uploading(stage)
   const { download, metadata } = await reading(stage)
-  const whenAway = { refused: [upload, download, readiness], given: [metadata] }
-  const always = { refused: [], given: [upload, download, readiness, metadata] }
-  const whenFull = { refused: [upload], given: [download, readiness, metadata] }
+  const without = [metadata, liveness]
+  const whenAway = { refused: [upload, download, readiness], given: without }
+  const whenFull = { refused: [upload], given: [download, readiness, ...without] }
+  const always = { refused: [], given: [upload, download, readiness, ...without] }
   const slow = () => line.spoil([{ type: 'latency', stream: 'downstream', attributes: latency }])
   const { disk } = store
   if (disk === undefined) stage.log('SKIPPED, since no disk can be mounted here: the store has no space left')

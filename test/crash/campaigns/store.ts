@@ -110,7 +110,7 @@ async function end(stage: Stage, proxy: FaultProxy, { answer }: Fault): Promise<
 /** The store is slow, silent, refuses, breaks off, or does as it was told and does not say so. It keeps whatever was written twice. */
 export const badStore: Campaign = {
   name: 'bad-store',
-  share: 14,
+  share: 18,
   balancer: 'nginx',
   checksums: 'crc32',
   isVersioned: true,

@@ -62,11 +62,16 @@ export async function startOwnStore(directory: string): Promise<OwnStore> {
   }
 }
 
-/** The command behind which a disk can be mounted that nobody else sees. */
+/** The command behind which a disk can be mounted that nobody else sees, as root or as a user who is root there. */
 function namespaceFor(folder: string): string[] | undefined {
-  const namespace = ['unshare', '--mount', ...(process.getuid?.() === 0 ? [] : ['--map-root-user'])]
-  const [command = '', ...args] = [...namespace, 'mount', '-t', 'tmpfs', 'tmpfs', folder]
-  return spawnSync(command, args).status === 0 ? namespace : undefined
+  const namespaces = [
+    ['unshare', '--mount'],
+    ['unshare', '--mount', '--map-root-user'],
+  ]
+  return namespaces.find(([command = '', ...args]) => {
+    const { status } = spawnSync(command, [...args, 'mount', '-t', 'tmpfs', 'tmpfs', folder])
+    return status === 0
+  })
 }
 
 function smallDisk(folder: string): SmallDisk {

@@ -7,6 +7,8 @@ import { until } from '../../support/until.ts'
 
 const program = fileURLToPath(new URL('../../../src/main.ts', import.meta.url))
 
+const quickStart = new URL('quick-start.ts', import.meta.url).href
+
 /** How long a replica may take to start, in seconds: it shares the machine with all the others. */
 const startLimit = 30
 
@@ -51,7 +53,7 @@ export class Replica {
   async start(env: NodeJS.ProcessEnv = {}): Promise<void> {
     await using log = await open(this.#logFile, 'a')
     const { PATH, HOME } = process.env
-    const child = spawn(process.execPath, [...(await nodeFlags()), program, 'serve'], {
+    const child = spawn(process.execPath, [...(await nodeFlags()), '--import', quickStart, program, 'serve'], {
       cwd: this.#directory,
       env: { PATH, HOME, HOST: '127.0.0.1', PORT: String(this.#port), ...this.#env, ...env },
       stdio: ['ignore', log.fd, log.fd],
