@@ -13,7 +13,6 @@ export type ErrorCode =
   | 'length_required'
   | 'timeout'
   | 'too_large'
-  | 'too_many_headers'
   | 'unsupported_media_type'
   | 'checksum_mismatch'
   | 'conflict'

@@ -19,7 +19,6 @@ const statusOf: Readonly<Record<ErrorCode, number>> = {
   expectation_failed: 417,
   checksum_mismatch: 422,
   rate_limited: 429,
-  too_many_headers: 431,
   internal: 500,
   busy: 503,
   storage_unavailable: 503,

@@ -2,7 +2,6 @@ import type { FastifyRequest } from 'fastify'
 import type { Principal } from '../../access/principal.ts'
 import type { Deps } from '../../deps.ts'
 import { StowageError } from '../../errors.ts'
-import { limits } from '../../limits.ts'
 import type { App } from '../app.ts'
 import { expectsTheUnknown } from '../connections/expectations.ts'
 import { nothingHere } from '../problems.ts'
@@ -34,7 +33,6 @@ export function admit(app: App, { rates }: Pick<Deps, 'rates'>): void {
   app.decorateRequest('messageId')
   app.decorateRequest('attachment')
   app.addHook('onRequest', async (request) => {
-    requireFewHeaders(request)
     const isLetIn = request.method === 'OPTIONS' || probes.has(request.routeOptions.url ?? '')
     if (!isLetIn) await rates.ofAddress(request)
     if (request.is404) throw nothingHere()
@@ -44,12 +42,6 @@ export function admit(app: App, { rates }: Pick<Deps, 'rates'>): void {
         'Only 100-continue can be expected of this server. Leave Expect out.',
       )
   })
-}
-
-/** @throws StowageError `too_many_headers` */
-function requireFewHeaders({ raw }: FastifyRequest): void {
-  if (raw.rawHeaders.length / 2 <= limits.headers) return
-  throw new StowageError('too_many_headers', `The request has more than ${limits.headers} headers. Send fewer.`)
 }
 
 /**

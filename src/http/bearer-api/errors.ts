@@ -19,7 +19,7 @@ export const errorTypes = {
     meaning: 'There is no such thing, or not for you: the two cannot be told apart. Check the id.',
   },
   invalid_request_error: {
-    statuses: [400, 405, 408, 411, 412, 413, 415, 416, 417, 422, 431],
+    statuses: [400, 405, 408, 411, 412, 413, 415, 416, 417, 422],
     meaning: 'The request is not as documented. The message says what to change before you send it again.',
   },
   conflict_error: { statuses: [409], meaning: 'Somebody else was first. Read the state again and decide anew.' },

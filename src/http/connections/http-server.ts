@@ -87,8 +87,7 @@ function leaveEnded(server: Server, { drainTime }: Pick<Patience, 'drainTime'>):
 function boundConnections(server: Server, { config, log, onRefusal }: Connections): void {
   const tell = logAtMostOften(10_000)
   server.maxConnections = config.maxConnections
-  // Node drops all beyond; by one too many, the admission knows of them.
-  server.maxHeadersCount = limits.headers + 1
+  server.maxHeadersCount = limits.headers
   server.on('drop', () => {
     onRefusal('connections')
     tell((more) => log().warn({ maxConnections: config.maxConnections, more }, 'connections are refused: too many'))

@@ -68,17 +68,16 @@ t.test('a connection with too many that wait is closed, and others do not notice
   await isQuiet(t, server)
 })
 
-t.test('a request with too many headers is told so, whatever else it is', async (t) => {
+t.test('a request with too many headers is told so', async (t) => {
   const server = await startTestServer(t, { store: 'disk' })
   const withHeaders = (path: string, count: number) => {
     const own = ['Connection: close', ...Array.from({ length: count - 2 }, (_, n) => `x-${n}: x`)]
     return text(open(server, get(path, own.map((line) => `${line}\r\n`).join(''))))
   }
   t.match(await withHeaders('/livez', limits.headers), /^HTTP\/1\.1 200 /)
-  for (const count of [limits.headers + 1, limits.headers + 2, 300]) {
-    t.match(await withHeaders('/livez', count), /^HTTP\/1\.1 431 .*more than 100 headers/s)
-    t.match(await withHeaders('/api/v1/attachments/1', count), /^HTTP\/1\.1 431 .*"httpStatusCode":431/s)
-    t.match(await withHeaders('/v1/attachments', count), /^HTTP\/1\.1 431 .*"type":"invalid_request_error"/s)
+  for (const count of [limits.headers + 1, 300, 900]) {
+    for (const path of ['/livez', '/api/v1/attachments/1', '/v1/attachments'])
+      t.match(await withHeaders(path, count), /^HTTP\/1\.1 431 .*too many/s, path)
   }
   await isQuiet(t, server)
 })
