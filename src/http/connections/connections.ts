@@ -80,7 +80,7 @@ function answerPlainly(
   const { code } = error
   const [status, text] =
     code === 'HPE_HEADER_OVERFLOW'
-      ? ['431 Request Header Fields Too Large', 'The headers are too large, or too many. Shorten them.']
+      ? ['431 Request Header Fields Too Large', 'The headers are too large or too many. Shorten them.']
       : code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? ['408 Request Timeout', 'The headers did not arrive in time. Send the request again.']
         : ['400 Bad Request', 'This is not a valid HTTP request.']
