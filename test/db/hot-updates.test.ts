@@ -99,8 +99,8 @@ t.test('so are the leases of 200 uploads that began together, again and again', 
       for (const attempt of attempts) await renewLeases(server.db, [attempt], 60)
   })
   t.equal(attachments.all, 1000)
-  // Where a page has no room for a row version, the version goes to another page.
-  t.ok(attachments.hot >= 950, `${attachments.hot} are HOT`)
+  // Where a page has no room for a row version, because old ones are not yet removed, the version goes to another page.
+  t.ok(attachments.hot >= 800, `${attachments.hot} are HOT`)
 })
 
 /** Updates of `attachments` and `objects` by the uploads of one file, one large file, two files, and a reservation. */
