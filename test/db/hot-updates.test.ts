@@ -2,7 +2,6 @@ import { type SQL, sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { type Database, openDatabase } from '../../src/db/client.ts'
 import { claimExpired, releaseLeases, renewLeases } from '../../src/db/leases.ts'
-import type { Attempt } from '../../src/db/transitions.ts'
 import { buildServer } from '../../src/server.ts'
 import { attach } from '../http/bearer-api/requests.ts'
 import { Session, textFile } from '../http/session-api/requests.ts'
@@ -88,19 +87,6 @@ t.test('a lease is renewed, released and claimed by HOT updates', async (t) => {
   for (const attempt of attempts) await expire(server, attempt)
   const claimed = await inTransaction(server.db, (tx) => claimExpired(tx, uploading, 50, 60))
   t.same(claimed.attachments, { all: 3, hot: 3 })
-})
-
-t.test('so are the leases of 200 uploads that began together, again and again', async (t) => {
-  const server = await startOnOneConnection(t, await startIdle(t))
-  const attempts: Attempt[] = []
-  for (let n = 0; n < 200; n += 1) attempts.push(await begin(server))
-  const { attachments } = await onConnection(server.db, async () => {
-    for (let round = 0; round < 5; round += 1)
-      for (const attempt of attempts) await renewLeases(server.db, [attempt], 60)
-  })
-  t.equal(attachments.all, 1000)
-  // Where a page has no room for a row version, because old ones are not yet removed, the version goes to another page.
-  t.ok(attachments.hot >= 800, `${attachments.hot} are HOT`)
 })
 
 /** Updates of `attachments` and `objects` by the uploads of one file, one large file, two files, and a reservation. */
