@@ -62,6 +62,9 @@ const mostWaves = 8
 
 const skip = skipWithoutS3 || skipWithoutPeaks
 
+// A wave takes several seconds, and memory may take several waves to settle.
+t.setTimeout(300_000)
+
 for (const clients of worstClients) {
   const what = `${clients.count} ${clients.name}`
   t.test(`${what}, hold no more than the README says, and leave nothing`, { skip }, async (t) => {
