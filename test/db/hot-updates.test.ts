@@ -1,12 +1,11 @@
 import { type SQL, sql } from 'drizzle-orm'
-import t, { type Test } from 'tap'
-import { type Database, openDatabase } from '../../src/db/client.ts'
+import t from 'tap'
+import type { Database } from '../../src/db/client.ts'
 import { claimExpired, releaseLeases, renewLeases } from '../../src/db/leases.ts'
-import { buildServer } from '../../src/server.ts'
 import { attach } from '../http/bearer-api/requests.ts'
 import { Session, textFile } from '../http/session-api/requests.ts'
 import { skipWithoutS3 } from '../support/bucket.ts'
-import type { StoreKind, TestServer } from '../support/server.ts'
+import { type StoreKind, startOnOneConnection } from '../support/server.ts'
 import { begin, expire, startIdle, uploading } from '../workers/abandoned.ts'
 import { growing } from './million.ts'
 
@@ -60,20 +59,6 @@ function onConnection(db: Database, work: () => Promise<unknown>): Promise<Count
     return count(db, sql`pg_stat_user_tables`)
   }
   return between(counting, work)
-}
-
-/** A second server on the same database, all of whose statements go through one connection. */
-async function startOnOneConnection(t: Test, server: TestServer): Promise<TestServer> {
-  const { config, store } = server
-  const database = openDatabase(server.databaseUrl, 1)
-  const app = await buildServer({ config, database, store, urlSigningKey: 'k'.repeat(32), withWorkers: false })
-  const url = await app.listen({ host: '127.0.0.1', port: 0 })
-  t.teardown(async () => {
-    app.server.closeAllConnections()
-    await app.close()
-    await database.close()
-  })
-  return { ...server, url, app, db: database.db }
 }
 
 t.test('a lease is renewed, released and claimed by HOT updates', async (t) => {

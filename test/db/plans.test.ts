@@ -2,7 +2,6 @@ import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { findInState } from '../../src/db/attachments.ts'
 import { findRefusal } from '../../src/db/authority.ts'
-import { openDatabase } from '../../src/db/client.ts'
 import { declareRestored, readHold } from '../../src/db/identity.ts'
 import { releaseLeases, renewLeases } from '../../src/db/leases.ts'
 import { findObjectKey, forgetObject, postponePurge, recordUploadId } from '../../src/db/objects.ts'
@@ -14,7 +13,6 @@ import type { Attempt } from '../../src/db/transitions.ts'
 import { endHold } from '../../src/lifecycle/end-hold.ts'
 import { FailedReads } from '../../src/lifecycle/failed-reads.ts'
 import type { AttachmentState } from '../../src/lifecycle/states.ts'
-import { buildServer } from '../../src/server.ts'
 import { finishDeletions } from '../../src/workers/finish-deletions.ts'
 import { purge } from '../../src/workers/purge.ts'
 import { recover } from '../../src/workers/recover.ts'
@@ -24,7 +22,7 @@ import { stowage } from '../commands/stowage.ts'
 import { list, send } from '../http/bearer-api/requests.ts'
 import { everyKind } from '../http/every-kind.ts'
 import { Session, textFile } from '../http/session-api/requests.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
+import { startOnOneConnection, startTestServer, type TestServer } from '../support/server.ts'
 import { type Run, type Step, type Tapped, tapPlans } from './explained.ts'
 import { fillWithAMillion, growing, retentions, special } from './million.ts'
 import { inOneLine, writtenPieces } from './written.ts'
@@ -49,21 +47,13 @@ const { busyUser, fullRoom, emptiedMessage, doomed } = special
 /** A second server on the same database, which tells its plans. */
 async function startTapped(t: Test, server: TestServer, planCacheMode: string): Promise<[TestServer, Tapped]> {
   const tapped = await tapPlans(t, server.databaseUrl, { plan_cache_mode: planCacheMode })
-  const database = openDatabase(tapped.url, 1)
-  const { config, store } = server
-  const app = await buildServer({ config, database, store, urlSigningKey: 'k'.repeat(32), withWorkers: false })
-  const url = await app.listen({ host: '127.0.0.1', port: 0 })
-  t.teardown(async () => {
-    app.server.closeAllConnections()
-    await app.close()
-    await database.close()
-  })
+  const beside = await startOnOneConnection(t, server, tapped.url)
   const cookie: TestServer['cookie'] = async (userId) => {
     const admin = await server.bearer(1, ['admin'])
-    const response = await send({ ...server, url }, 'POST', '/v1/sessions', admin, { userId })
+    const response = await send(beside, 'POST', '/v1/sessions', admin, { userId })
     return { cookie: ((await response.json()) as { cookie: string }).cookie }
   }
-  return [{ ...server, url, app, cookie, db: database.db, databaseUrl: tapped.url }, tapped]
+  return [{ ...beside, cookie }, tapped]
 }
 
 async function isAnswered(t: Test, what: string, asking: Promise<Response>): Promise<Response> {

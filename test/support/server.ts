@@ -117,6 +117,27 @@ export async function startTestServer(
   }
 }
 
+/**
+ * A second server on the same database and store, without workers. All its statements go through one connection.
+ * @param databaseUrl another way to the same database
+ */
+export async function startOnOneConnection(
+  t: Test,
+  server: TestServer,
+  databaseUrl = server.databaseUrl,
+): Promise<TestServer> {
+  const { config, store } = server
+  const database = openDatabase(databaseUrl, 1)
+  const app = await buildServer({ config, database, store, urlSigningKey: 'k'.repeat(32), withWorkers: false })
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  t.teardown(async () => {
+    app.server.closeAllConnections()
+    await app.close()
+    await database.close()
+  })
+  return { ...server, url, app, db: database.db, databaseUrl }
+}
+
 /** A token that may do everything. */
 export const everything = allScopes
 
