@@ -1,9 +1,9 @@
 import type { FastifyBaseLogger } from 'fastify'
-import type { Config } from './config.ts'
-import type { Database } from './db/client.ts'
-import type { RateLimits } from './http/admission/rate-limits.ts'
-import type { Patience } from './limits.ts'
-import type { ObjectStore } from './store/object-store.ts'
+import type { Config } from '#config/config.ts'
+import type { Patience } from '#domain/limits.ts'
+import type { RateLimits } from '#http/admission/rate-limits.ts'
+import type { Database } from '#persistence/connection/client.ts'
+import type { ObjectStore } from '#store/object-store.ts'
 
 /** The parts of the server that others share. They are made once in `server.ts`, passed down and never imported. */
 export interface Deps {

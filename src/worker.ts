@@ -1,11 +1,11 @@
 import fastify from 'fastify'
-import type { App } from './http/app.ts'
-import { healthRoutes } from './http/ops/health.ts'
-import { metricsRoute } from './http/ops/metrics.ts'
-import { loggerOptions, OneLineARequest } from './http/plugins/logging.ts'
+import type { App } from '#http/app.ts'
+import { loggerOptions, OneLineARequest } from '#http/logging.ts'
+import { healthRoutes } from '#http/ops/health.ts'
+import { metricsRoute } from '#http/ops/metrics.ts'
+import { watchServer } from '#recovery/watch-server.ts'
+import { startWorkers } from '#workers/workers.ts'
 import type { ServerParts } from './server.ts'
-import { watchServer } from './workers/watch-server.ts'
-import { startWorkers } from './workers/workers.ts'
 
 /** The workers in a process of their own, with the routes that tell an operator how they are. Closing it ends them. */
 export async function buildWorker(parts: Omit<ServerParts, 'urlSigningKey' | 'withWorkers'>): Promise<App> {

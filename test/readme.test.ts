@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
-import { limits } from '../src/limits.ts'
-import { limitsTable } from '../src/limits-table.ts'
-import { settings } from '../src/settings.ts'
-import { settingsTable } from '../src/settings-table.ts'
+import { limitsTable } from '#config/limits-table.ts'
+import { settings } from '#config/settings.ts'
+import { settingsTable } from '#config/settings-table.ts'
+import { limits } from '#domain/limits.ts'
 
 const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8')
 

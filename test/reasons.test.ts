@@ -4,7 +4,7 @@ import t from 'tap'
 import { type Source, sources } from './support/sources.ts'
 
 /** Where the errors are made that can end an upload: what they say is kept as its `failureReason`, which others read. */
-const places = '{lifecycle,store,http/forms,http/session-api,http/bearer-api}/**/*.ts'
+const places = '{domain,uploads,downloads,deletion,recovery,store,http/request-body,http/session-api,http/bearer-api,http/admin-api}/**/*.ts'
 
 /**
  * What those errors are made of beside their own words: numbers, states and names of ours. Nothing that a client wrote may

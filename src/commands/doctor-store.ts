@@ -1,8 +1,8 @@
-import type { Config } from '../config.ts'
-import type { ObjectStore } from '../store/object-store.ts'
-import { probeAbort, probeShape, probeUse, shapes } from '../store/probe.ts'
-import { adviceFor, storesOwn } from '../store/s3/advice.ts'
-import { openS3Store, type S3StoreOptions } from '../store/s3.ts'
+import type { Config } from '#config/config.ts'
+import type { ObjectStore } from '#store/object-store.ts'
+import { probeAbort, probeShape, probeUse, shapes } from '#store/probe.ts'
+import { adviceFor, storesOwn } from '#store/s3/advice.ts'
+import { openS3Store, type S3StoreOptions } from '#store/s3/s3-store.ts'
 import { openStore, s3Options } from './parts.ts'
 import type { Report } from './report.ts'
 

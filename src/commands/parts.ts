@@ -1,16 +1,16 @@
 import { resolve } from 'node:path'
-import { readOrCreateKey } from '../access/key-file.ts'
-import type { Config } from '../config.ts'
-import { openDatabase } from '../db/client.ts'
+import { readOrCreateKey } from '#auth/key-file.ts'
+import type { Config } from '#config/config.ts'
+import { StowageError } from '#domain/errors.ts'
 import {
   connectOrStartEmbeddedPostgres,
   type EmbeddedPostgresHandle,
   startEmbeddedPostgres,
-} from '../embedded/postgres.ts'
-import { StowageError } from '../errors.ts'
-import { openDiskStore } from '../store/disk.ts'
-import type { ObjectStore } from '../store/object-store.ts'
-import { openS3Store, type S3StoreOptions } from '../store/s3.ts'
+} from '#embedded/postgres.ts'
+import { openDatabase } from '#persistence/connection/client.ts'
+import { openDiskStore } from '#store/disk/disk-store.ts'
+import type { ObjectStore } from '#store/object-store.ts'
+import { openS3Store, type S3StoreOptions } from '#store/s3/s3-store.ts'
 
 /** A Postgres to connect to. */
 export interface DatabaseServer {

@@ -1,5 +1,5 @@
-import { demoText } from '../embedded/demo.ts'
-import { buildServer } from '../server.ts'
+import { demoText } from '#embedded/demo.ts'
+import { buildServer } from '#server.ts'
 import { runDatabase, urlSigningKeyOf } from './parts.ts'
 import { runApp } from './run-app.ts'
 import type { Options } from './usage.ts'

@@ -1,6 +1,6 @@
-import { createSession, revokeSession } from '../access/sessions.ts'
-import { putUsers } from '../chat/users.ts'
-import { StowageError } from '../errors.ts'
+import { createSession, revokeSession } from '#auth/sessions.ts'
+import { StowageError } from '#domain/errors.ts'
+import { putUsers } from '#rooms/users.ts'
 import { type Options, userOption } from './usage.ts'
 import { withDatabase } from './with-database.ts'
 

@@ -1,8 +1,8 @@
-import { allScopes, type Scope } from '../access/principal.ts'
-import { createToken, revokeToken } from '../access/tokens.ts'
-import { putUsers } from '../chat/users.ts'
-import { readClock } from '../db/clock.ts'
-import { StowageError } from '../errors.ts'
+import { createToken, revokeToken } from '#auth/tokens.ts'
+import { StowageError } from '#domain/errors.ts'
+import { allScopes, type Scope } from '#domain/principal.ts'
+import { readClock } from '#persistence/clock.ts'
+import { putUsers } from '#rooms/users.ts'
 import { type Options, UsageError, userOption, wholeOption } from './usage.ts'
 import { withDatabase } from './with-database.ts'
 

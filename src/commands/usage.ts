@@ -1,4 +1,4 @@
-import { firstOwnId } from '../db/schema.ts'
+import { firstOwnId } from '#persistence/schema.ts'
 
 export const usage = `Usage: stowage <command>
 

@@ -1,8 +1,8 @@
-import { type Config, readConfig } from '../config.ts'
-import { type Database, openDatabase } from '../db/client.ts'
-import { lookAtServer } from '../db/identity.ts'
-import { migrateDatabase } from '../db/migrate.ts'
-import { howToEndHold } from '../lifecycle/end-hold.ts'
+import { type Config, readConfig } from '#config/config.ts'
+import { type Database, openDatabase } from '#persistence/connection/client.ts'
+import { migrateDatabase } from '#persistence/migrate.ts'
+import { lookAtServer } from '#persistence/server-identity.ts'
+import { howToEndHold } from '#recovery/release-hold.ts'
 import { reachDatabase } from './parts.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { buildWorker } from '../worker.ts'
+import { buildWorker } from '#worker.ts'
 import { reachDatabase } from './parts.ts'
 import { runApp } from './run-app.ts'
 

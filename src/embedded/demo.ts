@@ -1,13 +1,13 @@
 import { fileURLToPath } from 'node:url'
-import { createSession } from '../access/sessions.ts'
-import { createToken } from '../access/tokens.ts'
-import { putMessage } from '../chat/messages.ts'
-import { putRoom } from '../chat/rooms.ts'
-import type { Config } from '../config.ts'
-import type { Database } from '../db/client.ts'
-import { readClock } from '../db/clock.ts'
-import type { App } from '../http/app.ts'
-import { publicUrlOf } from '../http/plugins/public-url.ts'
+import { createSession } from '#auth/sessions.ts'
+import { createToken } from '#auth/tokens.ts'
+import type { Config } from '#config/config.ts'
+import type { App } from '#http/app.ts'
+import { publicUrlOf } from '#http/public-url.ts'
+import { readClock } from '#persistence/clock.ts'
+import type { Database } from '#persistence/connection/client.ts'
+import { putMessage } from '#rooms/messages.ts'
+import { putRoom } from '#rooms/rooms.ts'
 
 /** A file that is there wherever Stowage runs. */
 const sample = fileURLToPath(new URL('../../README.md', import.meta.url))

@@ -6,8 +6,8 @@ import type {
   RawRequestDefaultExpression,
   RawServerDefault,
 } from 'fastify'
-import type { Principal } from '../access/principal.ts'
-import type { FoundAttachment } from '../db/attachments.ts'
+import type { Principal } from '#domain/principal.ts'
+import type { FoundAttachment } from '#persistence/attachments.ts'
 
 /** The server as routes see it: schemas in TypeBox give the types. */
 export type App = FastifyInstance<

@@ -1,9 +1,9 @@
 import type { FastifyRequest } from 'fastify'
-import type { Principal } from '../access/principal.ts'
-import { findToken } from '../access/tokens.ts'
-import type { Deps } from '../deps.ts'
-import { StowageError } from '../errors.ts'
-import { limits } from '../limits.ts'
+import { findToken } from '#auth/tokens.ts'
+import type { Deps } from '#deps.ts'
+import { StowageError } from '#domain/errors.ts'
+import { limits } from '#domain/limits.ts'
+import type { Principal } from '#domain/principal.ts'
 
 const bearer = /^Bearer +([\w.~+/-]+=*) *$/i
 

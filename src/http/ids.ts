@@ -1,5 +1,5 @@
-import { isPublicId } from '../db/public-ids.ts'
-import { StowageError } from '../errors.ts'
+import { StowageError } from '#domain/errors.ts'
+import { isPublicId } from '#domain/ids.ts'
 
 /**
  * An integer id of an address. One that is no id (negative, zero, too large, no number) names nothing.

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { limits } from '../limits.ts'
+import { limits } from '#domain/limits.ts'
 
 // Every string that a route takes has one of these types: a longer one is refused before anything reads it.
 

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
-import { actorOf } from '../access/principal.ts'
-import type { Uploading } from '../lifecycle/upload.ts'
+import { actorOf } from '#domain/principal.ts'
+import type { Uploading } from '#uploads/upload.ts'
 
 /** What the lifecycle is told of a request that uploads. */
 export function uploadingOf({ principal, id }: FastifyRequest, signal: AbortSignal): Uploading {

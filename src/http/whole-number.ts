@@ -1,4 +1,4 @@
-import { StowageError } from '../errors.ts'
+import { StowageError } from '#domain/errors.ts'
 
 /** Reads a number in a query. @throws StowageError `invalid` that names it */
 export function wholeNumber(name: string, text: string, least: number, most: number): number {

@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
-import type { Scrubbable, ScrubCounts } from '../db/scrub.ts'
-import type { Listed, Listing } from '../store/object-store.ts'
-import type { ReadBack } from '../store/read-back.ts'
+import type { Scrubbable, ScrubCounts } from '#persistence/scrub.ts'
+import type { ReadBack } from '#store/hash-object.ts'
+import type { Listed, Listing } from '#store/object-store.ts'
 
 /** Counts what a scrub finds, and tells each thing that is not as it should be in a line of the log. */
 export class Findings {

@@ -1,7 +1,7 @@
-import { findScrubbable, noteScrubbed, type Scrubbable } from '../db/scrub.ts'
-import { StowageError } from '../errors.ts'
-import { type ReadBack, readBack } from '../store/read-back.ts'
-import { patiently } from './patience.ts'
+import { patiently } from '#async/retry.ts'
+import { StowageError } from '#domain/errors.ts'
+import { findScrubbable, noteScrubbed, type Scrubbable } from '#persistence/scrub.ts'
+import { type ReadBack, readBack } from '#store/hash-object.ts'
 import { requireStore } from './require-store.ts'
 import type { Scrub } from './under-way.ts'
 

@@ -1,4 +1,4 @@
-import { findKeyless } from '../db/scrub.ts'
+import { findKeyless } from '#persistence/scrub.ts'
 import type { Scrub } from './under-way.ts'
 
 const pageSize = 1000

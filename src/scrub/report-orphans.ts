@@ -1,7 +1,7 @@
-import { keysWithoutRow } from '../db/scrub.ts'
-import { StowageError } from '../errors.ts'
-import type { Listed, Listing } from '../store/object-store.ts'
-import { patiently } from './patience.ts'
+import { patiently } from '#async/retry.ts'
+import { StowageError } from '#domain/errors.ts'
+import { keysWithoutRow } from '#persistence/scrub.ts'
+import type { Listed, Listing } from '#store/object-store.ts'
 import { requireStore } from './require-store.ts'
 import type { Scrub } from './under-way.ts'
 

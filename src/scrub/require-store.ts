@@ -1,4 +1,4 @@
-import { StowageError } from '../errors.ts'
+import { StowageError } from '#domain/errors.ts'
 import type { Scrub } from './under-way.ts'
 
 /** Milliseconds: a store that does not even say that it is there within this time is not. */

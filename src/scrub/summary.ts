@@ -1,5 +1,5 @@
-import { isDatabaseUnavailable } from '../db/errors.ts'
-import { StowageError } from '../errors.ts'
+import { StowageError } from '#domain/errors.ts'
+import { isDatabaseUnavailable } from '#persistence/connection/errors.ts'
 import type { ScrubResult } from './scrub.ts'
 
 /** What a scrub came to, for people: what it found, and what it did not do. */

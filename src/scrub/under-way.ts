@@ -1,7 +1,7 @@
-import type { Database } from '../db/client.ts'
-import type { ObjectStore } from '../store/object-store.ts'
+import type { Pace } from '#async/rate-limiter.ts'
+import type { Database } from '#persistence/connection/client.ts'
+import type { ObjectStore } from '#store/object-store.ts'
 import type { Findings } from './findings.ts'
-import type { Pace } from './pace.ts'
 
 export interface ScrubOptions {
   /** Bytes a second over the whole scrub; `Infinity` for no limit. */

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { buffer } from 'node:stream/consumers'
-import { StowageError } from '../errors.ts'
+import { StowageError } from '#domain/errors.ts'
 import type { Listing, ObjectStore, PutOptions, Stored } from './object-store.ts'
 
 /** An object in the shape in which the server stores some uploads. */

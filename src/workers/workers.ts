@@ -1,13 +1,13 @@
-import { isHeld } from '../db/identity.ts'
-import type { Deps } from '../deps.ts'
-import { FailedReads } from '../lifecycle/failed-reads.ts'
-import { limits } from '../limits.ts'
-import { finishDeletions } from './finish-deletions.ts'
-import { purge } from './purge.ts'
-import { recover } from './recover.ts'
-import { type RepeatOptions, repeat as repeatAlways } from './repeat.ts'
-import { retain, Sweeps } from './retain.ts'
-import { verifyLeft } from './verify-left.ts'
+import { purge } from '#deletion/purge.ts'
+import { finishDeletions } from '#deletion/resume-deletions.ts'
+import { retain, Sweeps } from '#deletion/retention.ts'
+import type { Deps } from '#deps.ts'
+import { limits } from '#domain/limits.ts'
+import { isHeld } from '#persistence/server-identity.ts'
+import { FailedReads } from '#recovery/failed-reads.ts'
+import { recover } from '#recovery/recover.ts'
+import { verifyLeft } from '#recovery/retry-verification.ts'
+import { type RepeatOptions, repeat as repeatAlways } from './poll-loop.ts'
 
 export interface Workers {
   /** Wakes the purge. */

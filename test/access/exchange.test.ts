@@ -1,6 +1,6 @@
 import t from 'tap'
-import { createSession, findSession } from '../../src/access/sessions.ts'
-import { createToken } from '../../src/access/tokens.ts'
+import { createSession, findSession } from '#auth/sessions.ts'
+import { createToken } from '#auth/tokens.ts'
 import { type Headers, readJson, send } from '../http/bearer-api/requests.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/until.ts'

@@ -1,7 +1,7 @@
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { readOrCreateKey } from '../../src/access/key-file.ts'
+import { readOrCreateKey } from '#auth/key-file.ts'
 import { makeFolder } from '../commands/stowage.ts'
 
 t.test('a key is made once, for its owner alone', async (t) => {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { endOfLink, isSignatureOf, signedFilePath } from '../../src/access/signed-urls.ts'
+import { endOfLink, isSignatureOf, signedFilePath } from '#auth/signed-urls.ts'
 
 const signatureIn = (path: string) => new URL(path, 'http://x').searchParams.get('signature') ?? ''
 

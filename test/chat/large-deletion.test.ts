@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import type { ObjectStore } from '../../src/store/object-store.ts'
+import type { ObjectStore } from '#store/object-store.ts'
 import { attach, isBearerError, list, put, send } from '../http/bearer-api/requests.ts'
 import { startTestServer, type TestServer, type TestServerOptions } from '../support/server.ts'
 import { until } from '../support/until.ts'

@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { putMessage } from '../../src/chat/messages.ts'
-import { deleteMember, deleteRoom, putMember, putRoom } from '../../src/chat/rooms.ts'
-import { deleteUser, putUsers } from '../../src/chat/users.ts'
+import { putMessage } from '#rooms/messages.ts'
+import { deleteMember, deleteRoom, putMember, putRoom } from '#rooms/rooms.ts'
+import { deleteUser, putUsers } from '#rooms/users.ts'
 import type { TestServer } from '../support/server.ts'
 import { startIdle } from '../workers/abandoned.ts'
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { migrateDatabase } from '../../src/db/migrate.ts'
+import { migrateDatabase } from '#persistence/migrate.ts'
 import { errorBody, type Operation, openFaultProxy } from '../store/fault-proxy.ts'
 import { createTestBucket, skipWithoutS3 } from '../support/bucket.ts'
 import { createTestDatabase } from '../support/database.ts'

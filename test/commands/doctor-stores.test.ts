@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { ListObjectVersionsCommand, PutBucketVersioningCommand, S3Client } from '@aws-sdk/client-s3'
 import t from 'tap'
-import { migrateDatabase } from '../../src/db/migrate.ts'
+import { migrateDatabase } from '#persistence/migrate.ts'
 import { type Exchange, errorBody, openFaultProxy } from '../store/fault-proxy.ts'
 import { createTestBucket, skipWithoutS3, type TestBucket } from '../support/bucket.ts'
 import { createTestDatabase } from '../support/database.ts'

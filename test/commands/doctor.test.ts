@@ -1,7 +1,7 @@
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { migrateDatabase } from '../../src/db/migrate.ts'
+import { migrateDatabase } from '#persistence/migrate.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { makeFolder, stowage } from './stowage.ts'
 

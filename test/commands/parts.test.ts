@@ -1,6 +1,6 @@
 import t from 'tap'
-import { s3Options } from '../../src/commands/parts.ts'
-import { readConfig } from '../../src/config.ts'
+import { s3Options } from '#commands/parts.ts'
+import { readConfig } from '#config/config.ts'
 
 const bucket = { S3_BUCKET: 'attachments' }
 const keys = { AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'word' }

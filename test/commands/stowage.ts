@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
-import { settings } from '../../src/settings.ts'
+import { settings } from '#config/settings.ts'
 
 /** How a command ended. */
 export interface Ended {

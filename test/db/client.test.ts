@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { openDatabase } from '../../src/db/client.ts'
+import { openDatabase } from '#persistence/connection/client.ts'
 import { createTestDatabase } from '../support/database.ts'
 
 /** How many statements the connection keeps after it has run one. */

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { openDatabase } from '../../src/db/client.ts'
-import { isWrite } from '../../src/db/commit-watch.ts'
+import { openDatabase } from '#persistence/connection/client.ts'
+import { isWrite } from '#persistence/connection/commit-watch.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { until } from '../support/until.ts'
 

@@ -1,5 +1,5 @@
 import postgres from 'postgres'
-import { firstOwnId } from '../../src/db/schema.ts'
+import { firstOwnId } from '#persistence/schema.ts'
 
 const ready = 'ReadyForDownloadFromServerToClient'
 const failed = 'UploadFromClientToServerFailed'

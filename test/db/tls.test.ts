@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { TLSSocket } from 'node:tls'
 import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
-import { openDatabase } from '../../src/db/client.ts'
+import { openDatabase } from '#persistence/connection/client.ts'
 import { skipWithout } from '../e2e/clients/needed.ts'
 import { createTestDatabase } from '../support/database.ts'
 

@@ -1,11 +1,10 @@
 import { sql } from 'drizzle-orm'
 import postgres from 'postgres'
 import t from 'tap'
-import { deleteMessage } from '../../src/chat/messages.ts'
-import { listTransitions } from '../../src/db/attachments.ts'
-import { bury } from '../../src/db/deletion.ts'
-import { renewLeases } from '../../src/db/leases.ts'
-import { findObjectKey } from '../../src/db/objects.ts'
+import { listTransitions } from '#persistence/attachments.ts'
+import { bury } from '#persistence/deletion.ts'
+import { renewLeases } from '#persistence/leases.ts'
+import { findObjectKey } from '#persistence/objects.ts'
 import {
   type Attachment,
   type Attempt,
@@ -15,7 +14,8 @@ import {
   move,
   type Reservation,
   type Writer,
-} from '../../src/db/transitions.ts'
+} from '#persistence/transitions.ts'
+import { deleteMessage } from '#rooms/messages.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/until.ts'
 

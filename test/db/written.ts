@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { growing } from './million.ts'
 
 /** Where statements are written. */
-const folders = ['db', 'access', 'chat']
+const folders = ['persistence', 'auth', 'rooms']
 
 const namesGrowing = new RegExp(`\\b(from|join|into|update) (${growing.join('|')})\\b`)
 
@@ -14,7 +14,8 @@ export async function writtenPieces(): Promise<string[]> {
   const pieces: string[] = []
   for (const folder of folders) {
     const directory = new URL(`../../src/${folder}/`, import.meta.url)
-    for (const name of await readdir(directory))
+    const names = (await readdir(directory, { recursive: true })).filter((name) => name.endsWith('.ts'))
+    for (const name of names)
       pieces.push(...piecesOf(await readFile(new URL(name, directory), 'utf8')).map(inOneLine))
   }
   return [...new Set(pieces)].filter((piece) => namesGrowing.test(piece))

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { armFailpoint, failpoints } from '../../src/failpoints.ts'
+import { armFailpoint, failpoints } from '#failpoints.ts'
 import { makeFolder, stowage } from '../commands/stowage.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { until } from '../support/until.ts'

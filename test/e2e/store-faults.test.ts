@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
-import { openS3Store } from '../../src/store/s3.ts'
+import { openS3Store } from '#store/s3/s3-store.ts'
 import { newestId, storeIsEmpty, takesUploads, uploadFailed } from '../http/bad-input/remains.ts'
 import { bearerApi, cookieApi, type Surface } from '../http/bad-input/surfaces.ts'
 import { hasHistory, rowOf, toReady, uploading } from '../http/session-api/reservations.ts'

@@ -1,4 +1,4 @@
-import { limits } from '../../src/limits.ts'
+import { limits } from '#domain/limits.ts'
 import { defaultOf } from '../deploy/deploy-files.ts'
 import type { Load } from '../support/memory.ts'
 import type { Serving } from './serving.ts'

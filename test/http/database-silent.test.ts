@@ -1,6 +1,6 @@
 import postgres from 'postgres'
 import t from 'tap'
-import { limits } from '../../src/limits.ts'
+import { limits } from '#domain/limits.ts'
 import { openRequest } from '../support/multipart.ts'
 import { startTestServer } from '../support/server.ts'
 import { beginForm } from '../support/slow-form.ts'

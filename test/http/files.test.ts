@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { isSignatureOf, signedFilePath } from '../../src/access/signed-urls.ts'
+import { isSignatureOf, signedFilePath } from '#auth/signed-urls.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/until.ts'
 import { attach, isBearerError, readJson, send } from './bearer-api/requests.ts'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { ObjectStore } from '../../src/store/object-store.ts'
+import type { ObjectStore } from '#store/object-store.ts'
 import { startTestServer } from '../support/server.ts'
 import { until } from '../support/until.ts'
 import { startReplica } from './bearer-api/database-relay.ts'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { contentTypeFrom } from '../../src/lifecycle/content-type.ts'
+import { contentTypeFrom } from '#domain/content-type.ts'
 
 t.test('the claim is kept, without its parameters', async (t) => {
   t.equal(contentTypeFrom('image/png', 'x.txt'), 'image/png')

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { StowageError } from '../../src/errors.ts'
-import { fileNameFrom } from '../../src/lifecycle/file-name.ts'
+import { StowageError } from '#domain/errors.ts'
+import { fileNameFrom } from '#domain/file-name.ts'
 
 t.test('names that are kept exactly', async (t) => {
   const names = [

@@ -12,7 +12,7 @@ import {
   readyState,
   reservedStates,
   statesAwaitingBytes,
-} from '../../src/lifecycle/states.ts'
+} from '#domain/states.ts'
 
 t.test('the states are the nine of seed 000', async (t) => {
   t.same(attachmentStates, [

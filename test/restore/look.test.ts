@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
-import { type Database, openDatabase } from '../../src/db/client.ts'
-import { isHeld, type Look, lookAtServer, readHold, releaseHold } from '../../src/db/identity.ts'
-import { migrateDatabase } from '../../src/db/migrate.ts'
+import { type Database, openDatabase } from '#persistence/connection/client.ts'
+import { migrateDatabase } from '#persistence/migrate.ts'
+import { isHeld, type Look, lookAtServer, readHold, releaseHold } from '#persistence/server-identity.ts'
 import { createTestDatabase } from '../support/database.ts'
 
 async function migrated(t: Test): Promise<{ url: string; db: Database }> {

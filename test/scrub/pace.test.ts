@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { type Clock, Pace } from '../../src/scrub/pace.ts'
+import { type Clock, Pace } from '#async/rate-limiter.ts'
 import { bytesOf } from '../store/bodies.ts'
 import { startTestServer } from '../support/server.ts'
 import { only, runScrub, upload } from './scrubbing.ts'

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import type { ObjectStore } from '../../src/store/object-store.ts'
+import type { ObjectStore } from '#store/object-store.ts'
 import { bytesOf } from '../store/bodies.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { noted, only, runScrub, scrubsOf, tamperWith, upload } from './scrubbing.ts'

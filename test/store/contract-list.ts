@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import type { Listed, Listing, ListOptions, ObjectStore } from '../../src/store/object-store.ts'
+import type { Listed, Listing, ListOptions, ObjectStore } from '#store/object-store.ts'
 import { until } from '../support/until.ts'
 import { bytesOf, hangingAfter, keptChunksOf } from './bodies.ts'
 import type { StoreUnderTest } from './contract.ts'

@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { blockSize } from '../../src/store/s3/part-memory.ts'
+import { blockSize } from '#store/s3/buffer-pool.ts'
 import { abortingBody, bytesOf, collect, failingAfter, hangingAfter, keptChunksOf } from './bodies.ts'
 import type { StoreUnderTest } from './contract.ts'
 

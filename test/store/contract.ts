@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { Test } from 'tap'
-import type { ObjectStore } from '../../src/store/object-store.ts'
+import type { ObjectStore } from '#store/object-store.ts'
 import { until } from '../support/until.ts'
 import { abortingBody, bytesOf, chunksOf, collect, failingAfter, hangingAfter } from './bodies.ts'
 import { listsEverything } from './contract-list.ts'

@@ -1,7 +1,7 @@
 import { chmod, open, readdir, readlink, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import t, { type Test } from 'tap'
-import { openDiskStore } from '../../src/store/disk.ts'
+import { openDiskStore } from '#store/disk/disk-store.ts'
 import { bytesOf, chunksOf, collect } from './bodies.ts'
 import { objectStoreContract, type StoreUnderTest } from './contract.ts'
 

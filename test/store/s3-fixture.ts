@@ -5,9 +5,9 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3'
 import t, { type Test } from 'tap'
-import type { ObjectStore } from '../../src/store/object-store.ts'
-import type { S3StoreOptions } from '../../src/store/s3.ts'
-import { openS3Store } from '../../src/store/s3.ts'
+import type { ObjectStore } from '#store/object-store.ts'
+import type { S3StoreOptions } from '#store/s3/s3-store.ts'
+import { openS3Store } from '#store/s3/s3-store.ts'
 import { createTestBucket, skipWithoutS3 } from '../support/bucket.ts'
 import type { StoreUnderTest } from './contract.ts'
 import { type FaultProxy, openFaultProxy } from './fault-proxy.ts'

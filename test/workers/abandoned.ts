@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { sql } from 'drizzle-orm'
-import { type Attempt, insertUploading } from '../../src/db/transitions.ts'
+import { type Attempt, insertUploading } from '#persistence/transitions.ts'
 import { startTestServer, type TestServer, type TestServerOptions } from '../support/server.ts'
 
 export const uploading = 'UploadFromClientToServerInProgress'

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { listTransitions } from '../../src/db/attachments.ts'
-import { move } from '../../src/db/transitions.ts'
-import { recover } from '../../src/workers/recover.ts'
+import { listTransitions } from '#persistence/attachments.ts'
+import { move } from '#persistence/transitions.ts'
+import { recover } from '#recovery/recover.ts'
 import { begin, expire, keysToPurge, rowOf, startIdle, uploading, verifying, why } from './abandoned.ts'
 
 const never = new AbortController().signal

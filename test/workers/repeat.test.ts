@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
-import { repeat } from '../../src/workers/repeat.ts'
+import { repeat } from '#workers/poll-loop.ts'
 import { until } from '../support/until.ts'
 
 const warnings: unknown[] = []

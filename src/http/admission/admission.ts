@@ -1,10 +1,10 @@
 import type { FastifyRequest } from 'fastify'
-import type { Principal } from '../../access/principal.ts'
-import type { Deps } from '../../deps.ts'
-import { StowageError } from '../../errors.ts'
-import type { App } from '../app.ts'
-import { expectsTheUnknown } from '../connections/expectations.ts'
-import { nothingHere } from '../problems.ts'
+import type { Deps } from '#deps.ts'
+import { StowageError } from '#domain/errors.ts'
+import type { Principal } from '#domain/principal.ts'
+import type { App } from '#http/app.ts'
+import { expectsTheUnknown } from '#http/connections/expectations.ts'
+import { nothingHere } from '#http/errors.ts'
 
 /*
  * A request is admitted in one order on every route, before a byte of its body is read:

@@ -1,9 +1,9 @@
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyRequest } from 'fastify'
-import type { Config } from '../../config.ts'
-import { StowageError } from '../../errors.ts'
-import type { App } from '../app.ts'
-import { hungUp } from '../forms/transfer.ts'
+import type { Config } from '#config/config.ts'
+import { StowageError } from '#domain/errors.ts'
+import type { App } from '#http/app.ts'
+import { hungUp } from '#http/request-body/body-watch.ts'
 
 /** @throws StowageError `rate_limited`, which says when to come again */
 type Limit = (request: FastifyRequest) => Promise<void>

@@ -1,6 +1,6 @@
-import type { ErrorCode } from '../../errors.ts'
-import type { App } from '../app.ts'
-import { toProblem } from '../problems.ts'
+import type { ErrorCode } from '#domain/errors.ts'
+import type { App } from '#http/app.ts'
+import { toProblem } from '#http/errors.ts'
 
 /** The errors by which a limit turns a client away. */
 const ofLimits: ReadonlySet<ErrorCode> = new Set(['busy', 'rate_limited', 'timeout', 'too_large'])

@@ -1,9 +1,9 @@
 import { type Static, Type } from 'typebox'
-import type { Principal } from '../../access/principal.ts'
-import { endOfLink, filePath, signedFilePath } from '../../access/signed-urls.ts'
-import type { AttachmentRecord, Standing } from '../../db/attachments.ts'
-import type { Deps } from '../../deps.ts'
-import type { ReadyAttachment } from '../../lifecycle/serve.ts'
+import { endOfLink, filePath, signedFilePath } from '#auth/signed-urls.ts'
+import type { Deps } from '#deps.ts'
+import type { Principal } from '#domain/principal.ts'
+import type { ReadyAttachment } from '#downloads/download.ts'
+import type { AttachmentRecord, Standing } from '#persistence/attachments.ts'
 
 /** The attachment as seed 001 shows it. */
 export const AttachmentObject = Type.Object({

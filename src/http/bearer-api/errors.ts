@@ -1,8 +1,8 @@
 import { type Static, Type } from 'typebox'
-import type { Deps } from '../../deps.ts'
-import type { ErrorCode } from '../../errors.ts'
-import type { App } from '../app.ts'
-import { nothingHere, toProblem } from '../problems.ts'
+import type { Deps } from '#deps.ts'
+import type { ErrorCode } from '#domain/errors.ts'
+import type { App } from '#http/app.ts'
+import { nothingHere, toProblem } from '#http/errors.ts'
 
 /** The `type` of every error on this surface, and what it means: the page behind `documentation_url` is made of it. */
 export const errorTypes = {

@@ -1,11 +1,11 @@
 import { Type } from 'typebox'
-import { readableAttachment } from '../../access/membership.ts'
-import { requireScope } from '../../access/principal.ts'
-import type { Deps } from '../../deps.ts'
-import { requireReady } from '../../lifecycle/serve.ts'
-import type { App } from '../app.ts'
-import { publicId } from '../ids.ts'
-import { PathPart } from '../schema-types.ts'
+import { readableAttachment } from '#auth/permissions.ts'
+import type { Deps } from '#deps.ts'
+import { requireScope } from '#domain/principal.ts'
+import { requireReady } from '#downloads/download.ts'
+import type { App } from '#http/app.ts'
+import { publicId } from '#http/ids.ts'
+import { PathPart } from '#http/schema-types.ts'
 import { AttachmentObject, attachmentObject } from './attachment-object.ts'
 
 const schema = { params: Type.Object({ id: PathPart }), response: { 200: AttachmentObject } }

@@ -1,5 +1,5 @@
-import type { Ref } from '../../access/membership.ts'
-import { integerId, publicId } from '../ids.ts'
+import type { Ref } from '#auth/permissions.ts'
+import { integerId, publicId } from '#http/ids.ts'
 
 /**
  * A conversation or message by either of its ids: the string of seed 001, or the chat backend's own integer.

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { StowageError } from '../../errors.ts'
+import type { StowageError } from '#domain/errors.ts'
 
 /**
  * Emitted on a request whose body cannot go on, although its connection can still carry an answer: the client has closed

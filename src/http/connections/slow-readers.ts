@@ -1,6 +1,6 @@
 import type { RequestListener, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { limits } from '../../limits.ts'
+import { limits } from '#domain/limits.ts'
 import type { Connections } from './http-server.ts'
 import { RateWindow } from './rate-window.ts'
 import { logAtMostOften } from './sparse-log.ts'

@@ -1,6 +1,6 @@
 import { IncomingMessage, type RequestListener } from 'node:http'
-import { StowageError } from '../../errors.ts'
-import { limits } from '../../limits.ts'
+import { StowageError } from '#domain/errors.ts'
+import { limits } from '#domain/limits.ts'
 import { breakOff } from './broken-body.ts'
 
 /** Bytes of a chunk that is handed on by itself. */

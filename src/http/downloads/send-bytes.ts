@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
-import { StowageError } from '../../errors.ts'
+import { StowageError } from '#domain/errors.ts'
 
 /** What a file is answered with. */
 export interface FileAnswer {

@@ -1,14 +1,14 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { FoundAttachment } from '../../db/attachments.ts'
-import type { Deps } from '../../deps.ts'
-import { StowageError } from '../../errors.ts'
-import { openDownload, type ReadyAttachment } from '../../lifecycle/serve.ts'
-import type { ByteRange } from '../../store/object-store.ts'
-import { evaluateConditions, rangeOf, type Validators } from './conditions.ts'
-import { contentDisposition } from './content-disposition.ts'
+import type { Deps } from '#deps.ts'
+import { StowageError } from '#domain/errors.ts'
+import { evaluateConditions, rangeOf, type Validators } from '#downloads/conditions.ts'
+import { contentDisposition } from '#downloads/content-disposition.ts'
+import { openDownload, type ReadyAttachment } from '#downloads/download.ts'
+import { sentType } from '#downloads/sent-type.ts'
+import type { FoundAttachment } from '#persistence/attachments.ts'
+import type { ByteRange } from '#store/object-store.ts'
 import { sendBytes } from './send-bytes.ts'
-import { sentType } from './sent-type.ts'
 
 export interface SendOptions {
   /** Which sites may embed the file: those of the chat, or, for a link that is its own permission, any. */

@@ -1,5 +1,5 @@
-import type { App } from '../app.ts'
-import { errorTypes } from '../bearer-api/errors.ts'
+import type { App } from '#http/app.ts'
+import { errorTypes } from '#http/bearer-api/errors.ts'
 
 const rows = Object.entries(errorTypes).map(
   ([type, { statuses, meaning }]) =>

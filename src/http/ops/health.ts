@@ -1,4 +1,4 @@
-import type { App } from '../app.ts'
+import type { App } from '#http/app.ts'
 import { type Dependencies, watchReadiness } from './readiness.ts'
 
 export interface Health extends Dependencies {

@@ -1,8 +1,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
-import type { Database } from '../../db/client.ts'
-import { readHold } from '../../db/identity.ts'
-import { readScrubState, type ScrubState } from '../../db/scrub.ts'
-import type { App } from '../app.ts'
+import type { App } from '#http/app.ts'
+import type { Database } from '#persistence/connection/client.ts'
+import { readScrubState, type ScrubState } from '#persistence/scrub.ts'
+import { readHold } from '#persistence/server-identity.ts'
 import { onceASecond } from './once-a-second.ts'
 import { withinLimit } from './within-limit.ts'
 

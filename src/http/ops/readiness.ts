@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
-import type { DatabaseClient } from '../../db/client.ts'
-import { limits } from '../../limits.ts'
-import type { ObjectStore } from '../../store/object-store.ts'
+import { limits } from '#domain/limits.ts'
+import type { DatabaseClient } from '#persistence/connection/client.ts'
+import type { ObjectStore } from '#store/object-store.ts'
 import { onceASecond } from './once-a-second.ts'
 import { withinLimit } from './within-limit.ts'
 

@@ -1,5 +1,5 @@
-import { limits } from '../../limits.ts'
-import { within } from '../../within.ts'
+import { within } from '#async/timeout.ts'
+import { limits } from '#domain/limits.ts'
 
 /**
  * The answer of a dependency to a probe of an operator, who waits for `limits.readiness`.

@@ -1,10 +1,10 @@
 import type { FastifyRequest } from 'fastify'
-import type { Principal } from '../../access/principal.ts'
-import { findSession } from '../../access/sessions.ts'
-import type { Deps } from '../../deps.ts'
-import { StowageError } from '../../errors.ts'
-import { admitOnly } from '../admission/admission.ts'
-import type { App } from '../app.ts'
+import { findSession } from '#auth/sessions.ts'
+import type { Deps } from '#deps.ts'
+import { StowageError } from '#domain/errors.ts'
+import type { Principal } from '#domain/principal.ts'
+import { admitOnly } from '#http/admission/admission.ts'
+import type { App } from '#http/app.ts'
 import { sessionIn } from './session-cookie.ts'
 
 /** Everything in `app` needs the session cookie, and what changes something must not come from another site. */

@@ -1,9 +1,9 @@
 import { Type } from 'typebox'
-import { createSession, sessionSeconds } from '../../access/sessions.ts'
-import type { Deps } from '../../deps.ts'
-import { onlyFor } from '../admission/admission.ts'
-import type { App } from '../app.ts'
-import { bearerPrincipal } from '../bearer-token.ts'
+import { createSession, sessionSeconds } from '#auth/sessions.ts'
+import type { Deps } from '#deps.ts'
+import { onlyFor } from '#http/admission/admission.ts'
+import type { App } from '#http/app.ts'
+import { bearerPrincipal } from '#http/bearer-token.ts'
 import { sessionCookieOptions } from './session-cookie.ts'
 
 const schema = { response: { 200: Type.Object({ httpStatusCode: Type.Literal(200) }) } }

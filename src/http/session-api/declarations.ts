@@ -1,6 +1,6 @@
-import { StowageError } from '../../errors.ts'
-import { declaredChecksum, declaredSize } from '../forms/declared.ts'
-import type { FormField } from '../forms/receive-form.ts'
+import { StowageError } from '#domain/errors.ts'
+import { declaredChecksum, declaredSize } from '#http/request-body/declared.ts'
+import type { FormField } from '#http/request-body/form.ts'
 
 type Algorithm = Parameters<typeof declaredChecksum>[2]
 

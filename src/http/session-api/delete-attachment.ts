@@ -1,11 +1,11 @@
 import { Type } from 'typebox'
-import { changeableAttachment } from '../../access/membership.ts'
-import { requireScope } from '../../access/principal.ts'
-import type { Deps } from '../../deps.ts'
-import { remove } from '../../lifecycle/remove.ts'
-import type { App } from '../app.ts'
-import { integerId } from '../ids.ts'
-import { PathPart } from '../schema-types.ts'
+import { changeableAttachment } from '#auth/permissions.ts'
+import { remove } from '#deletion/delete-attachment.ts'
+import type { Deps } from '#deps.ts'
+import { requireScope } from '#domain/principal.ts'
+import type { App } from '#http/app.ts'
+import { integerId } from '#http/ids.ts'
+import { PathPart } from '#http/schema-types.ts'
 
 const schema = {
   params: Type.Object({ attachmentId: PathPart }),

@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
-import { revokeSession } from '../../access/sessions.ts'
-import type { Deps } from '../../deps.ts'
-import type { App } from '../app.ts'
+import { revokeSession } from '#auth/sessions.ts'
+import type { Deps } from '#deps.ts'
+import type { App } from '#http/app.ts'
 import { sessionCookieOptions } from './session-cookie.ts'
 
 const schema = { response: { 200: Type.Object({ httpStatusCode: Type.Literal(200) }) } }

@@ -1,13 +1,13 @@
 import { Type } from 'typebox'
-import { readableAttachment } from '../../access/membership.ts'
-import { requireScope } from '../../access/principal.ts'
-import type { Deps } from '../../deps.ts'
-import { StowageError } from '../../errors.ts'
-import { downloadable } from '../../lifecycle/serve.ts'
-import type { App } from '../app.ts'
-import { sendFile } from '../downloads/send-file.ts'
-import { integerId } from '../ids.ts'
-import { PathPart } from '../schema-types.ts'
+import { readableAttachment } from '#auth/permissions.ts'
+import type { Deps } from '#deps.ts'
+import { StowageError } from '#domain/errors.ts'
+import { requireScope } from '#domain/principal.ts'
+import { downloadable } from '#downloads/download.ts'
+import type { App } from '#http/app.ts'
+import { sendFile } from '#http/downloads/send-file.ts'
+import { integerId } from '#http/ids.ts'
+import { PathPart } from '#http/schema-types.ts'
 
 const schema = {
   params: Type.Object({ attachmentId: PathPart, fileName: PathPart }),

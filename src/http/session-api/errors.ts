@@ -1,5 +1,5 @@
-import type { App } from '../app.ts'
-import { nothingHere, toProblem } from '../problems.ts'
+import type { App } from '#http/app.ts'
+import { nothingHere, toProblem } from '#http/errors.ts'
 
 /** Word for word as in seed 000. */
 const unauthenticatedText = 'Wrong Bearer, please renew Web API Access Token'

@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
-import type { TransitionRecord } from '../../db/attachments.ts'
-import type { Attachment } from '../../db/transitions.ts'
-import { attachmentStates, isFailed } from '../../lifecycle/states.ts'
+import { attachmentStates, isFailed } from '#domain/states.ts'
+import type { TransitionRecord } from '#persistence/attachments.ts'
+import type { Attachment } from '#persistence/transitions.ts'
 
 const State = Type.Enum([...attachmentStates])
 const Milliseconds = Type.Integer({ description: 'Unix time in milliseconds' })

@@ -1,6 +1,6 @@
 import type { CookieSerializeOptions } from '@fastify/cookie'
 import type { FastifyRequest } from 'fastify'
-import type { Deps } from '../../deps.ts'
+import type { Deps } from '#deps.ts'
 
 /** `Secure` is left off only where clients reach us over plain http, since a browser would then drop the cookie. */
 export function sessionCookieOptions({

@@ -1,11 +1,11 @@
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { StowageError } from '../../errors.ts'
-import { failpoint } from '../../failpoints.ts'
-import { untilAborted } from '../../until-aborted.ts'
-import { requireSize } from '../announced-size.ts'
-import type { PutOptions, StoredObject } from '../object-store.ts'
-import { notStored } from '../unavailable.ts'
+import { untilAborted } from '#async/abortable.ts'
+import { StowageError } from '#domain/errors.ts'
+import { failpoint } from '#failpoints.ts'
+import { notStored } from '#store/errors.ts'
+import { requireSize } from '#store/exact-size.ts'
+import type { PutOptions, StoredObject } from '#store/object-store.ts'
 
 /** Of everything stored: what is somebody's attachment is nobody else's on this machine. */
 export const fileMode = 0o600

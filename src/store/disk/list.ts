@@ -1,8 +1,8 @@
 import type { Dirent } from 'node:fs'
 import { opendir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import type { Listed, Listing, ListOptions } from '../object-store.ts'
-import { notAnswered } from '../unavailable.ts'
+import { notAnswered } from '#store/errors.ts'
+import type { Listed, Listing, ListOptions } from '#store/object-store.ts'
 import { partialSuffix } from './file.ts'
 
 /** Where files lie. */

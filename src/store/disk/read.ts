@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import { Readable } from 'node:stream'
-import type { ByteRange } from '../object-store.ts'
+import type { ByteRange } from '#store/object-store.ts'
 
 /**
  * A range of a file as a stream that owns the file: it closes it at the end and when destroyed. Unlike Node's own, it

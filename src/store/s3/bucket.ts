@@ -1,7 +1,7 @@
 import { S3Client } from '@aws-sdk/client-s3'
+import { PartMemory } from './buffer-pool.ts'
 import { limited } from './credentials.ts'
 import { defaultTimeouts, S3Http, type S3Timeouts } from './http.ts'
-import { PartMemory } from './part-memory.ts'
 import { Payload } from './payload.ts'
 
 /** Where the bucket is, and how to work with it. */

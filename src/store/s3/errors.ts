@@ -1,4 +1,4 @@
-import { StowageError } from '../../errors.ts'
+import { StowageError } from '#domain/errors.ts'
 import { whatHelps } from './connection-failures.ts'
 
 /** What S3 and its SDK tell of a failure. */

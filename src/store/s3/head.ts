@@ -1,5 +1,5 @@
 import { HeadObjectCommand } from '@aws-sdk/client-s3'
-import type { StoredObject } from '../object-store.ts'
+import type { StoredObject } from '#store/object-store.ts'
 import type { S3Bucket } from './bucket.ts'
 import { isAbsent } from './errors.ts'
 import { toldAs } from './told.ts'

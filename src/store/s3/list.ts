@@ -1,6 +1,6 @@
 import { ListMultipartUploadsCommand, ListObjectsV2Command, ListObjectVersionsCommand } from '@aws-sdk/client-s3'
-import type { Listed, Listing, ListOptions } from '../object-store.ts'
-import { notAnswered, notListable } from '../unavailable.ts'
+import { notAnswered, notListable } from '#store/errors.ts'
+import type { Listed, Listing, ListOptions } from '#store/object-store.ts'
 import type { S3Bucket } from './bucket.ts'
 import { isDenied, isNotImplemented, noneIfAbsent } from './errors.ts'
 import { toldAs, unanswered } from './told.ts'

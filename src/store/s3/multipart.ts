@@ -5,11 +5,11 @@ import {
   CreateMultipartUploadCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
-import { failpoint } from '../../failpoints.ts'
-import type { PutOptions, Stored } from '../object-store.ts'
+import { failpoint } from '#failpoints.ts'
+import type { PutOptions, Stored } from '#store/object-store.ts'
 import type { S3Bucket } from './bucket.ts'
 import { whileAnswering } from './completion.ts'
-import { isSameChecksum, storedAfterAll, whileSending } from './delivery.ts'
+import { isSameChecksum, storedAfterAll, whileSending } from './confirm.ts'
 import { asBody, base64Of, checksumBytes, type Payload } from './payload.ts'
 import { toldAs, unstored } from './told.ts'
 

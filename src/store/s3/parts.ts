@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { crc32 } from 'node:zlib'
-import { type Allowance, blockSize } from './part-memory.ts'
+import { type Allowance, blockSize } from './buffer-pool.ts'
 import { base64Of, checksumBytes, Payload } from './payload.ts'
 
 /** A run of a body's bytes in lent blocks, checksummed while it is collected. Can be sent again. */

@@ -1,8 +1,8 @@
 import { PutObjectCommand } from '@aws-sdk/client-s3'
-import { failpoint } from '../../failpoints.ts'
-import type { Stored } from '../object-store.ts'
+import { failpoint } from '#failpoints.ts'
+import type { Stored } from '#store/object-store.ts'
 import type { S3Bucket } from './bucket.ts'
-import { isSameChecksum, storedAfterAll, whileSending } from './delivery.ts'
+import { isSameChecksum, storedAfterAll, whileSending } from './confirm.ts'
 import { asBody, base64Of, type Payload } from './payload.ts'
 
 /** Stores an object in a single request. @throws the signal's reason, or StowageError `storage_unavailable` */

@@ -1,5 +1,5 @@
-import { StowageError } from '../../errors.ts'
-import { noSpace } from '../unavailable.ts'
+import { StowageError } from '#domain/errors.ts'
+import { noSpace } from '#store/errors.ts'
 import { adviceForLog } from './advice.ts'
 import { statusOf } from './errors.ts'
 import { tellsOfFullDisk } from './full-disk.ts'

@@ -5,7 +5,7 @@ import {
   type ListMultipartUploadsCommandOutput,
   ListObjectVersionsCommand,
 } from '@aws-sdk/client-s3'
-import { failpoint } from '../../failpoints.ts'
+import { failpoint } from '#failpoints.ts'
 import type { S3Bucket } from './bucket.ts'
 import { isAbsent, isDenied, isNotImplemented, noneIfAbsent } from './errors.ts'
 import { toldAs } from './told.ts'

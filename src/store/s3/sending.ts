@@ -1,4 +1,4 @@
-import type { PutOptions } from '../object-store.ts'
+import type { PutOptions } from '#store/object-store.ts'
 import type { S3Bucket } from './bucket.ts'
 
 /** One body on its way to one key. */

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { crc32 } from 'node:zlib'
-import { requireSize } from '../announced-size.ts'
+import { requireSize } from '#store/exact-size.ts'
 import { trailerHeaders, withTrailer } from './aws-chunked.ts'
 import { base64Of, checksumBytes, Payload } from './payload.ts'
 

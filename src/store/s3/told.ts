@@ -1,5 +1,5 @@
-import { StowageError } from '../../errors.ts'
-import { notAnswered, notStored } from '../unavailable.ts'
+import { StowageError } from '#domain/errors.ts'
+import { notAnswered, notStored } from '#store/errors.ts'
 import { refusal } from './refusals.ts'
 
 /** The error for a call of the store that failed: the signal's reason when that was aborted, else the result of `explain`. */

@@ -1,10 +1,10 @@
-import { untilAborted } from '../../until-aborted.ts'
-import type { PutOptions, Stored } from '../object-store.ts'
+import { untilAborted } from '#async/abortable.ts'
+import type { PutOptions, Stored } from '#store/object-store.ts'
 import type { S3Bucket } from './bucket.ts'
-import { collectAndSend } from './collect.ts'
-import { blockSize } from './part-memory.ts'
+import { blockSize } from './buffer-pool.ts'
+import { collectAndSend } from './buffered-upload.ts'
 import type { Sending } from './sending.ts'
-import { streamThrough } from './stream-through.ts'
+import { streamThrough } from './streaming-upload.ts'
 
 /**
  * Stores a body. One of known length goes straight through; one of unknown length, or so short that keeping it for a second

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Failpoint, failpoints } from '../../../src/failpoints.ts'
+import { type Failpoint, failpoints } from '#failpoints.ts'
 import { leaseSeconds } from '../cluster/cluster.ts'
 import type { Replica } from '../cluster/replica.ts'
 import type { ActName } from '../workload/workload.ts'

@@ -2,8 +2,8 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
+import { findFreePort } from '#embedded/postgres-port.ts'
 import { startProcess } from '../../../bench/processes/own-process.ts'
-import { findFreePort } from '../../../src/embedded/postgres-port.ts'
 import type { PostgresEnd, Question } from './postgres-keeper.ts'
 
 /** A Postgres that a campaign may treat badly. */

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
-import { limits } from '../../../src/limits.ts'
+import { limits } from '#domain/limits.ts'
 import { openRequest, readAnswer } from '../../support/multipart.ts'
 import { startTestServer, type TestServer } from '../../support/server.ts'
 import { filePart, formOf, type RawForm, send } from '../bad-input/forms.ts'

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import t, { type Test } from 'tap'
-import type { ObjectStore } from '../../../src/store/object-store.ts'
+import type { ObjectStore } from '#store/object-store.ts'
 import { skipWithoutS3 } from '../../support/bucket.ts'
 import { readAnswer } from '../../support/multipart.ts'
 import { startTcpProxy, type TcpProxy } from '../../support/proxy.ts'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { limits } from '../../../src/limits.ts'
+import { limits } from '#domain/limits.ts'
 import { startTestServer } from '../../support/server.ts'
 import { send } from './forms.ts'
 import { newestId, storeIsEmpty } from './remains.ts'

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { deleteMember } from '../../../src/chat/rooms.ts'
+import { deleteMember } from '#rooms/rooms.ts'
 import { startTestServer, type TestServer } from '../../support/server.ts'
 import { filePart, formOf, post, send } from './forms.ts'
 import { newestId } from './remains.ts'

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
-import { findFreePort } from '../../../src/embedded/postgres-port.ts'
-import type { ObjectStore } from '../../../src/store/object-store.ts'
+import { findFreePort } from '#embedded/postgres-port.ts'
+import type { ObjectStore } from '#store/object-store.ts'
 import { skipWithoutS3 } from '../../support/bucket.ts'
 import { readAnswer } from '../../support/multipart.ts'
 import { startTcpProxy } from '../../support/proxy.ts'

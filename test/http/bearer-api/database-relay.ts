@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
-import { type DatabaseClient, openDatabase } from '../../../src/db/client.ts'
-import { buildServer } from '../../../src/server.ts'
+import { type DatabaseClient, openDatabase } from '#persistence/connection/client.ts'
+import { buildServer } from '#server.ts'
 import type { TestServer } from '../../support/server.ts'
 import { openTcpLine, type TcpLine } from '../../support/tcp-line.ts'
 

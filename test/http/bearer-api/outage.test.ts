@@ -1,6 +1,6 @@
 import t from 'tap'
-import { StowageError } from '../../../src/errors.ts'
-import type { ObjectStore } from '../../../src/store/object-store.ts'
+import { StowageError } from '#domain/errors.ts'
+import type { ObjectStore } from '#store/object-store.ts'
 import { startTestServer } from '../../support/server.ts'
 import { until } from '../../support/until.ts'
 import { startReplica } from './database-relay.ts'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Scope } from '../../../src/access/principal.ts'
+import type { Scope } from '#domain/principal.ts'
 import { startTestServer } from '../../support/server.ts'
 import { attach, formWith, isBearerError, postForm, send } from './requests.ts'
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { evaluateConditions, rangeOf } from '../../../src/http/downloads/conditions.ts'
+import { evaluateConditions, rangeOf } from '#downloads/conditions.ts'
 
 const validators = { etag: '"x"', lastModified: new Date('1994-11-06T08:49:37.500Z') }
 

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { sentType } from '../../../src/http/downloads/sent-type.ts'
+import { sentType } from '#downloads/sent-type.ts'
 import { startTestServer } from '../../support/server.ts'
 import { get, upload } from './downloads.ts'
 

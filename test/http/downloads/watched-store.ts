@@ -1,5 +1,5 @@
 import { pipeline, type Readable, Transform } from 'node:stream'
-import type { ObjectStore } from '../../../src/store/object-store.ts'
+import type { ObjectStore } from '#store/object-store.ts'
 
 /** What a server reads from its store. */
 export interface ReadLog {

@@ -1,8 +1,8 @@
 import t from 'tap'
-import type { StowageError } from '../../../src/errors.ts'
-import { CanonicalForm } from '../../../src/http/forms/canonical-form.ts'
-import type { PartHead } from '../../../src/http/forms/part-head.ts'
-import { limits } from '../../../src/limits.ts'
+import type { StowageError } from '#domain/errors.ts'
+import { limits } from '#domain/limits.ts'
+import { CanonicalForm } from '#http/request-body/canonical-form.ts'
+import type { PartHead } from '#http/request-body/part-head.ts'
 
 const head = (name: string) => `Content-Disposition: form-data; name="${name}"; filename="a.txt"\r\n\r\n`
 

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { type AttachmentState, attachmentStates, clientSideStates, legalMoves } from '../../../src/lifecycle/states.ts'
+import { type AttachmentState, attachmentStates, clientSideStates, legalMoves } from '#domain/states.ts'
 import { startTestServer, type TestServer } from '../../support/server.ts'
 import { beginPut } from '../../support/slow-put.ts'
 import { until } from '../../support/until.ts'

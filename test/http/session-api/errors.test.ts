@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import type { ObjectStore } from '../../../src/store/object-store.ts'
+import type { ObjectStore } from '#store/object-store.ts'
 import { openRequest, readAnswer } from '../../support/multipart.ts'
 import { startTestServer, type TestServer } from '../../support/server.ts'
 import { isError, Session, textFile } from './requests.ts'

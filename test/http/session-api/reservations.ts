@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import type { Test } from 'tap'
-import { listTransitions } from '../../../src/db/attachments.ts'
-import type { AttachmentState } from '../../../src/lifecycle/states.ts'
+import type { AttachmentState } from '#domain/states.ts'
+import { listTransitions } from '#persistence/attachments.ts'
 import type { TestServer } from '../../support/server.ts'
 
 export const uploading = 'UploadFromClientToServerInProgress'

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
 import t from 'tap'
-import { trailerHeaders, withTrailer } from '../../../src/store/s3/aws-chunked.ts'
+import { trailerHeaders, withTrailer } from '#store/s3/aws-chunked.ts'
 import { bytesOf, chunksOf, collect, keptChunksOf } from '../bodies.ts'
 
 const frame = 1024 * 1024

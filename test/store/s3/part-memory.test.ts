@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type Allowance, blockSize, PartMemory } from '../../../src/store/s3/part-memory.ts'
+import { type Allowance, blockSize, PartMemory } from '#store/s3/buffer-pool.ts'
 
 const part = 4 * blockSize
 

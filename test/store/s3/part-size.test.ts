@@ -1,5 +1,5 @@
 import t from 'tap'
-import { bestPartSize, leastPartSize } from '../../../src/store/s3/part-size.ts'
+import { bestPartSize, leastPartSize } from '#store/s3/part-size.ts'
 
 const mebibyte = 1024 ** 2
 const gibibyte = 1024 ** 3

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import t from 'tap'
-import { openS3Store } from '../../../src/store/s3.ts'
+import { openS3Store } from '#store/s3/s3-store.ts'
 import { createTestBucket, skipWithoutS3 } from '../../support/bucket.ts'
 import { errorBody, openFaultProxy } from '../fault-proxy.ts'
 

@@ -1,7 +1,7 @@
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import type { S3StoreOptions } from '../../../src/store/s3.ts'
+import type { S3StoreOptions } from '#store/s3/s3-store.ts'
 import { until } from '../../support/until.ts'
 import { bytesOf, keptChunksOf } from '../bodies.ts'
 import { type Exchange, type FaultProxy, openFaultProxy } from '../fault-proxy.ts'

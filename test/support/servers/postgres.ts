@@ -1,4 +1,4 @@
-import { startEmbeddedPostgres } from '../../../src/embedded/postgres.ts'
+import { startEmbeddedPostgres } from '#embedded/postgres.ts'
 
 /** A Postgres server for the tests. */
 export interface PostgresServer {

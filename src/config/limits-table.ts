@@ -1,0 +1,96 @@
+import { limits } from '#domain/limits.ts'
+import { settings } from './settings.ts'
+
+type Unit = 'bytes' | 'ms' | 'characters' | ''
+
+/** Of each limit: its unit, its subject, and the answer to a client that reaches it. */
+const meanings: Record<keyof typeof limits, [unit: Unit, of: string, answer: string]> = {
+  plainBody: ['bytes', 'A body that is no file', '413'],
+  roomBody: ['bytes', 'The body of `PUT /v1/rooms/:roomId`', '413'],
+  plainBodyTime: ['ms', 'Until a body that is no file has come', '408'],
+  address: ['bytes', 'The first line and the headers of a request', '431'],
+  pathPart: ['characters', 'A part of an address', '404'],
+  publish: ['ms', 'From the last byte of an upload to its answer', '503, while the server goes on trying'],
+  connect: ['ms', 'Connecting to the database', '503'],
+  migrationStatement: ['ms', 'One statement of a migration', 'no server: the start fails'],
+  migrationWait: ['ms', 'Waiting for locks that others hold, while migrating', 'no server: the start fails'],
+  headTime: [
+    'ms',
+    'Until the head of a request has come, or a first byte on a new connection',
+    '408 and the end of the connection',
+  ],
+  drainTime: [
+    'ms',
+    'Until a client closes a connection that was ended, whatever it still sends',
+    'the end of the connection',
+  ],
+  drainBytes: ['bytes', 'What is still sent after an early answer', 'the end of the connection'],
+  headers: ['', 'Headers of a request', '431'],
+  pipelined: ['', 'Requests that wait on one connection', 'the end of the connection'],
+  pipelinedHeads: ['bytes', 'The heads of the requests that wait on one connection', 'the end of the connection'],
+  unreadAnswers: ['bytes', 'Long answers that are not read, of all connections', 'the end of those that hold most'],
+  smallChunks: ['', 'Chunks of a chunked body, of any size', 'see the next line'],
+  meanChunk: ['bytes', 'A chunk of a chunked body, in the mean of those beyond', '400 and the end of the connection'],
+  roomMembers: ['', 'Members named in one request', '400'],
+  fileName: ['bytes', 'A file name in UTF-8', '400'],
+  sentFileName: ['characters', 'A file name as it is sent', '400'],
+  contentType: ['characters', 'A media type', '400'],
+  text: ['characters', 'Any other text of a request', '400'],
+  quote: ['characters', 'What an error quotes of its request', 'a shortened quote'],
+  formField: ['bytes', 'The value of a form field', '413'],
+  formFields: ['bytes', 'All fields of a form', '413'],
+  partHeaders: ['', 'Headers of a part of a form', '413'],
+  partHeaderLine: ['bytes', 'A line in the head of a part', '413'],
+  partHead: ['bytes', 'The head of a part', '413'],
+  formPreamble: ['bytes', 'What comes before the first boundary of a form, and after its last', '413'],
+  boundary: ['characters', 'The boundary of a form', '400'],
+  messagePage: ['', "Attachments in a page of a message's", '`hasMore`; 400 for a larger `limit`'],
+  page: ['', 'Attachments in a page of the bearer API', '`has_more`; 400 for a larger `limit`'],
+  transitionsPage: ['', 'Steps of history in one answer', 'the latest, and `hasMoreTransitions`'],
+  clientSideMoves: ['', 'Changes between the client-side states of one attachment', '409'],
+  statement: ['ms', 'One statement of the database', '503'],
+  readiness: ['ms', 'Database and store, when readiness is asked for', '503 of `/readyz`'],
+  workerRound: ['ms', 'One round of a worker', 'another round'],
+  rateWindow: ['ms', 'The window over which `MINIMUM_RATE` is measured', '408, or the end of a download'],
+}
+
+/** The settings that limit clients, and the answer of each. Their meanings stand in the table of the settings. */
+const answers: Partial<Record<keyof typeof settings, string>> = {
+  maxFileSize: '413',
+  maxFilesPerRequest: '413',
+  maxConcurrentUploads: '503',
+  uploadsPerUser: '429',
+  maxConcurrentDownloads: '503',
+  downloadsPerUser: '429',
+  maxConnections: 'the end of the connection',
+  requestsPerMinute: '429',
+  requestsPerMinutePerAddress: '429',
+  attachmentsPerMessage: '409',
+  reservationsPerUser: '429',
+  sessionsPerUser: 'the end of the oldest session',
+  uploadIdleSeconds: '408',
+  minimumRate: '408, or the end of a download',
+  downloadIdleSeconds: 'the end of the connection',
+}
+
+/** The README's table of the limits. `npm run -s limits-table` prints it; `test/readme.test.ts` compares. */
+export function limitsTable(): string {
+  const constants = Object.entries(limits).map(([name, value]) => {
+    const [unit, of, answer] = meanings[name as keyof typeof limits]
+    return `| ${of} | ${written(value, unit)} | ${answer} |`
+  })
+  const adjustable = Object.entries(answers).map(([name, answer]) => {
+    const setting = settings[name as keyof typeof settings]
+    return `| \`${setting.name}\` | ${setting.fallback ? `\`${setting.fallback}\`` : 'see above'} | ${answer} |`
+  })
+  return ['| Limit of | Value | A client gets |', '| --- | --- | --- |', ...adjustable, ...constants].join('\n')
+}
+
+function written(value: number, unit: Unit): string {
+  if (unit === 'ms') return `${value / 1000} s`
+  if (unit !== 'bytes') return `${value} ${unit}`.trim()
+  if (value % 2 ** 20 === 0) return `${value / 2 ** 20} MiB`
+  return value % 2 ** 10 === 0 ? `${value / 2 ** 10} KiB` : `${value} bytes`
+}
+
+if (import.meta.main) console.log(limitsTable())

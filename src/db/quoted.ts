@@ -1,7 +1,0 @@
-import { type SQL, sql } from 'drizzle-orm'
-import type { AttachmentState } from '../lifecycle/states.ts'
-
-/** States as constants of a statement, not as parameters: so Postgres can use the indexes that are for some states only. */
-export function quoted(states: readonly AttachmentState[]): SQL {
-  return sql.raw(states.map((state) => `'${state}'`).join(', '))
-}

@@ -1,0 +1,64 @@
+import { type Static, Type } from 'typebox'
+import { attachmentNotFound } from '#auth/permissions.ts'
+import { isSignatureOf, type SignedFile } from '#auth/signed-urls.ts'
+import type { Deps } from '#deps.ts'
+import { StowageError } from '#domain/errors.ts'
+import { normalFormOf } from '#domain/file-name.ts'
+import { downloadable } from '#downloads/download.ts'
+import { sendFile } from '#http/downloads/send-file.ts'
+import { findAttachmentForLink } from '#persistence/attachments.ts'
+import type { App } from './app.ts'
+import { publicId } from './ids.ts'
+import { PathPart, QueryText } from './schema-types.ts'
+
+const schema = {
+  params: Type.Object({ id: PathPart, fileName: PathPart }),
+  querystring: Type.Object({
+    expires: Type.Optional(QueryText),
+    version: Type.Optional(QueryText),
+    signature: Type.Optional(QueryText),
+  }),
+}
+
+type AskedFile = Static<typeof schema.params> & Static<typeof schema.querystring>
+
+/** `GET` and `HEAD /files/:id/:fileName`: the bytes, for whoever holds a `file_url` that has not expired. */
+export function getFileRoute(app: App, deps: Deps): void {
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: '/files/:id/:fileName',
+    schema,
+    async handler(request, reply) {
+      const { id, fileName } = request.params
+      const link = requireSignature(deps, { id, fileName, ...request.query })
+      const found = await findAttachmentForLink(deps.db, publicId(id, 'Attachment'))
+      if (!found) throw attachmentNotFound()
+      const { attachment, now } = found
+      requireNotOver(link, now)
+      if (attachment.linkVersion !== link.linkVersion) throw attachmentNotFound()
+      return sendFile(deps, request, reply, downloadable(attachment, fileName), { embeddable: 'cross-origin' })
+    },
+  })
+}
+
+/** Checked before anything is looked up, so that a bad link tells nothing of what exists. @throws StowageError `forbidden` */
+function requireSignature(
+  { urlSigningKey, config }: Deps,
+  { id, fileName, expires = '', version = '0', signature = '' }: AskedFile,
+): Required<SignedFile> {
+  const linkVersion = Number(version)
+  const file = { publicId: id, fileName: normalFormOf(fileName) ?? '', expires: Number(expires), linkVersion }
+  const isNumbers = /^\d{1,12}$/.test(expires) && /^\d{1,10}$/.test(version)
+  if (!isNumbers || !isSignatureOf([urlSigningKey, ...config.urlSigningKeys], file, signature))
+    throw new StowageError(
+      'forbidden',
+      'This link was changed or cut short. Ask for the attachment again to get a new one.',
+    )
+  return file
+}
+
+/** @param now milliseconds since 1970, by the database's clock: the replica that made the link read the same. */
+function requireNotOver({ expires }: SignedFile, now: number): void {
+  if (expires * 1000 < now)
+    throw new StowageError('forbidden', 'This link has expired. Ask for the attachment again to get a new one.')
+}

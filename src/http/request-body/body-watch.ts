@@ -1,0 +1,82 @@
+import type { IncomingMessage } from 'node:http'
+import type { Config } from '#config/config.ts'
+import { StowageError } from '#domain/errors.ts'
+import type { Patience } from '#domain/limits.ts'
+import { brokenOff, whyBroken } from '#http/connections/broken-body.ts'
+import { RateWindow } from '#http/connections/rate-window.ts'
+
+/** A request body that is arriving, until disposed. */
+export interface Transfer extends Disposable {
+  /** Aborts when the client hangs up, or sends no byte for the idle time, or too few, although the server is reading. */
+  signal: AbortSignal
+}
+
+/** How slow a client may be. */
+export interface Slowness {
+  config: Pick<Config, 'uploadIdleSeconds' | 'minimumRate'>
+  patience: Pick<Patience, 'rateWindow'>
+}
+
+export function openTransfer(request: IncomingMessage, slowness: Slowness): Transfer {
+  const ending = new AbortController()
+  // A body may have come whole and yet be lost: what was not read when the connection closed is thrown away.
+  const onEnd = () => {
+    if (!request.readableEnded) ending.abort(whyBroken(request) ?? hungUp())
+  }
+  request.once('close', onEnd)
+  request.once(brokenOff, onEnd)
+  if (request.destroyed || whyBroken(request)) onEnd()
+  const stopWatching = watchProgress(request, slowness, (error) => ending.abort(error))
+  return {
+    signal: ending.signal,
+    [Symbol.dispose]() {
+      request.off('close', onEnd)
+      request.off(brokenOff, onEnd)
+      stopWatching()
+    },
+  }
+}
+
+export function hungUp(cause?: unknown): StowageError {
+  return new StowageError('invalid', 'The connection closed before the last byte arrived. Send it again.', {
+    cause,
+  })
+}
+
+function idle(seconds: number): StowageError {
+  return new StowageError('timeout', `No byte arrived for ${seconds} s. Send it again.`)
+}
+
+function tooSlow(bytesPerSecond: number, window: number): StowageError {
+  const seconds = window / 1000
+  return new StowageError(
+    'timeout',
+    `The bytes came too slowly: fewer than ${bytesPerSecond} a second over ${seconds} s. Send it again.`,
+  )
+}
+
+/** Only the time counts in which we read: a client that is held back because the store is slow is neither idle nor slow. */
+function watchProgress(
+  request: IncomingMessage,
+  { config: { uploadIdleSeconds, minimumRate }, patience: { rateWindow } }: Slowness,
+  onEnd: (error: StowageError) => void,
+): () => void {
+  const window = new RateWindow(minimumRate, rateWindow)
+  let seen = request.socket.bytesRead
+  let lastByteAt = performance.now()
+  let lookedAt = lastByteAt
+  const look = () => {
+    const { bytesRead } = request.socket
+    const now = performance.now()
+    const isHeldBack = request.readableLength > 0
+    if (bytesRead !== seen || isHeldBack || request.complete) lastByteAt = now
+    if (!isHeldBack && !request.complete) window.count(bytesRead - seen, now - lookedAt)
+    seen = bytesRead
+    lookedAt = now
+    if (now - lastByteAt >= uploadIdleSeconds * 1000) onEnd(idle(uploadIdleSeconds))
+    else if (window.isTooSlow) onEnd(tooSlow(minimumRate, rateWindow))
+  }
+  const timer = setInterval(look, Math.min(1000, uploadIdleSeconds * 250, rateWindow / 30))
+  timer.unref()
+  return () => clearInterval(timer)
+}

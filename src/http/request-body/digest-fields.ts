@@ -1,0 +1,61 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { StowageError } from '#domain/errors.ts'
+import { limits } from '#domain/limits.ts'
+import type { Digest } from '#uploads/attempt.ts'
+
+const fields = ['Repr-Digest', 'Content-Digest'] as const
+
+// A structured dictionary (RFC 9651 section 3.2): a key, an item or true, and parameters that mean nothing here.
+const key = /[a-z*][a-z0-9_.*-]*/y
+const item = /=(?:(:[A-Za-z0-9+/=]*:|"(?:[^"\\]|\\.)*"|[^\s:",;=()]+))/y
+const parameter = /;[ ]*[a-z*][a-z0-9_.*-]*/y
+const separator = /[ \t]*,[ \t]*/y
+
+/**
+ * The sha-256 that `Repr-Digest` or `Content-Digest` (RFC 9530) declares of a body without Content-Encoding, for which
+ * both mean the same; other algorithms are passed over.
+ * @throws StowageError `invalid` for a field that cannot be read, or two that differ
+ */
+export function declaredDigests(headers: IncomingHttpHeaders): Digest[] {
+  const declared = fields.flatMap((field) => sha256Of(field, headers[field.toLowerCase()]) ?? [])
+  const [first] = declared
+  if (first === undefined) return []
+  if (declared.some((hex) => hex !== first))
+    throw new StowageError('invalid', 'Repr-Digest and Content-Digest differ. Send one of them.')
+  return [{ algorithm: 'sha256', hex: first }]
+}
+
+function sha256Of(field: string, value: string | string[] | undefined): string | undefined {
+  if (value === undefined) return undefined
+  const text = membersOf(field, [value].flat().join(', ')).get('sha-256')
+  if (text === undefined) return undefined
+  const base64 = /^:([A-Za-z0-9+/]{43})=?:$/.exec(text)?.[1]
+  if (base64 === undefined) throw malformed(field)
+  return Buffer.from(base64, 'base64').toString('hex')
+}
+
+/** Every key with the item it stands for, as written; the last one counts of those that come twice. */
+function membersOf(field: string, text: string): Map<string, string> {
+  if (text.length > limits.text) throw malformed(field)
+  const members = new Map<string, string>()
+  let end = 0
+  const take = (what: RegExp) => {
+    what.lastIndex = end
+    const found = what.exec(text)
+    if (found) end = what.lastIndex
+    return found
+  }
+  while (end < text.length) {
+    const name = take(key)?.[0]
+    if (name === undefined) throw malformed(field)
+    members.set(name, take(item)?.[1] ?? '')
+    while (take(parameter)) take(item)
+    // Another member must follow a comma, and nothing else may follow a member.
+    if (take(separator) ? end === text.length : end < text.length) throw malformed(field)
+  }
+  return members
+}
+
+function malformed(field: string): StowageError {
+  return new StowageError('invalid', `${field} must read sha-256=:…: with the digest of 32 bytes in base64 (RFC 9530).`)
+}

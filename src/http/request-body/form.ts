@@ -1,0 +1,211 @@
+import type { Readable } from 'node:stream'
+import { MIMEType } from 'node:util'
+import type { MultipartFile, MultipartValue } from '@fastify/multipart'
+import type { FastifyError, FastifyRequest } from 'fastify'
+import { untilAborted } from '#async/abortable.ts'
+import type { Config } from '#config/config.ts'
+import { quoted, StowageError } from '#domain/errors.ts'
+import { limits } from '#domain/limits.ts'
+import { CanonicalForm } from './canonical-form.ts'
+import { fieldText } from './field-text.ts'
+import type { PartHead } from './part-head.ts'
+
+export interface FormField {
+  name: string
+  value: string
+}
+
+export interface FormFile {
+  name: string
+  /** As the client sent it, unchecked; `undefined` when it sent none. */
+  fileName: string | undefined
+  /** As the client claims it; `undefined` when it claims none. */
+  contentType: string | undefined
+  body: Readable
+  /** Bytes it may have at most: those of the whole form, when it says so. */
+  atMost: number | undefined
+}
+
+export interface FormHandlers {
+  /** The only name a file may come under. */
+  fileField: string
+  /** The only names a field may come under. */
+  fields: readonly string[]
+  signal: AbortSignal
+  onField(field: FormField): void
+  /** Has taken the body to its end when it resolves. */
+  onFile(file: FormFile): Promise<void>
+}
+
+/**
+ * Reads a `multipart/form-data` body (RFC 7578) to its closing boundary, one part after another, as it arrives.
+ * @throws StowageError for a body that is none, breaks a limit or ends early; `signal`'s reason; what the handlers throw
+ */
+export async function receiveForm(request: FastifyRequest, config: Config, handlers: FormHandlers): Promise<void> {
+  const refused = new AbortController()
+  const count = new PartCount(config)
+  const boundary = boundaryOf(request)
+  const form = new CanonicalForm({
+    boundary,
+    onHead: (head) => count.sent(head),
+    refuse(error) {
+      refused.abort(error)
+      // The parser gives up the file at hand, of which no more will come.
+      form.destroy()
+    },
+  })
+  const signal = AbortSignal.any([handlers.signal, refused.signal])
+  request.raw.pipe(form)
+  try {
+    for await (const part of untilAborted(partsOf(viewOf(request, form, boundary), config), signal)) {
+      const head = form.takeHead()
+      if (head?.isFile !== (part.type === 'file')) throw broken()
+      if (part.type === 'file') await takeFile(part, head, formLengthOf(request), count, handlers)
+      else handlers.onField(fieldFrom(part as MultipartValue<string>, head, handlers))
+    }
+    if (!form.isWhole || form.takeHead() !== undefined) throw broken()
+  } catch (error) {
+    throw refused.signal.aborted ? refused.signal.reason : parserDisagrees(error) ? broken(error) : error
+  } finally {
+    request.raw.unpipe(form)
+    form.destroy()
+  }
+}
+
+/** Whether an error is the parser's own. A form in canonical shape gives no cause for one. Some carry no code, only these words. */
+function parserDisagrees(error: unknown): boolean {
+  if (error instanceof StowageError) return false
+  const { code, message } = error as Partial<FastifyError>
+  return code?.startsWith('FST_') || /multipart|terminated early|Malformed part/i.test(message ?? '')
+}
+
+/** Bytes of the whole form, when it says so. */
+function formLengthOf({ headers }: FastifyRequest): number | undefined {
+  const length = headers['content-length']
+  return length === undefined ? undefined : Number(length)
+}
+
+/**
+ * Refuses a request that brings no form, before its body is read.
+ * @throws StowageError `unsupported_media_type`, `invalid` for a boundary that cannot be one
+ */
+export async function requireForm(request: FastifyRequest): Promise<void> {
+  boundaryOf(request)
+}
+
+function boundaryOf({ headers }: FastifyRequest): string {
+  const type = mimeType(headers['content-type'])
+  if (type?.essence !== 'multipart/form-data')
+    throw new StowageError('unsupported_media_type', 'Send the file as multipart/form-data.')
+  const boundary = type.params.get('boundary')
+  if (!boundary) throw new StowageError('invalid', 'The Content-Type names no boundary. Let your HTTP client set it.')
+  if (boundary.length > limits.boundary)
+    throw new StowageError(
+      'invalid',
+      `The boundary is longer than ${limits.boundary} characters (RFC 2046). Shorten it.`,
+    )
+  if (!/^[ !#-[\]-~]*$/.test(boundary))
+    throw new StowageError('invalid', 'The boundary holds a character that none may hold (RFC 2046). Use letters.')
+  return boundary
+}
+
+function mimeType(header: string | undefined): MIMEType | undefined {
+  if (header === undefined || header.length > limits.text) return undefined
+  try {
+    return new MIMEType(header)
+  } catch {
+    return undefined
+  }
+}
+
+/** The request as the parser sees it: its body is the canonical form, and its only header the type. */
+function viewOf(request: FastifyRequest, form: CanonicalForm, boundary: string): FastifyRequest {
+  const headers = { 'content-type': `multipart/form-data; boundary="${boundary}"` }
+  return Object.create(request, { raw: { value: Object.assign(form, { headers }) } })
+}
+
+function partsOf(view: FastifyRequest, { maxFileSize, maxFilesPerRequest }: Config) {
+  return view.parts({
+    limits: {
+      // One more than is taken: the parser cuts a body to the limit and ends it, and tells of a part too many after others
+      // that came behind it. So the limits proper are the ingest's and ours.
+      fileSize: maxFileSize + 1,
+      files: maxFilesPerRequest + 1,
+      fieldSize: limits.formField + 1,
+      fields: mostFields(maxFilesPerRequest) + 1,
+      parts: mostFields(maxFilesPerRequest) + maxFilesPerRequest + 2,
+    },
+  })
+}
+
+/** Two declarations for each file, and what is said of all of them. */
+function mostFields(maxFilesPerRequest: number): number {
+  return 2 * maxFilesPerRequest + 10
+}
+
+/** Holds a form to its number of parts. */
+class PartCount {
+  readonly #most: { files: number; fields: number }
+  #files = 0
+  #fields = 0
+
+  constructor({ maxFilesPerRequest }: Config) {
+    this.#most = { files: maxFilesPerRequest, fields: mostFields(maxFilesPerRequest) }
+  }
+
+  /** A part has come; what is not a file, or none that was chosen, counts as a field. */
+  sent({ isFile, fileName }: PartHead): void {
+    if (!isFile || fileName === '') this.#fields += 1
+    if (this.#fields > this.#most.fields)
+      throw new StowageError('too_large', `More than ${this.#most.fields} fields. Send only the documented ones.`)
+  }
+
+  /** The next file is read. */
+  taken(): void {
+    this.#files += 1
+    if (this.#files > this.#most.files)
+      throw new StowageError('too_large', `More than ${this.#most.files} files. Send them in several requests.`)
+  }
+}
+
+async function takeFile(
+  { file }: MultipartFile,
+  { name, fileName, contentType }: PartHead,
+  atMost: number | undefined,
+  count: PartCount,
+  { fileField, onFile }: FormHandlers,
+): Promise<void> {
+  try {
+    count.taken()
+    if (name !== fileField)
+      throw new StowageError('invalid', `A file came under the name ${quoted(name)}. Name the field "${fileField}".`, {
+        reason: `A file came under another name than "${fileField}".`,
+      })
+    await onFile({ name, fileName, contentType, body: file, atMost })
+  } finally {
+    // A part that is not read to its end would hold the parser, and with it the request, for ever.
+    if (!file.readableEnded) file.destroy()
+  }
+}
+
+function fieldFrom({ value }: MultipartValue<string>, head: PartHead, handlers: FormHandlers): FormField {
+  const { name } = head
+  const { fileField, fields } = handlers
+  if (name === fileField)
+    throw new StowageError(
+      'invalid',
+      `The field "${fileField}" holds text, not a file. With curl, put an @ before the path: -F ${fileField}=@photo.png`,
+    )
+  if (!fields.includes(name))
+    throw new StowageError(
+      'invalid',
+      `A field has a name that is not allowed: ${quoted(name)}. Send only ${fields.join(', ')}.`,
+      { reason: 'A field has a name that is not allowed.' },
+    )
+  return { name, value: fieldText(head, value) }
+}
+
+function broken(cause?: unknown): StowageError {
+  const message = 'The multipart body is broken or ends before its closing boundary. Send it again.'
+  return new StowageError('invalid', message, { cause })
+}

@@ -1,0 +1,76 @@
+import { typeTooLong } from '#domain/content-type.ts'
+import { StowageError } from '#domain/errors.ts'
+import { limits } from '#domain/limits.ts'
+import { type Disposition, readDisposition, unreadable } from './disposition.ts'
+
+/** What the headers of a part say, as far as it counts. */
+export interface PartHead extends Disposition {
+  isFile: boolean
+  /** As the client claims it; `undefined` when it claims none. */
+  contentType: string | undefined
+}
+
+/** A part of this type is a file, though it has no name. */
+const bytesType = /^application\/octet-stream(?![^;\s])/i
+
+const header = /^([\w!#$%&'*+.^`|~-]+):[ \t]*/
+
+/**
+ * Reads the head of a part of a form.
+ * @param head from behind the boundary up to the blank line
+ * @throws StowageError `too_large` for more headers than are taken, or longer ones; `invalid` for what cannot be read
+ */
+export function readPartHead(head: Buffer): PartHead {
+  if (head.length > limits.partHead) throw headTooLarge()
+  const [padding, ...lines] = head
+    .toString('latin1')
+    .replace(/\r\n[ \t]+/g, ' ')
+    .split('\r\n')
+  if (lines.length > limits.partHeaders) throw headTooLarge()
+  // After a boundary, transport may have padded its line (RFC 2046 section 5.1.1).
+  if (!/^[ \t]*$/.test(padding ?? '')) throw unreadable('a line is no header')
+  const headers = readHeaders(lines)
+  const disposition = readDisposition(headers.get('content-disposition') ?? '')
+  requirePlainTransfer(headers.get('content-transfer-encoding'))
+  const contentType = headers.get('content-type')
+  if (contentType !== undefined && contentType.length > limits.contentType) throw typeTooLong(contentType.length)
+  const isFile = disposition.fileName !== undefined || bytesType.test(contentType ?? '')
+  return { ...disposition, isFile, contentType }
+}
+
+/** By their names in lower case. */
+function readHeaders(lines: string[]): Map<string, string> {
+  const headers = new Map<string, string>()
+  for (const line of lines) {
+    if (line.length > limits.partHeaderLine) throw lineTooLong(line.length)
+    const [start = '', name = ''] = header.exec(line) ?? []
+    if (name === '' || /[\r\n]/.test(line)) throw unreadable('a line is no header')
+    const key = name.toLowerCase()
+    if (headers.has(key) && key.startsWith('content-')) throw unreadable('one of them comes twice')
+    headers.set(key, line.slice(start.length).trim())
+  }
+  return headers
+}
+
+/** RFC 7578 section 4.7: nothing is encoded in a form. */
+function requirePlainTransfer(encoding: string | undefined): void {
+  if (encoding !== undefined && !['7bit', '8bit', 'binary'].includes(encoding.toLowerCase()))
+    throw new StowageError(
+      'invalid',
+      'A part has a Content-Transfer-Encoding such as base64. Send its bytes as they are (RFC 7578 section 4.7).',
+    )
+}
+
+export function headTooLarge(): StowageError {
+  return new StowageError(
+    'too_large',
+    `A part has more than ${limits.partHeaders} headers, or ${limits.partHead} bytes of them. Send fewer.`,
+  )
+}
+
+function lineTooLong(length: number): StowageError {
+  return new StowageError(
+    'too_large',
+    `A header of a part has ${length} bytes, more than the ${limits.partHeaderLine} that are taken. Shorten it: a file name may have ${limits.fileName}.`,
+  )
+}

@@ -1,0 +1,73 @@
+import { sql } from 'drizzle-orm'
+import { type AttachmentState, failedStates, type leasedStates } from '#domain/states.ts'
+import { type Database, rowsOf } from '#persistence/connection/client.ts'
+import { quoted } from './quoted.ts'
+import { attachments } from './schema.ts'
+import type { Attachment, Attempt } from './transitions.ts'
+
+const verifying = 'ChecksumVerificationOnServerSideInProgress' satisfies AttachmentState
+
+/**
+ * Tells that the writer of these attempts lives.
+ * @returns how many of them are still its own: fewer than given means that one was failed or deleted meanwhile
+ */
+export async function renewLeases(db: Database, attempts: readonly Attempt[], leaseSeconds: number): Promise<number> {
+  const rows = await db.execute(sql`
+    update attachments a set lease_expires_at = now() + make_interval(secs => ${leaseSeconds})
+    from jsonb_to_recordset(${JSON.stringify(attempts)}::text::jsonb) as w(id bigint, attempt integer)
+    where a.id = w.id and a.attempt = w.attempt and a.lease_expires_at is not null and a.deleted_at is null
+    returning a.id`)
+  return rows.length
+}
+
+/** Tells that nobody is at work on these attempts any more, before their lease has run out. */
+export async function releaseLeases(db: Database, attempts: readonly Attempt[]): Promise<void> {
+  await renewLeases(db, attempts, 0)
+}
+
+/**
+ * Claims attempts in `state` whose writer has been silent past its lease, for `claimSeconds`: one that is not done by then
+ * may be claimed again, by any replica.
+ */
+export async function claimExpired(
+  db: Database,
+  state: (typeof leasedStates)[number],
+  limit: number,
+  claimSeconds: number,
+): Promise<Attachment[]> {
+  const rows = await db.execute(sql`
+    update attachments set lease_expires_at = now() + make_interval(secs => ${claimSeconds})
+    where id in (
+      select id from attachments where state = ${quoted([state])} and deleted_at is null and lease_expires_at < now()
+      order by lease_expires_at limit ${limit} for update skip locked
+    )
+    returning *`)
+  return rowsOf(attachments, rows)
+}
+
+/** A file whose bytes are stored and measured, but not verified. */
+export interface Unverified extends Attachment {
+  objectKey: string
+  /** Another file of its request has failed, and so must this one. */
+  hasFailedSibling: boolean
+}
+
+/** Every file in verification that came with the same request as this one, itself included. */
+export async function findInVerification(
+  db: Database,
+  { id, requestId }: Pick<Attachment, 'id' | 'requestId'>,
+): Promise<Unverified[]> {
+  const together = requestId === null ? sql`a.id = ${id}` : sql`a.request_id = ${requestId}`
+  const rows = await db.execute<{ key: string; forlorn: boolean }>(sql`
+    select a.*, o.key,
+      exists (select from attachments s where s.request_id = a.request_id and s.state in (${quoted(failedStates)})) as forlorn
+    from attachments a join objects o on o.attachment_id = a.id and o.attempt = a.attempt
+    where ${together} and a.state = ${quoted([verifying])} and a.lease_expires_at is not null and a.deleted_at is null
+      and o.purge_at is null
+    order by a.id`)
+  const found = rowsOf(attachments, rows)
+  return found.map((row, index) => {
+    const { key, forlorn } = rows[index] as (typeof rows)[number]
+    return { ...row, objectKey: key, hasFailedSibling: forlorn }
+  })
+}

@@ -1,0 +1,64 @@
+import type { Deps } from '#deps.ts'
+import { StowageError } from '#domain/errors.ts'
+import { fileNameFrom } from '#domain/file-name.ts'
+import { limits } from '#domain/limits.ts'
+import { awaitsBytes, type ClientSideState, clientSideStates, legalMoves } from '#domain/states.ts'
+import { type AttachmentRecord, changeAttachment, hasMoved } from '#persistence/attachments.ts'
+import { type Attachment, move } from '#persistence/transitions.ts'
+import { rename } from './rename.ts'
+
+/** The changes that a client asks for, at least one. */
+export interface Wanted {
+  /** Where it is with its own checksum. */
+  state?: ClientSideState | undefined
+  /** Lower-case hex, in the attachment's algorithm. */
+  checksum?: string | undefined
+  fileName?: string | undefined
+}
+
+const reasons: Readonly<Record<ClientSideState, string>> = {
+  ChecksumCalculationOnClientSideInProgress: 'The client computes the checksum.',
+  ChecksumCalculationOnClientSideFailed: 'The client could not compute the checksum.',
+}
+
+/**
+ * Changes an attachment as its client asks, all of it in one statement or nothing. A name may change at any time, the
+ * declared checksum as long as no bytes are there or on their way.
+ * @param attachment one that the caller may change
+ * @throws StowageError `invalid` for a bad name, `conflict` for what its state does not allow or when it moved meanwhile
+ */
+export async function change(
+  deps: Pick<Deps, 'db'>,
+  attachment: AttachmentRecord,
+  { state, checksum: declaredChecksum, fileName }: Wanted,
+  actor: string,
+): Promise<Attachment> {
+  const noted = { declaredChecksum, fileName: fileName === undefined ? undefined : fileNameFrom(fileName) }
+  if (state !== undefined) return await moveOnClientSide(deps, attachment, state, noted, actor)
+  if (declaredChecksum === undefined) return await rename(deps, attachment, fileName ?? '')
+  if (!awaitsBytes(attachment.state))
+    throw refused(attachment, 'its bytes are there or on their way, so its checksum cannot be declared any more')
+  const changed = await changeAttachment(deps.db, attachment, noted)
+  if (changed === undefined)
+    throw new StowageError('conflict', 'The attachment was moved or deleted meanwhile. Read it again.')
+  return changed
+}
+
+async function moveOnClientSide(
+  { db }: Pick<Deps, 'db'>,
+  attachment: AttachmentRecord,
+  to: ClientSideState,
+  noted: { declaredChecksum: string | undefined; fileName: string | undefined },
+  actor: string,
+): Promise<Attachment> {
+  const { id, attempt, state: from } = attachment
+  if (!legalMoves[from].includes(to)) throw refused(attachment, `it cannot move to ${to}`)
+  if (await hasMoved(db, id, clientSideStates, limits.clientSideMoves))
+    throw refused(attachment, `it was moved ${limits.clientSideMoves} times, and only takes its bytes now`)
+  const [moved] = await move(db, [{ id, attempt, ...noted }], { from, to, reason: reasons[to], actor })
+  return moved as Attachment
+}
+
+function refused({ state }: AttachmentRecord, what: string): StowageError {
+  return new StowageError('conflict', `The attachment is in state ${state}: ${what}. Read it again.`)
+}

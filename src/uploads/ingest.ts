@@ -1,0 +1,67 @@
+import { createHash, type Hash } from 'node:crypto'
+import type { Readable } from 'node:stream'
+import { StowageError } from '#domain/errors.ts'
+import type { ObjectStore, PutOptions, Stored } from '#store/object-store.ts'
+
+export interface IngestOptions extends Omit<PutOptions, 'size'> {
+  store: ObjectStore
+  objectKey: string
+  /** Of the digests to compute, each once. */
+  algorithms: readonly string[]
+  /** Most bytes. */
+  maxFileSize: number
+  /** Bytes the client says it sends. */
+  declaredSize?: number | undefined
+}
+
+/** What was counted and hashed on the way, and what the store says it took. */
+export interface Ingested {
+  fileSize: number
+  /** Lower-case hex, by algorithm. */
+  digests: Readonly<Record<string, string>>
+  stored: Stored
+}
+
+/**
+ * Step 2: the bytes pass once, from the client through the limit and the digest into the store, no faster than the store
+ * takes them. Limits fail inside the stream, so a body that breaks one never looks finished.
+ * @throws StowageError `too_large`, `invalid` for a size other than declared, `storage_unavailable`; or the body's own error
+ */
+export async function ingest(body: Readable, options: IngestOptions): Promise<Ingested> {
+  const hashes = options.algorithms.map((algorithm) => createHash(algorithm))
+  const count = { bytes: 0 }
+  const { store, objectKey, declaredSize, ...putOptions } = options
+  const stored = await store.put(objectKey, measured(body, count, hashes, options), {
+    ...putOptions,
+    size: declaredSize,
+  })
+  const digests = options.algorithms.map((algorithm, index) => [algorithm, hashes[index]?.digest('hex')])
+  return { fileSize: count.bytes, digests: Object.fromEntries(digests), stored }
+}
+
+async function* measured(
+  bytes: AsyncIterable<Buffer>,
+  count: { bytes: number },
+  hashes: readonly Hash[],
+  { maxFileSize, declaredSize }: Pick<IngestOptions, 'maxFileSize' | 'declaredSize'>,
+): AsyncGenerator<Buffer, void, undefined> {
+  for await (const chunk of bytes) {
+    count.bytes += chunk.length
+    if (count.bytes > maxFileSize) throw tooLarge(maxFileSize)
+    if (declaredSize !== undefined && count.bytes > declaredSize) throw sizeDiffers(declaredSize, 'more')
+    for (const hash of hashes) hash.update(chunk)
+    yield chunk
+  }
+  if (declaredSize !== undefined && count.bytes < declaredSize) throw sizeDiffers(declaredSize, 'fewer')
+}
+
+export function tooLarge(maxFileSize: number): StowageError {
+  return new StowageError('too_large', `The file is larger than ${maxFileSize} bytes. Send a smaller one.`)
+}
+
+function sizeDiffers(declaredSize: number, difference: string): StowageError {
+  return new StowageError(
+    'invalid',
+    `The file has ${difference} than the ${declaredSize} bytes declared. Send it again.`,
+  )
+}
