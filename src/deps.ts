@@ -1,12 +1,12 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Config } from '#config/config.ts'
-import type { Patience } from '#domain/limits.ts'
+import type { ClientTimeouts } from '#domain/limits.ts'
 import type { RateLimits } from '#http/admission/rate-limits.ts'
 import type { Database } from '#persistence/connection/client.ts'
 import type { ObjectStore } from '#store/object-store.ts'
 
 /** The parts of the server that others share. They are made once in `server.ts`, passed down and never imported. */
-export interface Deps {
+export interface AppContext {
   config: Config
   db: Database
   store: ObjectStore
@@ -16,7 +16,7 @@ export interface Deps {
   /** The key of `file_url` signatures. */
   urlSigningKey: string
   /** How long clients may keep the server waiting. */
-  patience: Patience
+  timeouts: ClientTimeouts
   /** How often clients may come. */
   rates: RateLimits
   /**
@@ -28,7 +28,7 @@ export interface Deps {
   /** Takes a slot for an answer with the bytes of a file. @param owners whose download it is, or who answers for it */
   takeDownloadSlot(...owners: string[]): Disposable
   /** Wakes the purge for bytes that are to be removed before its next round. */
-  purgeSoon(): void
+  wakePurge(): void
   /** Wakes the worker that finishes deletions, for one that is larger than its request waits for. */
-  finishDeletionsSoon(): void
+  wakeDeletions(): void
 }

@@ -17,8 +17,8 @@ type Environment = NodeJS.ProcessEnv
 interface Command {
   /** The options it takes; none unless named. */
   options?: readonly (keyof Options)[]
-  /** What its one word is; it takes none unless named. */
-  word?: string
+  /** The meaning of its one argument; without it the command takes none. */
+  argument?: string
   run(env: Environment, options: Options, word: string): Promise<void>
 }
 
@@ -27,9 +27,9 @@ const commands = new Map<string, Command>([
   ['work', { run: work }],
   ['migrate', { run: migrate }],
   ['token create', { options: ['user', 'scope', 'expires-in'], run: createTokenCommand }],
-  ['token revoke', { word: 'the token', run: (env, _, token) => revokeTokenCommand(env, token) }],
+  ['token revoke', { argument: 'the token', run: (env, _, token) => revokeTokenCommand(env, token) }],
   ['session create', { options: ['user'], run: createSessionCommand }],
-  ['session revoke', { word: 'the cookie pair', run: (env, _, pair) => revokeSessionCommand(env, pair) }],
+  ['session revoke', { argument: 'the cookie pair', run: (env, _, pair) => revokeSessionCommand(env, pair) }],
   ['scrub', { options: ['rate', 'older-than'], run: scrubCommand }],
   ['restored', { options: ['revoke-credentials', 'release'], run: restored }],
   ['doctor', { run: doctor }],
@@ -45,10 +45,10 @@ async function run(args: string[], env: Environment): Promise<void> {
     throw new UsageError(name === '' ? 'A command is missing.' : `There is no command ${pair}.`)
 
   const rest = words.slice(name.split(' ').length)
-  const word = command.word === undefined ? '' : rest.shift()
+  const word = command.argument === undefined ? '' : rest.shift()
   const strangers = Object.keys(options).filter((option) => !command.options?.includes(option as keyof Options))
   const surplus = [...strangers.map((option) => `--${option}`), ...rest]
-  if (word === undefined) throw new UsageError(`stowage ${name} needs ${command.word}.`)
+  if (word === undefined) throw new UsageError(`stowage ${name} needs ${command.argument}.`)
   if (surplus.length > 0) throw new UsageError(`stowage ${name} does not take ${surplus.join(' ')}.`)
   armFailpoint(env.STOWAGE_FAILPOINT)
   await command.run(env, options, word)

@@ -5,14 +5,14 @@ import multipart from '@fastify/multipart'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import fastify from 'fastify'
 import type { Config } from '#config/config.ts'
-import { limits, type Patience } from '#domain/limits.ts'
+import { type ClientTimeouts, limits } from '#domain/limits.ts'
 import { downloadSlots, Slots, uploadSlots } from '#domain/transfer-slots.ts'
 import { admit, admitPreflights } from '#http/admission/admission.ts'
 import { openRateLimits } from '#http/admission/rate-limits.ts'
 import { Refusals } from '#http/admission/refusals.ts'
 import type { App } from '#http/app.ts'
 import { bearerApi } from '#http/bearer-api/bearer-api.ts'
-import { answerErrors } from '#http/bearer-api/errors.ts'
+import { setErrorHandlers } from '#http/bearer-api/errors.ts'
 import {
   answerBadUrl,
   brokenRequestHandler,
@@ -20,7 +20,7 @@ import {
   endLastConnections,
 } from '#http/connections/connections.ts'
 import { boundedServer } from '#http/connections/http-server.ts'
-import { earlyAnswer } from '#http/connections/lingering-close.ts'
+import { lingeringClose } from '#http/connections/lingering-close.ts'
 import { corsOptions } from '#http/cors.ts'
 import { getFileRoute } from '#http/files.ts'
 import { loggerOptions, OneLineARequest } from '#http/logging.ts'
@@ -30,14 +30,14 @@ import { type Health, healthRoutes } from '#http/ops/health.ts'
 import { metricsRoute, type Transfers } from '#http/ops/metrics.ts'
 import { publicUrlOf } from '#http/public-url.ts'
 import { limitPlainBodies } from '#http/request-body/plain-bodies.ts'
-import { setAnswerHeaders } from '#http/response-headers.ts'
+import { setDefaultHeaders } from '#http/response-headers.ts'
 import { sessionApi } from '#http/session-api/session-api.ts'
 import { validationOptions } from '#http/validation.ts'
 import type { DatabaseClient } from '#persistence/connection/client.ts'
 import { watchServer } from '#recovery/watch-server.ts'
 import type { ObjectStore } from '#store/object-store.ts'
 import { startWorkers } from '#workers/workers.ts'
-import type { Deps } from './deps.ts'
+import type { AppContext } from './deps.ts'
 
 export interface ServerParts {
   config: Config
@@ -49,7 +49,7 @@ export interface ServerParts {
   /** Whether the workers run in this process, as by default; otherwise they run in another one: see `worker.ts`. */
   withWorkers?: boolean
   /** How long clients may keep the server waiting, where that differs from `limits`. */
-  patience?: Partial<Patience>
+  timeouts?: Partial<ClientTimeouts>
 }
 
 /**
@@ -58,13 +58,13 @@ export interface ServerParts {
  */
 export async function buildServer(parts: ServerParts): Promise<App> {
   const { config, database, store, urlSigningKey, isDraining = () => false, withWorkers = true } = parts
-  const patience = { ...limits, ...parts.patience }
+  const timeouts = { ...limits, ...parts.timeouts }
   const refusals = new Refusals()
   const app: App = fastify({
     ...connectionOptions,
     serverFactory: boundedServer({
       config,
-      patience,
+      timeouts,
       log: () => app.log,
       onRefusal: (reason) => refusals.count(reason),
     }),
@@ -78,19 +78,19 @@ export async function buildServer(parts: ServerParts): Promise<App> {
 
   const uploads = new Slots(uploadSlots(config))
   const downloads = new Slots(downloadSlots(config))
-  const deps: Deps = {
+  const deps: AppContext = {
     config,
     db: database.db,
     store,
     urlSigningKey,
     log: app.log,
     publicUrl: publicUrlOf(app, config),
-    patience,
+    timeouts,
     rates: await openRateLimits(app, config),
     takeUploadSlot: (owner) => uploads.take(owner),
     takeDownloadSlot: (...owners) => downloads.take(...owners),
-    purgeSoon: () => workers?.purgeSoon(),
-    finishDeletionsSoon: () => workers?.finishDeletionsSoon(),
+    wakePurge: () => workers?.wakePurge(),
+    wakeDeletions: () => workers?.wakeDeletions(),
   }
   const workers = withWorkers ? startWorkers(deps) : undefined
   // Asked before the connections are waited for, so that a worker that does not end takes no time of its own.
@@ -98,11 +98,11 @@ export async function buildServer(parts: ServerParts): Promise<App> {
   app.addHook('onClose', () => workers?.stop())
   app.decorate('uploadsEnded', () => uploads.allFree())
 
-  setAnswerHeaders(app)
+  setDefaultHeaders(app)
   endLastConnections(app)
   const watch = watchServer(deps)
   app.addHook('onClose', () => watch.stop())
-  await app.register(earlyAnswer, patience)
+  await app.register(lingeringClose, timeouts)
   admitPreflights(app, deps)
   await app.register(cors, corsOptions(config))
   await app.register(cookie)
@@ -117,9 +117,9 @@ export async function buildServer(parts: ServerParts): Promise<App> {
   return app
 }
 
-async function addRoutes(app: App, deps: Deps, health: Health, transfers: Transfers): Promise<void> {
+async function addRoutes(app: App, deps: AppContext, health: Health, transfers: Transfers): Promise<void> {
   const methods = noteMethods(app)
-  answerErrors(app, deps)
+  setErrorHandlers(app, deps)
   healthRoutes(app, health)
   metricsRoute(app, { db: deps.db, transfers })
   errorDocsRoute(app)

@@ -4,7 +4,8 @@ import t from 'tap'
 import { type Source, sources } from './support/sources.ts'
 
 /** Where the errors are made that can end an upload: what they say is kept as its `failureReason`, which others read. */
-const places = '{domain,uploads,downloads,deletion,recovery,store,http/request-body,http/session-api,http/bearer-api,http/admin-api}/**/*.ts'
+const places =
+  '{domain,uploads,downloads,deletion,recovery,store,http/request-body,http/session-api,http/bearer-api,http/admin-api}/**/*.ts'
 
 /**
  * What those errors are made of beside their own words: numbers, states and names of ours. Nothing that a client wrote may
@@ -22,8 +23,9 @@ const ours = [
     'digits',
     'seconds',
     'longestPage',
-    'firstOwnId - 1',
+    'firstInternalId - 1',
   ],
+  ...['milliseconds / 1000', "anyOf.join(' or ')"],
   ...['known', 'most', 'text', 'told', 'bytesPerSecond', 'this.#limits.whenFull', 'this.#limits.whenTooMany'],
   ...['field', 'fileField', 'name', 'this.#most.fields', 'this.#most.files'],
 ]

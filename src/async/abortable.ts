@@ -2,10 +2,7 @@
  * What `source` yields until `signal` aborts; then throws the signal's reason at once, even while `source` keeps it
  * waiting for what never comes.
  */
-export async function* untilAborted<T>(
-  source: AsyncIterable<T>,
-  signal: AbortSignal,
-): AsyncGenerator<T, void, undefined> {
+export async function* abortable<T>(source: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T, void, undefined> {
   const items = source[Symbol.asyncIterator]()
   let giveUp: (reason: unknown) => void = () => {}
   const onAbort = () => giveUp(signal.reason)

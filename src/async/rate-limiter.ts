@@ -19,7 +19,7 @@ const credit = 1000
 const shortestWait = 10
 
 /** Keeps a reader to a rate: over any time, it reads no more than the rate allows for that time and one second more. */
-export class Pace {
+export class RateLimiter {
   readonly #rate: number
   readonly #clock: Clock
   /** When as much may have been read as was. */
@@ -33,7 +33,7 @@ export class Pace {
   }
 
   /** Resolves when the next bytes may be read, after `bytes` were. Rejects when the signal aborts. */
-  async spend(bytes: number, signal: AbortSignal): Promise<void> {
+  async consume(bytes: number, signal: AbortSignal): Promise<void> {
     const now = this.#clock.now()
     this.#due = Math.max(this.#due, now - credit) + (bytes / this.#rate) * 1000
     const wait = this.#due - now

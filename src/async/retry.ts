@@ -1,15 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 /** Milliseconds: a database or a store that is started anew is back by then. */
-export const usualPauses: readonly number[] = [1_000, 4_000, 15_000]
+export const defaultBackoff: readonly number[] = [1_000, 4_000, 15_000]
 
 /**
  * Does again, after each of the pauses, what failed with an error that may pass.
  * @throws its error, the last one when it failed every time; or the signal's reason
  */
-export async function patiently<T>(
+export async function retry<T>(
   work: () => Promise<T>,
-  mayPass: (error: unknown) => boolean,
+  isTransient: (error: unknown) => boolean,
   { pauses, signal }: { pauses: readonly number[]; signal: AbortSignal },
 ): Promise<T> {
   for (const pause of pauses) {
@@ -17,7 +17,7 @@ export async function patiently<T>(
       return await work()
     } catch (error) {
       signal.throwIfAborted()
-      if (!mayPass(error)) throw error
+      if (!isTransient(error)) throw error
       await delay(pause, undefined, { signal })
     }
   }

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
  * @returns whether the work has ended by then
  * @throws what `work` fails with by then
  */
-export async function endsWithin(milliseconds: number, work: Promise<unknown> | undefined): Promise<boolean> {
+export async function settlesWithin(milliseconds: number, work: Promise<unknown> | undefined): Promise<boolean> {
   const settled = new AbortController()
   const late = delay(milliseconds, false, { signal: settled.signal }).catch(() => false)
   try {
@@ -23,14 +23,14 @@ export async function endsWithin(milliseconds: number, work: Promise<unknown> | 
  * @param tooLate makes the error
  * @throws what `work` fails with in time; the error when the time is over
  */
-export async function within<T>(
+export async function withTimeout<T>(
   milliseconds: number,
   work: (late: AbortSignal) => Promise<T>,
   tooLate: () => Error,
 ): Promise<T> {
   const late = new AbortController()
   const result = work(late.signal)
-  if (await endsWithin(milliseconds, result)) return await result
+  if (await settlesWithin(milliseconds, result)) return await result
   const error = tooLate()
   late.abort(error)
   throw error

@@ -2,7 +2,7 @@ import { and, eq, isNull, type SQL, sql } from 'drizzle-orm'
 import { StowageError } from '#domain/errors.ts'
 import { isNamed } from '#domain/file-name.ts'
 import type { Principal } from '#domain/principal.ts'
-import { type AttachmentRef, type FoundAttachment, findAttachment, type Standing } from '#persistence/attachments.ts'
+import { type AttachmentRef, type FoundAttachment, findAttachment, type RoomRole } from '#persistence/attachments.ts'
 import type { Database } from '#persistence/connection/client.ts'
 import { prepared } from '#persistence/prepared.ts'
 import { members, messages, rooms } from '#persistence/schema.ts'
@@ -11,15 +11,15 @@ import { members, messages, rooms } from '#persistence/schema.ts'
 export type Ref = { id: number } | { publicId: string }
 
 /** An attachment as somebody sees it, and what they are in its room. */
-export interface SeenAttachment extends FoundAttachment {
-  standing: Standing
+export interface VisibleAttachment extends FoundAttachment {
+  standing: RoomRole
 }
 
 /**
  * The attachment, for a member of its room. To anybody else it does not exist.
  * @throws StowageError `not_found`
  */
-export async function readableAttachment(db: Database, ref: AttachmentRef, who: Principal): Promise<SeenAttachment> {
+export async function readableAttachment(db: Database, ref: AttachmentRef, who: Principal): Promise<VisibleAttachment> {
   const found = await findAttachment(db, ref, who.userId)
   if (!found || found.standing === null) throw attachmentNotFound()
   return { ...found.attachment, standing: found.standing }
@@ -30,7 +30,11 @@ export async function readableAttachment(db: Database, ref: AttachmentRef, who: 
  * and admin tokens.
  * @throws StowageError `forbidden` for other members of the room, `not_found` for anybody else
  */
-export async function changeableAttachment(db: Database, ref: AttachmentRef, who: Principal): Promise<SeenAttachment> {
+export async function changeableAttachment(
+  db: Database,
+  ref: AttachmentRef,
+  who: Principal,
+): Promise<VisibleAttachment> {
   const found = await findAttachment(db, ref, who.userId)
   if (!found) throw attachmentNotFound()
   const { attachment, standing } = found
@@ -49,7 +53,7 @@ export async function uploadableAttachment(
   ref: AttachmentRef,
   who: Principal,
   fileName: string,
-): Promise<SeenAttachment> {
+): Promise<VisibleAttachment> {
   const attachment = await readableAttachment(db, ref, who)
   if (attachment.uploaderId !== who.userId)
     throw new StowageError('forbidden', 'Only the uploader may send the bytes of this attachment.')
@@ -80,7 +84,7 @@ function messageFor(db: Database, isIt: SQL) {
 }
 
 /** The message's integer id, for a member of its room. @throws StowageError `not_found` */
-export async function memberOfMessage(db: Database, ref: Ref, { userId }: Principal): Promise<number> {
+export async function messageIdForMember(db: Database, ref: Ref, { userId }: Principal): Promise<number> {
   const [row] =
     'id' in ref
       ? await messageByItsId(db).execute({ ref: ref.id, userId })
@@ -90,7 +94,7 @@ export async function memberOfMessage(db: Database, ref: Ref, { userId }: Princi
 }
 
 /** The room's integer id, for a member. @throws StowageError `not_found` */
-export async function memberOfRoom(db: Database, ref: Ref, who: Principal): Promise<number> {
+export async function roomIdForMember(db: Database, ref: Ref, who: Principal): Promise<number> {
   const [row] = await db
     .select({ id: rooms.id })
     .from(rooms)

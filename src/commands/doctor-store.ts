@@ -1,7 +1,7 @@
 import type { Config } from '#config/config.ts'
 import type { ObjectStore } from '#store/object-store.ts'
 import { probeAbort, probeShape, probeUse, shapes } from '#store/probe.ts'
-import { adviceFor, storesOwn } from '#store/s3/advice.ts'
+import { adviceFor, rootCause } from '#store/s3/advice.ts'
 import { openS3Store, type S3StoreOptions } from '#store/s3/s3-store.ts'
 import { openStore, s3Options } from './parts.ts'
 import type { Report } from './report.ts'
@@ -93,7 +93,7 @@ async function within<T>(probe: (signal: AbortSignal) => Promise<T>): Promise<T>
 
 /** The store's own words, and the remedy where its code names one. */
 function explain(error: Error): string {
-  const { name, message } = storesOwn(error)
+  const { name, message } = rootCause(error)
   const told = name === 'Error' ? message : message === 'UnknownError' ? name : `${name}: ${message}`
   const advice = adviceFor(error)
   return advice === undefined ? told : `${told.replace(/\.$/, '')}. ${advice}`

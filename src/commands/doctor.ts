@@ -3,7 +3,7 @@ import { type DatabaseClient, openDatabase } from '#persistence/connection/clien
 import { findPooler } from '#persistence/connection/pooler.ts'
 import { countPendingMigrations } from '#persistence/migrate.ts'
 import { describeServer } from '#persistence/server-identity.ts'
-import { howToEndHold } from '#recovery/release-hold.ts'
+import { holdAdvice } from '#recovery/release-hold.ts'
 import { checkStore } from './doctor-store.ts'
 import { reachDatabase } from './parts.ts'
 import { Report } from './report.ts'
@@ -81,7 +81,7 @@ async function describeMigrations(url: string): Promise<string> {
 
 async function checkIdentity({ db }: DatabaseClient): Promise<string> {
   const server = await describeServer(db)
-  if (server?.isHeld) throw new Error(howToEndHold)
+  if (server?.isHeld) throw new Error(holdAdvice)
   if (server?.isSame === false)
     throw new Error('a promoted or restored copy that no server has looked at yet: start one, and read its log')
   if (server === undefined) return 'no server has looked at it yet'

@@ -2,7 +2,7 @@
 export type Tell = (details: { stillOpen: Record<string, number> }, message: string) => void
 
 /** Ends the process when it does not end by itself: a silent dependency can keep sockets open that nobody can close. */
-export class LastResort {
+export class ForcedExit {
   #timer: NodeJS.Timeout | undefined
   /** Writes to the console until a logger takes its place. */
   tell: Tell = (details, message) => console.error(message, details)

@@ -1,13 +1,13 @@
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import { endsWithin } from '#async/timeout.ts'
+import { settlesWithin } from '#async/timeout.ts'
 import { type Config, ConfigError, readConfig } from '#config/config.ts'
 import type { App } from '#http/app.ts'
 import { stopListening } from '#http/connections/stop-listening.ts'
 import { type DatabaseClient, openDatabase } from '#persistence/connection/client.ts'
 import { migrateDatabase } from '#persistence/migrate.ts'
 import type { ObjectStore } from '#store/object-store.ts'
-import { LastResort } from './last-resort.ts'
+import { ForcedExit } from './last-resort.ts'
 import { type DatabaseServer, openStore } from './parts.ts'
 import { onStopSignal } from './stop-signal.ts'
 
@@ -33,7 +33,7 @@ const ending = {
   /** For what is under way while the process starts. */
   start: 5,
   /** For writing down the transfers that were cut off; the recovery finds the others. */
-  lastWords: 5,
+  flushSeconds: 5,
   /** For closing each of store and database. */
   closing: 1,
   /** For Postgres, when it is ours, to end. */
@@ -49,9 +49,9 @@ const ending = {
 export async function runApp(env: NodeJS.ProcessEnv, running: Running): Promise<void> {
   const config = readConfig(env)
   const stopping = onStopSignal()
-  const lastResort = new LastResort()
-  const { wait, grace } = drainTimes(config)
-  void stopping.then(() => lastResort.endWithin(wait + grace + ending.lastWords + 4 * ending.closing))
+  const lastResort = new ForcedExit()
+  const { wait, grace } = drainTimeouts(config)
+  void stopping.then(() => lastResort.endWithin(wait + grace + ending.flushSeconds + 4 * ending.closing))
   try {
     const server = await startedUnless(stopping, running.database(config))
     const ended = Promise.race([stopping, server.exited])
@@ -73,7 +73,7 @@ interface Ends {
   stopping: Promise<undefined>
   /** Resolves when it is time to stop, with an error when something that is needed has gone. */
   ended: Promise<Error | undefined>
-  lastResort: LastResort
+  lastResort: ForcedExit
 }
 
 async function runOn(databaseUrl: string, config: Config, running: Running, ends: Ends): Promise<void> {
@@ -81,7 +81,7 @@ async function runOn(databaseUrl: string, config: Config, running: Running, ends
   await startedUnless(stopping, migratedUnless(stopping, databaseUrl))
   await using cleanup = new AsyncDisposableStack()
   const closeInTime = (close: () => Promise<void>) =>
-    cleanup.defer(async () => void (await endsWithin(ending.closing * 1000, close())))
+    cleanup.defer(async () => void (await settlesWithin(ending.closing * 1000, close())))
   const database = openDatabase(databaseUrl, config.databasePoolSize)
   closeInTime(() => database.close())
   const store = await openStore(config)
@@ -99,7 +99,7 @@ async function runOn(databaseUrl: string, config: Config, running: Running, ends
   const problem = await ended
   draining = true
   if (problem) app.log.fatal({ err: problem }, 'stopping')
-  await drain(app, problem ? { wait: 0, grace: 0 } : drainTimes(config))
+  await drain(app, problem ? { wait: 0, grace: 0 } : drainTimeouts(config))
   if (problem) throw problem
 }
 
@@ -115,7 +115,7 @@ async function startedUnless<T>(stopping: Promise<undefined>, step: Promise<T>):
   let isStopping = false
   const stopped = stopping.then(async () => {
     isStopping = true
-    await endsWithin(ending.start * 1000, step)
+    await settlesWithin(ending.start * 1000, step)
     throw new StoppedWhileStarting()
   })
   try {
@@ -149,14 +149,14 @@ async function listen(app: App, { host, port, production }: Config): Promise<voi
 }
 
 /** In seconds. */
-interface DrainTimes {
+interface DrainTimeouts {
   /** How long new requests are still taken. */
   wait: number
   /** How long transfers may go on after that. */
   grace: number
 }
 
-function drainTimes({ shutdownWaitSeconds, shutdownGraceSeconds, production }: Config): DrainTimes {
+function drainTimeouts({ shutdownWaitSeconds, shutdownGraceSeconds, production }: Config): DrainTimeouts {
   return { wait: shutdownWaitSeconds ?? (production ? 5 : 0), grace: shutdownGraceSeconds }
 }
 
@@ -166,18 +166,18 @@ function drainTimes({ shutdownWaitSeconds, shutdownGraceSeconds, production }: C
  * from here may just be carrying a request. After it, each connection is closed as soon as it is idle, and whatever is left when
  * the grace is over. What that cuts off is written down as failed before this resolves, if that can be done in a few seconds.
  */
-async function drain(app: App, { wait, grace }: DrainTimes): Promise<void> {
+async function drain(app: App, { wait, grace }: DrainTimeouts): Promise<void> {
   app.log.info({ waitSeconds: wait, graceSeconds: grace }, 'draining')
   await delay(wait * 1000)
   const noneLeft = once(app.server, 'close')
   await stopListening(app.server)
   const graceEnds = performance.now() + grace * 1000
-  await endsWithin(Math.min(wait, grace) * 1000, noneLeft)
+  await settlesWithin(Math.min(wait, grace) * 1000, noneLeft)
   const left = graceEnds - performance.now()
   const closingIdle = setInterval(() => app.server.closeIdleConnections(), 100)
   const cutOff = setTimeout(() => app.server.closeAllConnections(), left)
   const closing = app.close().then(() => app.uploadsEnded?.())
-  const isClosed = await endsWithin(left + ending.lastWords * 1000, closing)
+  const isClosed = await settlesWithin(left + ending.flushSeconds * 1000, closing)
   if (!isClosed) app.log.warn('what was cut off is left to the recovery')
   clearInterval(closingIdle)
   clearTimeout(cutOff)

@@ -36,7 +36,7 @@ export async function scrubCommand(env: NodeJS.ProcessEnv, options: Options): Pr
     const { log } = fastify({ logger: loggerOptions(config.logLevel) })
     log.info({ store: store.description }, 'scrubbing')
     const result = await scrub({ db, store, log, config }, scrubOptions, stopping.signal)
-    if (typeof result.brokenOff === 'object') log.fatal({ err: result.brokenOff.error }, 'broken off')
+    if (typeof result.interruptedBy === 'object') log.fatal({ err: result.interruptedBy.error }, 'broken off')
     log.info({ ...result.findings.counts, bytes: result.findings.bytes, seconds: result.seconds }, 'ended')
     console.error(summaryOf(result))
     process.exitCode = exitCodeOf(result)

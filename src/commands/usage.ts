@@ -1,4 +1,4 @@
-import { firstOwnId } from '#persistence/schema.ts'
+import { firstInternalId } from '#persistence/schema.ts'
 
 export const usage = `Usage: stowage <command>
 
@@ -34,7 +34,7 @@ export class UsageError extends Error {}
 
 /** The user's id. @throws UsageError */
 export function userOption(options: Options): number {
-  return wholeOption('user', options, firstOwnId - 1)
+  return wholeOption('user', options, firstInternalId - 1)
 }
 
 /** An option that must be a whole number from 1 to `most`. @throws UsageError naming it */

@@ -1,8 +1,8 @@
 import { type Config, readConfig } from '#config/config.ts'
 import { type Database, openDatabase } from '#persistence/connection/client.ts'
 import { migrateDatabase } from '#persistence/migrate.ts'
-import { lookAtServer } from '#persistence/server-identity.ts'
-import { howToEndHold } from '#recovery/release-hold.ts'
+import { checkServerIdentity } from '#persistence/server-identity.ts'
+import { holdAdvice } from '#recovery/release-hold.ts'
 import { reachDatabase } from './parts.ts'
 
 /**
@@ -20,8 +20,8 @@ export async function withDatabase(
     await migrateDatabase(server.url, signal)
     const client = openDatabase(server.url, 1)
     try {
-      const { before, heldSince } = await lookAtServer(client.db, config.afterFailover)
-      if (before && heldSince) console.error(`The database is a promoted or restored copy. ${howToEndHold}`)
+      const { before, heldSince } = await checkServerIdentity(client.db, config.afterFailover)
+      if (before && heldSince) console.error(`The database is a promoted or restored copy. ${holdAdvice}`)
       await command(client.db, config)
     } finally {
       await client.close()

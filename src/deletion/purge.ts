@@ -1,6 +1,6 @@
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import { failpoint } from '#failpoints.ts'
-import { claimPurgeable, forgetObject, type Purgeable, postponePurge, purgeAgain } from '#persistence/objects.ts'
+import { claimPurgeable, deleteObjectRow, type Purgeable, postponePurge, schedulePurge } from '#persistence/objects.ts'
 
 /** Keys that are at work at the same time. */
 const atOnce = 20
@@ -11,7 +11,7 @@ const turn = 20_000
 /** Seconds after which a key that failed is tried again, the first time and at most. */
 const backoff = { first: 5, longest: 300 }
 
-type PurgeDeps = Pick<Deps, 'db' | 'store' | 'config' | 'log'>
+type PurgeDeps = Pick<AppContext, 'db' | 'store' | 'config' | 'log'>
 
 /**
  * Removes the bytes of failed attempts and deleted attachments. A write that was in flight may still land afterwards: a
@@ -96,7 +96,7 @@ class PurgeRun {
 }
 
 async function purgeOne(
-  { db, store, config }: Pick<Deps, 'db' | 'store' | 'config'>,
+  { db, store, config }: Pick<AppContext, 'db' | 'store' | 'config'>,
   { key, uploadId, purges }: Purgeable,
   signal: AbortSignal,
 ): Promise<void> {
@@ -104,7 +104,7 @@ async function purgeOne(
   const lease = config.uploadLeaseSeconds
   const waits = [lease / 4, lease / 2, config.failedRetentionHours * 3600]
   const wait = waits[purges]
-  if (wait === undefined) await forgetObject(db, key)
-  else await purgeAgain(db, key, wait)
+  if (wait === undefined) await deleteObjectRow(db, key)
+  else await schedulePurge(db, key, wait)
   failpoint('after-purge')
 }

@@ -1,10 +1,10 @@
-import type { Deps } from '#deps.ts'
-import { buryContents, findUnburied, type Holder } from '#persistence/deletion.ts'
+import type { AppContext } from '#deps.ts'
+import { type DeletedParent, findPendingDeletions, softDeleteContents } from '#persistence/deletion.ts'
 
 /** Deletions of each kind that one run goes on with. */
 const atOnce = 50
 
-const holders: readonly Holder[] = ['messages', 'rooms', 'users']
+const holders: readonly DeletedParent[] = ['messages', 'rooms', 'users']
 
 /**
  * Goes on with the deletions of messages, rooms and users that are hidden and not buried: those with more attachments than a request
@@ -13,16 +13,16 @@ const holders: readonly Holder[] = ['messages', 'rooms', 'users']
  * @returns true when there may be more at once
  * @throws what the first one failed with, when all have had their turn
  */
-export async function finishDeletions({ db, purgeSoon }: Pick<Deps, 'db' | 'purgeSoon'>): Promise<boolean> {
+export async function resumeDeletions({ db, wakePurge }: Pick<AppContext, 'db' | 'wakePurge'>): Promise<boolean> {
   let hasMore = false
   let buried = 0
   const failures: unknown[] = []
   for (const holder of holders) {
-    const unburied = await findUnburied(db, holder, atOnce)
+    const unburied = await findPendingDeletions(db, holder, atOnce)
     hasMore ||= unburied.hasMore
     for (const id of unburied.ids) {
       try {
-        const { count, isFinished } = await buryContents(db, holder, id, 1)
+        const { count, isFinished } = await softDeleteContents(db, holder, id, 1)
         buried += count
         hasMore ||= !isFinished
       } catch (error) {
@@ -30,7 +30,7 @@ export async function finishDeletions({ db, purgeSoon }: Pick<Deps, 'db' | 'purg
       }
     }
   }
-  if (buried > 0) purgeSoon()
+  if (buried > 0) wakePurge()
   if (failures.length > 0) throw failures[0]
   return hasMore
 }

@@ -1,17 +1,17 @@
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import {
   beginning,
   type Cursor,
-  forgetAwaiting,
-  forgetDeleted,
-  forgetOldAttempts,
-  forgetOwnMessages,
-  forgetScrubs,
-  forgetSessions,
-  forgetTokens,
+  expireAwaiting,
+  expireDeleted,
+  expireInternalMessages,
+  expireOldAttempts,
+  expireScrubs,
+  expireSessions,
+  expireTokens,
   type Page,
-  type Swept,
-  sweepOwnMessages,
+  type SweptPage,
+  sweepInternalMessages,
 } from '#persistence/retention.ts'
 
 /** Rows that one statement looks at. */
@@ -23,14 +23,14 @@ const turn = 5000
 /** Scrubs that are kept. */
 const keptScrubs = 100
 
-type RetainDeps = Pick<Deps, 'db' | 'config' | 'purgeSoon'>
+type RetainDeps = Pick<AppContext, 'db' | 'config' | 'wakePurge'>
 
 /** The places at which sweeps go on in the next round, when one round was not enough. */
 export class Sweeps {
   readonly #next = new Map<string, Cursor>()
 
   /** @returns whether there is more */
-  async run(name: string, sweepPage: (after: Cursor) => Promise<Swept>): Promise<boolean> {
+  async run(name: string, sweepPage: (after: Cursor) => Promise<SweptPage>): Promise<boolean> {
     const ends = performance.now() + turn
     do {
       const { next } = await sweepPage(this.#next.get(name) ?? beginning)
@@ -57,7 +57,7 @@ async function drain(forgetBatch: () => Promise<number>): Promise<boolean> {
  * @returns true when there may be more at once
  * @throws what the first table failed with, when all have had their turn
  */
-export async function retain(deps: RetainDeps, sweeps = new Sweeps()): Promise<boolean> {
+export async function expireRows(deps: RetainDeps, sweeps = new Sweeps()): Promise<boolean> {
   let hasMore = false
   const failures: unknown[] = []
   for (const turnOf of turnsOf(deps, sweeps)) {
@@ -71,30 +71,30 @@ export async function retain(deps: RetainDeps, sweeps = new Sweeps()): Promise<b
   return hasMore
 }
 
-function turnsOf({ db, config, purgeSoon }: RetainDeps, sweeps: Sweeps): (() => Promise<boolean>)[] {
+function turnsOf({ db, config, wakePurge }: RetainDeps, sweeps: Sweeps): (() => Promise<boolean>)[] {
   const hours = config.failedRetentionHours
   const page = (after: Cursor): Page => ({ hours, after, limit: batch })
   return [
     () =>
       sweeps.run('deleted', async (after) => {
-        const forgotten = await forgetDeleted(db, page(after))
-        if (forgotten.handedOver > 0) purgeSoon()
-        await forgetOwnMessages(db, hours, forgotten.ownMessageIds)
+        const forgotten = await expireDeleted(db, page(after))
+        if (forgotten.handedOver > 0) wakePurge()
+        await expireInternalMessages(db, hours, forgotten.internalMessageIds)
         return forgotten
       }),
     () =>
       sweeps.run('awaiting', async (after) => {
-        const forgotten = await forgetAwaiting(db, page(after))
-        await forgetOwnMessages(db, hours, forgotten.ownMessageIds)
+        const forgotten = await expireAwaiting(db, page(after))
+        await expireInternalMessages(db, hours, forgotten.internalMessageIds)
         return forgotten
       }),
-    () => sweeps.run('attempts', (after) => forgetOldAttempts(db, page(after))),
-    () => drain(() => forgetSessions(db, hours, batch)),
-    () => drain(() => forgetTokens(db, hours, batch)),
-    () => drain(() => forgetScrubs(db, keptScrubs, batch)),
+    () => sweeps.run('attempts', (after) => expireOldAttempts(db, page(after))),
+    () => drain(() => expireSessions(db, hours, batch)),
+    () => drain(() => expireTokens(db, hours, batch)),
+    () => drain(() => expireScrubs(db, keptScrubs, batch)),
     async () => {
       // Most of them hold files and stay, so a round that did not see all of them is no reason for another at once.
-      await sweeps.run('own messages', (after) => sweepOwnMessages(db, page(after)))
+      await sweeps.run('own messages', (after) => sweepInternalMessages(db, page(after)))
       return false
     },
   ]

@@ -91,4 +91,4 @@ export const limits = {
 } as const
 
 /** How long clients may keep the server waiting, in milliseconds. Tests set shorter times. */
-export type Patience = Readonly<Record<'plainBodyTime' | 'headTime' | 'drainTime' | 'rateWindow', number>>
+export type ClientTimeouts = Readonly<Record<'plainBodyTime' | 'headTime' | 'drainTime' | 'rateWindow', number>>

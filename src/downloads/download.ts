@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import { attachmentNotFound } from '#auth/permissions.ts'
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import { StowageError } from '#domain/errors.ts'
 import { isNamed } from '#domain/file-name.ts'
 import { readyState } from '#domain/states.ts'
@@ -32,7 +32,7 @@ export function downloadable<A extends Attachment>(attachment: A, fileName: stri
  * @throws StowageError `storage_unavailable`, `not_found` when the attachment was deleted meanwhile
  */
 export async function openDownload(
-  { db, store }: Pick<Deps, 'db' | 'store'>,
+  { db, store }: Pick<AppContext, 'db' | 'store'>,
   { id, attempt, objectKey }: ReadyAttachment<FoundAttachment>,
   range: ByteRange | undefined,
   signal: AbortSignal,

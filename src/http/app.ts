@@ -33,6 +33,6 @@ declare module 'fastify' {
   }
   interface FastifyContextConfig {
     /** The route reads its body as a stream, and itself gives up a client that falls silent. */
-    watchesOwnBody?: boolean
+    readsBodyAsStream?: boolean
   }
 }

@@ -29,7 +29,7 @@ const statusOf: Readonly<Record<ErrorCode, number>> = {
 const usualRetryAfter = 5
 
 /** An error as a client may read it; each surface gives it its own shape. */
-export interface Problem {
+export interface HttpError {
   code: ErrorCode
   status: number
   message: string
@@ -37,7 +37,7 @@ export interface Problem {
 }
 
 /** Maps whatever was thrown, by us, by Fastify or by a library, to what the client is told. Never tells how we work inside. */
-export function toProblem(error: unknown): Problem {
+export function toHttpError(error: unknown): HttpError {
   const { code, message, retryAfter = usualRetryAfter } = toStowageError(error)
   const status = statusOf[code]
   const isForLater = status === 503 || status === 429
@@ -45,7 +45,7 @@ export function toProblem(error: unknown): Problem {
 }
 
 /** For an address without a route. */
-export function nothingHere(): StowageError {
+export function routeNotFound(): StowageError {
   return new StowageError('not_found', 'There is nothing at this address. See the documentation.')
 }
 

@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { attachmentNotFound } from '#auth/permissions.ts'
 import { isSignatureOf, type SignedFile } from '#auth/signed-urls.ts'
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import { StowageError } from '#domain/errors.ts'
 import { normalFormOf } from '#domain/file-name.ts'
 import { downloadable } from '#downloads/download.ts'
@@ -23,7 +23,7 @@ const schema = {
 type AskedFile = Static<typeof schema.params> & Static<typeof schema.querystring>
 
 /** `GET` and `HEAD /files/:id/:fileName`: the bytes, for whoever holds a `file_url` that has not expired. */
-export function getFileRoute(app: App, deps: Deps): void {
+export function getFileRoute(app: App, deps: AppContext): void {
   app.route({
     method: ['GET', 'HEAD'],
     url: '/files/:id/:fileName',
@@ -43,7 +43,7 @@ export function getFileRoute(app: App, deps: Deps): void {
 
 /** Checked before anything is looked up, so that a bad link tells nothing of what exists. @throws StowageError `forbidden` */
 function requireSignature(
-  { urlSigningKey, config }: Deps,
+  { urlSigningKey, config }: AppContext,
   { id, fileName, expires = '', version = '0', signature = '' }: AskedFile,
 ): Required<SignedFile> {
   const linkVersion = Number(version)

@@ -5,10 +5,10 @@ import type { App } from './app.ts'
  * again, because an answer of either API is for one user at one moment. With `no-store`, Chromium would hold the connection of an
  * answer that a page does not read.
  */
-export const answerHeaders = { 'x-content-type-options': 'nosniff', 'cache-control': 'private, no-cache' }
+export const defaultHeaders = { 'x-content-type-options': 'nosniff', 'cache-control': 'private, no-cache' }
 
-export function setAnswerHeaders(app: App): void {
+export function setDefaultHeaders(app: App): void {
   app.addHook('onRequest', async (_request, reply) => {
-    reply.headers(answerHeaders)
+    reply.headers(defaultHeaders)
   })
 }

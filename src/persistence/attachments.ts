@@ -4,7 +4,7 @@ import { type AttachmentState, readyState } from '#domain/states.ts'
 import { type Database, rowsOf } from '#persistence/connection/client.ts'
 import { databaseTime } from './clock.ts'
 import { prepared } from './prepared.ts'
-import { quoted } from './quoted.ts'
+import { stateLiterals } from './quoted.ts'
 import { attachments, members, messages, objects, rooms, transitions, users } from './schema.ts'
 import type { Attachment, Attempt } from './transitions.ts'
 
@@ -17,7 +17,7 @@ export interface AttachmentRecord extends Attachment {
 }
 
 /** What a user is in the attachment's room; `null` is nobody. */
-export type Standing = 'member' | 'moderator' | null
+export type RoomRole = 'member' | 'moderator' | null
 
 const record = { attachment: attachments, messagePublicId: messages.publicId }
 const toRecord = ({ attachment, messagePublicId }: { attachment: Attachment; messagePublicId: string }) => ({
@@ -25,7 +25,7 @@ const toRecord = ({ attachment, messagePublicId }: { attachment: Attachment; mes
   messagePublicId,
 })
 /** True for attachments that no deletion has hidden: those of a hidden message, room or user are buried only later, in batches. */
-const alive = and(
+const isNotDeleted = and(
   isNull(attachments.deletedAt),
   isNull(messages.deletedAt),
   isNull(rooms.deletedAt),
@@ -52,7 +52,7 @@ function selectOne(db: Database, by: keyof typeof idOf) {
       and(eq(objects.attachmentId, attachments.id), eq(objects.attempt, attachments.attempt), isNull(objects.purgeAt)),
     )
     .leftJoin(members, and(eq(members.roomId, attachments.roomId), eq(members.userId, sql.placeholder('userId'))))
-    .where(and(eq(idOf[by], sql.placeholder('ref')), alive))
+    .where(and(eq(idOf[by], sql.placeholder('ref')), isNotDeleted))
 }
 
 const oneById = prepared((db) => selectOne(db, 'id').prepare('attachment_by_id'))
@@ -63,7 +63,7 @@ export async function findAttachment(
   db: Database,
   ref: AttachmentRef,
   userId: number,
-): Promise<{ attachment: FoundAttachment; standing: Standing; now: number } | undefined> {
+): Promise<{ attachment: FoundAttachment; standing: RoomRole; now: number } | undefined> {
   const [row] =
     'id' in ref
       ? await oneById(db).execute({ ref: ref.id, userId })
@@ -99,7 +99,7 @@ export async function listOfMessage(
     .innerJoin(messages, eq(messages.id, attachments.messageId))
     .innerJoin(rooms, eq(rooms.id, attachments.roomId))
     .innerJoin(users, eq(users.id, attachments.uploaderId))
-    .where(and(eq(attachments.messageId, messageId), gt(attachments.id, after), alive))
+    .where(and(eq(attachments.messageId, messageId), gt(attachments.id, after), isNotDeleted))
     // All of them `null`: so the index has them, in which the deleted ones come behind.
     .orderBy(asc(attachments.deletedAt), asc(attachments.id))
     .limit(limit + 1)
@@ -142,7 +142,7 @@ export async function listReadyPage(
     from attachments a
       join messages m on m.id = a.message_id and m.deleted_at is null
       join users u on u.id = a.uploader_id and u.deleted_at is null
-    where a.room_id = r.id and a.state = ${quoted([readyState])} and a.deleted_at is null ${sql.join(isBeyond, sql` `)}
+    where a.room_id = r.id and a.state = ${stateLiterals([readyState])} and a.deleted_at is null ${sql.join(isBeyond, sql` `)}
     order by position ${order} limit ${count}`
   const rows = await db.execute<{ message_public_id: string }>(sql`
     with nearest_rooms as (
@@ -170,7 +170,7 @@ export async function findCursor(db: Database, publicId: string, userId: number)
   const [row] = await db.execute<{ position: string }>(sql`
     select ${position} as position from attachments a
     join members i on i.room_id = a.room_id and i.user_id = ${userId}
-    where a.public_id = ${publicId} and a.state = ${quoted([readyState])}`)
+    where a.public_id = ${publicId} and a.state = ${stateLiterals([readyState])}`)
   return row && Number(row.position)
 }
 
@@ -192,7 +192,7 @@ export async function listTransitions(
 }
 
 /** Whether an attachment has been moved into one of the states so many times. Counts no further. */
-export async function hasMoved(
+export async function hasTransitioned(
   db: Database,
   attachmentId: number,
   states: readonly AttachmentState[],
@@ -200,7 +200,7 @@ export async function hasMoved(
 ): Promise<boolean> {
   const [row] = await db.execute<{ has: boolean }>(sql`
     select count(*) >= ${times} as has from (
-      select from transitions where attachment_id = ${attachmentId} and "to" in (${quoted(states)}) limit ${times}
+      select from transitions where attachment_id = ${attachmentId} and "to" in (${stateLiterals(states)}) limit ${times}
     ) moves`)
   return row?.has === true
 }

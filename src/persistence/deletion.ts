@@ -2,36 +2,40 @@ import { sql } from 'drizzle-orm'
 import { failpoint } from '#failpoints.ts'
 import type { Database } from '#persistence/connection/client.ts'
 
-/** Which attachments to bury: one, or everything of a message, a room or an uploader. */
-export type Burial = { id: number } | { messageId: number } | { roomId: number } | { uploaderId: number }
+/** The attachments to delete: one, or everything of a message, a room or an uploader. */
+export type DeletionScope = { id: number } | { messageId: number } | { roomId: number } | { uploaderId: number }
 
 /** Attachments that one statement buries, in tens of milliseconds. */
-export const burialBatch = 500
+export const deletionBatch = 500
 
 /** The result of a burial. */
-export interface Buried {
+export interface DeletionProgress {
   /** How many attachments. */
   count: number
-  /** Whether nothing is left to bury. */
+  /** Whether nothing is left to delete. */
   isFinished: boolean
 }
 
-const burialColumns = { id: 'id', messageId: 'message_id', roomId: 'room_id', uploaderId: 'uploader_id' } as const
+const scopeColumns = { id: 'id', messageId: 'message_id', roomId: 'room_id', uploaderId: 'uploader_id' } as const
 
 /**
  * Sets the tombstone: hidden at once on every replica, never to come back, its bytes handed to the purge. A writer that
  * is still at work loses its lease and stops; the newest go first, as most writers are at work on these.
- * @param mostBatches how many statements of {@link burialBatch} at most; the rest is left
+ * @param mostBatches how many statements of {@link deletionBatch} at most; the rest is left
  */
-export async function bury(db: Database, which: Burial, mostBatches = Number.POSITIVE_INFINITY): Promise<Buried> {
+export async function softDelete(
+  db: Database,
+  which: DeletionScope,
+  mostBatches = Number.POSITIVE_INFINITY,
+): Promise<DeletionProgress> {
   let count = 0
   let isPassedOver = false
   let below = Number.MAX_SAFE_INTEGER
   for (let batch = 0; batch < mostBatches; batch += 1) {
-    const { seen, buried, lowest } = await buryBatch(db, which, below)
+    const { seen, buried, lowest } = await softDeleteBatch(db, which, below)
     count += buried
     isPassedOver ||= buried < seen
-    const isLast = seen < burialBatch
+    const isLast = seen < deletionBatch
     if (isLast && !isPassedOver) return { count, isFinished: true }
     below = isLast ? Number.MAX_SAFE_INTEGER : lowest
     if (isLast) isPassedOver = false
@@ -44,20 +48,20 @@ export async function bury(db: Database, which: Burial, mostBatches = Number.POS
  * the other. One on which an attempt begins while this waits for it is passed over, because the statement cannot see that
  * attempt's key; another try does. One that somebody else buries meanwhile is passed over too.
  */
-async function buryBatch(
+async function softDeleteBatch(
   db: Database,
-  which: Burial,
+  which: DeletionScope,
   below: number,
 ): Promise<{ seen: number; buried: number; lowest: number }> {
-  const [name, value] = Object.entries(which)[0] as [keyof typeof burialColumns, number]
+  const [name, value] = Object.entries(which)[0] as [keyof typeof scopeColumns, number]
   // As the index of each has them.
   const newestFirst = name === 'messageId' ? sql`deleted_at desc, id desc` : sql`id desc`
   failpoint('before-tombstone')
   const [row] = await db.execute<{ seen: number; buried: number; lowest: string | null }>(sql`
     with seen as materialized (
       select id, attempt from attachments
-      where ${sql.identifier(burialColumns[name])} = ${value} and deleted_at is null and id < ${below}
-      order by ${newestFirst} limit ${burialBatch}
+      where ${sql.identifier(scopeColumns[name])} = ${value} and deleted_at is null and id < ${below}
+      order by ${newestFirst} limit ${deletionBatch}
     ), doomed as (
       select a.id from attachments a join seen on a.id = seen.id and a.attempt = seen.attempt
       where a.deleted_at is null order by a.id for update of a
@@ -66,7 +70,7 @@ async function buryBatch(
       from doomed where a.id = doomed.id
       returning a.id
     ), purged as (
-      update objects o set purge_at = now(), purge_later = (select count(*) from seen) = ${burialBatch}
+      update objects o set purge_at = now(), purge_later = (select count(*) from seen) = ${deletionBatch}
       from buried where o.attachment_id = buried.id and o.purge_at is null
     )
     select (select count(*) from seen)::int as seen, (select count(*) from buried)::int as buried,
@@ -76,12 +80,12 @@ async function buryBatch(
 }
 
 /** The tables whose rows hold attachments and can be deleted with them. */
-export type Holder = 'messages' | 'rooms' | 'users'
+export type DeletedParent = 'messages' | 'rooms' | 'users'
 
-const burialOf = {
-  messages: (messageId: number): Burial => ({ messageId }),
-  rooms: (roomId: number): Burial => ({ roomId }),
-  users: (uploaderId: number): Burial => ({ uploaderId }),
+const scopeOf = {
+  messages: (messageId: number): DeletionScope => ({ messageId }),
+  rooms: (roomId: number): DeletionScope => ({ roomId }),
+  users: (uploaderId: number): DeletionScope => ({ uploaderId }),
 }
 
 /** How many members are removed in one statement. */
@@ -92,9 +96,14 @@ const memberBatch = 2000
  * left. Until then the workers find it by that and go on. Every step may be done again.
  * @param mostBatches how many batches of attachments at most
  */
-export async function buryContents(db: Database, holder: Holder, id: number, mostBatches: number): Promise<Buried> {
+export async function softDeleteContents(
+  db: Database,
+  holder: DeletedParent,
+  id: number,
+  mostBatches: number,
+): Promise<DeletionProgress> {
   if (holder === 'users') await endUser(db, id)
-  const buried = await bury(db, burialOf[holder](id), mostBatches)
+  const buried = await softDelete(db, scopeOf[holder](id), mostBatches)
   const isEmpty = holder === 'messages' || (await removeMembers(db, holder, id))
   if (!buried.isFinished || !isEmpty) return { count: buried.count, isFinished: false }
   await db.execute(sql`
@@ -128,7 +137,7 @@ async function removeMembers(db: Database, holder: 'rooms' | 'users', id: number
 }
 
 /** Hidden and not buried. */
-export interface Unburied {
+export interface PendingDeletions {
   /** Those that hold something. */
   ids: number[]
   /** Whether there may be more behind them. */
@@ -139,7 +148,11 @@ export interface Unburied {
  * The rows that are hidden and not buried, from the one hidden first. Messages without attachments are noted as buried at once,
  * because there may be very many.
  */
-export async function findUnburied(db: Database, holder: Holder, limit: number): Promise<Unburied> {
+export async function findPendingDeletions(
+  db: Database,
+  holder: DeletedParent,
+  limit: number,
+): Promise<PendingDeletions> {
   const table = sql.identifier(holder)
   const holdsSome =
     holder === 'messages'

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { type AttachmentState, failedStates, type leasedStates } from '#domain/states.ts'
 import { type Database, rowsOf } from '#persistence/connection/client.ts'
-import { quoted } from './quoted.ts'
+import { stateLiterals } from './quoted.ts'
 import { attachments } from './schema.ts'
 import type { Attachment, Attempt } from './transitions.ts'
 
@@ -38,7 +38,7 @@ export async function claimExpired(
   const rows = await db.execute(sql`
     update attachments set lease_expires_at = now() + make_interval(secs => ${claimSeconds})
     where id in (
-      select id from attachments where state = ${quoted([state])} and deleted_at is null and lease_expires_at < now()
+      select id from attachments where state = ${stateLiterals([state])} and deleted_at is null and lease_expires_at < now()
       order by lease_expires_at limit ${limit} for update skip locked
     )
     returning *`)
@@ -60,9 +60,9 @@ export async function findInVerification(
   const together = requestId === null ? sql`a.id = ${id}` : sql`a.request_id = ${requestId}`
   const rows = await db.execute<{ key: string; forlorn: boolean }>(sql`
     select a.*, o.key,
-      exists (select from attachments s where s.request_id = a.request_id and s.state in (${quoted(failedStates)})) as forlorn
+      exists (select from attachments s where s.request_id = a.request_id and s.state in (${stateLiterals(failedStates)})) as forlorn
     from attachments a join objects o on o.attachment_id = a.id and o.attempt = a.attempt
-    where ${together} and a.state = ${quoted([verifying])} and a.lease_expires_at is not null and a.deleted_at is null
+    where ${together} and a.state = ${stateLiterals([verifying])} and a.lease_expires_at is not null and a.deleted_at is null
       and o.purge_at is null
     order by a.id`)
   const found = rowsOf(attachments, rows)

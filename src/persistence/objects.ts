@@ -41,7 +41,7 @@ export async function claimPurgeable(db: Database, limit: number, claimSeconds: 
 }
 
 /** Nothing lies under the key now; look again after `seconds`, for parts that arrive late. */
-export async function purgeAgain(db: Database, key: string, seconds: number): Promise<void> {
+export async function schedulePurge(db: Database, key: string, seconds: number): Promise<void> {
   await db.execute(sql`
     update objects set purges = purges + 1, purge_failures = 0, purge_later = true,
       purge_at = now() + make_interval(secs => ${seconds})
@@ -60,6 +60,6 @@ export async function postponePurge(db: Database, key: string, first: number, lo
 }
 
 /** Nothing lies under the key, and nothing can arrive any more. */
-export async function forgetObject(db: Database, key: string): Promise<void> {
+export async function deleteObjectRow(db: Database, key: string): Promise<void> {
   await db.execute(sql`delete from objects where key = ${key}`)
 }

@@ -20,7 +20,7 @@ export class CredentialEnded extends StowageError {
 }
 
 /** The uploader may not put files there any more: the message, the room or their membership has gone since. */
-export class PlaceLost extends StowageError {
+export class DestinationGone extends StowageError {
   constructor() {
     super('not_found', 'Message not found', { reason: 'The uploader left the room while the file arrived.' })
     this.name = 'PlaceLost'
@@ -42,7 +42,7 @@ export const isLiveSession = sql`(${sessions.revokedAt} is null and ${sessions.e
  * one waits. So nothing becomes Ready after a revocation is answered.
  * @param credential of the request; a worker has none, and `vouched` has its row then
  */
-export function authority(credential: Credential | undefined): SQL {
+export function publishPermission(credential: Credential | undefined): SQL {
   return sql`
     placed as (
       select a.id from locked a join users u on u.id = a.uploader_id join messages m on m.id = a.message_id
@@ -79,17 +79,17 @@ export async function findRefusal(
   attempts: readonly { id: number; attempt: number }[],
   from: string,
   credential: Credential | undefined,
-): Promise<CredentialEnded | PlaceLost | undefined> {
+): Promise<CredentialEnded | DestinationGone | undefined> {
   const [row] = await db.execute<{ there: number; placed: number; live: boolean }>(sql`
     with locked as (
       select a.id, a.message_id, a.uploader_id
       from jsonb_to_recordset(${JSON.stringify(attempts)}::text::jsonb) as w(id bigint, attempt integer)
         join attachments a on a.id = w.id and a.attempt = w.attempt
       where a.state = ${from} and a.deleted_at is null
-    ), ${authority(credential)}
+    ), ${publishPermission(credential)}
     select (select count(*) from locked)::int as there, (select count(*) from placed)::int as placed,
       exists (select from vouched) as live`)
   if (row?.there !== attempts.length) return undefined
   if (!row.live) return new CredentialEnded()
-  return row.placed < attempts.length ? new PlaceLost() : undefined
+  return row.placed < attempts.length ? new DestinationGone() : undefined
 }

@@ -22,20 +22,24 @@ import {
   statesAwaitingBytes,
   unfinishedEnds,
 } from '#domain/states.ts'
-import { quoted } from './quoted.ts'
+import { stateLiterals } from './quoted.ts'
 
 const id = (name: string) => bigint(name, { mode: 'number' })
 const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' })
 const publicId = () => text('public_id').notNull()
 const createdAt = () => time('created_at').notNull().defaultNow()
 /** When nothing of what a deletion hid was left to bury; `null` until then. */
-const buriedAt = () => time('buried_at')
+const deletionFinishedAt = () => time('buried_at')
 
 /** The chat backend's own integer ids end below this; rooms and messages that Stowage makes itself begin here. */
-export const firstOwnId = 2 ** 52
+export const firstInternalId = 2 ** 52
 
 /** Ids of the rooms and messages that Stowage makes itself, up to the largest integer JSON carries safely. */
-export const ownIds = pgSequence('own_ids', { startWith: firstOwnId, minValue: firstOwnId, maxValue: 2 ** 53 - 1 })
+export const internalIds = pgSequence('own_ids', {
+  startWith: firstInternalId,
+  minValue: firstInternalId,
+  maxValue: 2 ** 53 - 1,
+})
 
 /**
  * Positions in lists, given when an attachment becomes Ready. They begin above the integer ids, which are the positions of
@@ -54,7 +58,7 @@ export const users = pgTable(
     id: id('id').primaryKey(),
     createdAt: createdAt(),
     deletedAt: time('deleted_at'),
-    buriedAt: buriedAt(),
+    buriedAt: deletionFinishedAt(),
   },
   (table) => [
     index('users_unburied')
@@ -76,7 +80,7 @@ export const rooms = pgTable(
     ownerId: id('owner_id').references(() => users.id),
     createdAt: createdAt(),
     deletedAt: time('deleted_at'),
-    buriedAt: buriedAt(),
+    buriedAt: deletionFinishedAt(),
   },
   (table) => [
     uniqueIndex('rooms_public_id').on(table.publicId),
@@ -116,7 +120,7 @@ export const messages = pgTable(
       .references(() => users.id),
     createdAt: createdAt(),
     deletedAt: time('deleted_at'),
-    buriedAt: buriedAt(),
+    buriedAt: deletionFinishedAt(),
   },
   (table) => [
     uniqueIndex('messages_public_id').on(table.publicId),
@@ -129,14 +133,14 @@ export const messages = pgTable(
 )
 
 const awaitsBytes = (table: { state: AnyPgColumn; deletedAt: AnyPgColumn }) =>
-  sql`${table.deletedAt} is null and ${table.state} in (${quoted(statesAwaitingBytes)})`
+  sql`${table.deletedAt} is null and ${table.state} in (${stateLiterals(statesAwaitingBytes)})`
 
 /**
  * The rows with a writer at work. No index contains `lease_expires_at`, in its columns or in its condition, so that renewing a
  * lease is a HOT update: it makes no entry in any index, and the row version before it needs no vacuum.
  */
 const isLeased = (table: { state: AnyPgColumn; deletedAt: AnyPgColumn }) =>
-  sql`${table.deletedAt} is null and ${table.state} in (${quoted(leasedStates)})`
+  sql`${table.deletedAt} is null and ${table.state} in (${stateLiterals(leasedStates)})`
 
 /**
  * One row a file. `state` is written by `transitions.ts` alone; `attempt` counts the tries to bring its bytes in, 0 as
@@ -190,28 +194,31 @@ export const attachments = pgTable(
     index('attachments_room').on(table.roomId, table.id).where(sql`${table.deletedAt} is null`),
     index('attachments_listed')
       .on(table.roomId, sql`coalesce(${table.readyPosition}, ${table.id})`)
-      .where(sql`${table.deletedAt} is null and ${table.state} = ${quoted([readyState])}`),
+      .where(sql`${table.deletedAt} is null and ${table.state} = ${stateLiterals([readyState])}`),
     index('attachments_leased').on(table.state).where(isLeased(table)),
     index('attachments_request')
       .on(table.requestId)
-      .where(sql`${table.state} <> ${quoted([readyState])}`),
+      .where(sql`${table.state} <> ${stateLiterals([readyState])}`),
     index('attachments_deleted').on(table.deletedAt, table.id).where(sql`${table.deletedAt} is not null`),
     index('attachments_awaiting_since').on(table.modifiedAt, table.id).where(awaitsBytes(table)),
     index('attachments_awaiting_of').on(table.uploaderId).where(awaitsBytes(table)),
-    check('attachments_state', sql`${table.state} in (${quoted(attachmentStates)})`),
+    check('attachments_state', sql`${table.state} in (${stateLiterals(attachmentStates)})`),
     check(
       'attachments_lease_state',
-      sql`${table.leaseExpiresAt} is null or ${table.state} in (${quoted(leasedStates)})`,
+      sql`${table.leaseExpiresAt} is null or ${table.state} in (${stateLiterals(leasedStates)})`,
     ),
     check(
       'attachments_ready_whole',
-      sql`${table.state} <> ${quoted([readyState])} or (${table.fileSize} is not null and ${table.fileChecksum} is not null)`,
+      sql`${table.state} <> ${stateLiterals([readyState])} or (${table.fileSize} is not null and ${table.fileChecksum} is not null)`,
     ),
     check(
       'attachments_ready_as_declared',
-      sql`${table.state} <> ${quoted([readyState])} or (${table.fileSize} = coalesce(${table.declaredSize}, ${table.fileSize}) and ${table.fileChecksum} = coalesce(${table.declaredChecksum}, ${table.fileChecksum}))`,
+      sql`${table.state} <> ${stateLiterals([readyState])} or (${table.fileSize} = coalesce(${table.declaredSize}, ${table.fileSize}) and ${table.fileChecksum} = coalesce(${table.declaredChecksum}, ${table.fileChecksum}))`,
     ),
-    check('attachments_first_attempt', sql`(${table.attempt} = 0) = (${table.state} in (${quoted(reservedStates)}))`),
+    check(
+      'attachments_first_attempt',
+      sql`(${table.attempt} = 0) = (${table.state} in (${stateLiterals(reservedStates)}))`,
+    ),
     check('attachments_reserved_size', sql`${table.attempt} > 0 or ${table.declaredSize} is not null`),
   ],
 )
@@ -304,7 +311,7 @@ export const transitions = pgTable(
     index('transitions_attachment_id').on(table.attachmentId, table.id),
     index('transitions_ends')
       .on(table.id)
-      .where(sql`${table.to} in (${quoted(unfinishedEnds)})`),
+      .where(sql`${table.to} in (${stateLiterals(unfinishedEnds)})`),
   ],
 )
 

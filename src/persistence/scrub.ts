@@ -1,7 +1,7 @@
 import { type InferSelectModel, sql } from 'drizzle-orm'
 import { readyState } from '#domain/states.ts'
 import type { Database } from '#persistence/connection/client.ts'
-import { quoted } from './quoted.ts'
+import { stateLiterals } from './quoted.ts'
 import type { scrubs } from './schema.ts'
 
 /** An object that a Ready attachment lies in, and what it has to be. */
@@ -32,7 +32,7 @@ type ScrubbableRow = { key: string } & (
   | { id: null }
 )
 
-const isWanted = sql`a.state = ${quoted([readyState])} and a.deleted_at is null`
+const isWanted = sql`a.state = ${stateLiterals([readyState])} and a.deleted_at is null`
 
 /**
  * Of the next keys, in their order, those whose bytes are to be read. What a page costs does not depend on how many of its
@@ -75,7 +75,7 @@ function toScrubbable(row: Extract<ScrubbableRow, { id: string }>): Scrubbable {
  * @param limit how many attachments are looked at
  * @returns `last`: where the next page begins, `undefined` when there is none
  */
-export async function findKeyless(
+export async function findWithoutKey(
   db: Database,
   after: number,
   limit: number,
@@ -96,7 +96,7 @@ export async function findKeyless(
  * @param damage in words; `null` when the object is whole
  * @returns whether the attachment still needs the object
  */
-export async function noteScrubbed(
+export async function recordScrubbed(
   db: Database,
   { key, attachmentId }: Pick<Scrubbable, 'key' | 'attachmentId'>,
   damage: string | null,
@@ -110,7 +110,7 @@ export async function noteScrubbed(
 }
 
 /** Those of the keys that have no row. */
-export async function keysWithoutRow(db: Database, keys: readonly string[]): Promise<string[]> {
+export async function findUnknownKeys(db: Database, keys: readonly string[]): Promise<string[]> {
   const rows = await db.execute<{ key: string }>(sql`
     select k.key from jsonb_array_elements_text(${JSON.stringify(keys)}::text::jsonb) as k(key)
     where not exists (select from objects o where o.key = k.key)`)

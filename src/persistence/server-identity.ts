@@ -3,7 +3,7 @@ import type { Config } from '#config/config.ts'
 import type { Database } from '#persistence/connection/client.ts'
 
 /** The marks that tell one Postgres server from another. */
-export interface Server {
+export interface ServerIdentity {
   /** Made by `initdb`, and kept by standbys and physical backups. Empty where the database may not ask. */
   systemIdentifier: string
   /** One more after each promotion and each recovery to a point in time. 0 where the database may not ask. */
@@ -11,10 +11,10 @@ export interface Server {
 }
 
 /** The result of a look at the server. */
-export interface Look {
-  server: Server
+export interface IdentityCheck {
+  server: ServerIdentity
   /** The one that the rows lay on before, when this look was the first that saw another. */
-  before: Server | undefined
+  before: ServerIdentity | undefined
   /** Since when nothing is failed or removed; `undefined` when everything goes on. */
   heldSince: Date | undefined
 }
@@ -31,16 +31,19 @@ const numbered = ['attachments', 'transitions', 'tokens', 'sessions']
  * standby or a restored copy, passes over the ids that may have been given out and are not known here, and begins a hold.
  * @param afterFailover `continue`: no hold for a mere promotion, in which the system identifier stays
  */
-export async function lookAtServer(db: Database, afterFailover: Config['afterFailover']): Promise<Look> {
-  const known = await readLook(db)
-  if (known && isSame(known)) return toLook(known)
+export async function checkServerIdentity(
+  db: Database,
+  afterFailover: Config['afterFailover'],
+): Promise<IdentityCheck> {
+  const known = await readIdentity(db)
+  if (known && isSame(known)) return toCheck(known)
   return db.transaction(async (tx) => {
     await tx.execute(sql`
       insert into database_identity (system_identifier, timeline)
       select system_identifier, timeline from current_server() on conflict do nothing`)
     await tx.execute(sql`select from database_identity for update`)
-    const row = (await readLook(tx)) as Row
-    if (isSame(row)) return toLook(row)
+    const row = (await readIdentity(tx)) as Row
+    if (isSame(row)) return toCheck(row)
     // Timeline 0 means that the database could not ask before: its server need not have changed.
     const isAnother = row.seen_timeline !== 0
     const isPromotion = row.system_identifier === row.seen_system
@@ -49,13 +52,13 @@ export async function lookAtServer(db: Database, afterFailover: Config['afterFai
     await tx.execute(sql`
       update database_identity set system_identifier = ${row.system_identifier}, timeline = ${row.timeline},
         seen_at = now(), held_since = ${goesOn ? sql`held_since` : sql`now()`}`)
-    const look = toLook((await readLook(tx)) as Row)
+    const look = toCheck((await readIdentity(tx)) as Row)
     return isAnother ? { ...look, before: { systemIdentifier: row.seen_system, timeline: row.seen_timeline } } : look
   })
 }
 
 /** @returns `undefined` before the first server has looked */
-async function readLook(db: Pick<Database, 'execute'>): Promise<Row | undefined> {
+async function readIdentity(db: Pick<Database, 'execute'>): Promise<Row | undefined> {
   const [row] = await db.execute<Row>(sql`
     select s.system_identifier, s.timeline, i.system_identifier as seen_system, i.timeline as seen_timeline,
       extract(epoch from i.held_since) as held
@@ -67,7 +70,7 @@ function isSame(row: Row): boolean {
   return row.system_identifier === row.seen_system && row.timeline === row.seen_timeline
 }
 
-function toLook({ system_identifier, timeline, held }: Row): Look {
+function toCheck({ system_identifier, timeline, held }: Row): IdentityCheck {
   const heldSince = held === null ? undefined : new Date(Number(held) * 1000)
   return { server: { systemIdentifier: system_identifier, timeline }, before: undefined, heldSince }
 }
@@ -75,10 +78,10 @@ function toLook({ system_identifier, timeline, held }: Row): Look {
 /** What the doctor tells of the server. @returns `undefined` before the first server has looked */
 export async function describeServer(
   db: Database,
-): Promise<(Server & { isSame: boolean; isHeld: boolean }) | undefined> {
-  const row = await readLook(db)
+): Promise<(ServerIdentity & { isSame: boolean; isHeld: boolean }) | undefined> {
+  const row = await readIdentity(db)
   if (row === undefined) return undefined
-  const { server, heldSince } = toLook(row)
+  const { server, heldSince } = toCheck(row)
   return { ...server, isSame: isSame(row), isHeld: heldSince !== undefined }
 }
 
@@ -94,14 +97,14 @@ async function skipIds(db: Pick<Database, 'execute'>): Promise<void> {
 
 /** Whether nothing may be failed or removed now: while a hold lasts, and on a server that nobody has looked at yet. */
 export async function isHeld(db: Database): Promise<boolean> {
-  const row = await readLook(db)
+  const row = await readIdentity(db)
   return row !== undefined && (row.held !== null || !isSame(row))
 }
 
 /** Since when nothing is failed or removed; `undefined` when everything goes on. */
 export async function readHold(db: Database): Promise<Date | undefined> {
-  const row = await readLook(db)
-  return row && toLook(row).heldSince
+  const row = await readIdentity(db)
+  return row && toCheck(row).heldSince
 }
 
 /**
@@ -109,7 +112,7 @@ export async function readHold(db: Database): Promise<Date | undefined> {
  * @returns how many ids of each kind were passed over
  */
 export async function declareRestored(db: Database): Promise<number> {
-  await lookAtServer(db, 'hold')
+  await checkServerIdentity(db, 'hold')
   await db.transaction(async (tx) => {
     await tx.execute(sql`update database_identity set seen_at = now(), held_since = now()`)
     await skipIds(tx)

@@ -3,8 +3,8 @@ import { StowageError } from '#domain/errors.ts'
 import { newPublicId } from '#domain/ids.ts'
 import { type AttachmentState, isFailed, isLeased, legalMoves, readyState } from '#domain/states.ts'
 import { type Database, rowsOf } from '#persistence/connection/client.ts'
-import { awaitsAsMany, holdsAsMany } from './caps.ts'
-import { authority, type Credential, findRefusal } from './publish-permission.ts'
+import { isAtAttachmentLimit, isAtReservationLimit } from './caps.ts'
+import { type Credential, findRefusal, publishPermission } from './publish-permission.ts'
 import { attachments } from './schema.ts'
 
 export type Attachment = InferSelectModel<typeof attachments>
@@ -17,15 +17,15 @@ export interface Attempt {
   attempt: number
 }
 
-/** What a move writes down besides the state: what was measured, or what the client changes along with it. */
-export interface Noted {
+/** What a transition writes down besides the state: what was measured, or what the client changes along with it. */
+export interface TransitionPatch {
   fileSize?: number | undefined
   fileChecksum?: string | undefined
   declaredChecksum?: string | undefined
   fileName?: string | undefined
 }
 
-export interface MoveOptions {
+export interface TransitionOptions {
   from: AttachmentState
   /** A state that is passed through, because what is done there has been done already. It has its row of history. */
   via?: { state: AttachmentState; reason: string }
@@ -34,9 +34,9 @@ export interface MoveOptions {
   reason: string
   /** Who: `user:1`, or the worker's name. */
   actor: string
-  /** How long the writer may be silent after this move; needed when `to` is a state with a writer at work. */
+  /** How long the writer may be silent after this transition; needed when `to` is a state with a writer at work. */
   leaseSeconds?: number
-  /** Of the request that ends by this move; it must still count for a file to become Ready. */
+  /** Of the request that ends by this transition; it must still count for a file to become Ready. */
   credential?: Credential | undefined
 }
 
@@ -55,10 +55,10 @@ export class StateConflict extends StowageError {
  * @returns the rows as they are now, in the order of `attempts`
  * @throws StateConflict when one of them is elsewhere by now, or deleted; CredentialEnded, PlaceLost
  */
-export async function move(
+export async function transition(
   db: Database,
-  attempts: readonly (Attempt & Noted)[],
-  { from, via, to, reason, actor, leaseSeconds, credential }: MoveOptions,
+  attempts: readonly (Attempt & TransitionPatch)[],
+  { from, via, to, reason, actor, leaseSeconds, credential }: TransitionOptions,
 ): Promise<Attachment[]> {
   const steps = via
     ? [
@@ -71,7 +71,7 @@ export async function move(
   const failed = isFailed(to)
   const allowed =
     to === readyState
-      ? sql`${authority(credential)}, allowed as (select id from placed where exists (select from vouched))`
+      ? sql`${publishPermission(credential)}, allowed as (select id from placed where exists (select from vouched))`
       : sql`allowed as (select id from locked)`
   const lease = isLeased(to) ? sql`now() + make_interval(secs => ${leaseSeconds})` : sql`null`
   const rows = await db.execute(sql`
@@ -153,7 +153,7 @@ export function insertReserved(
   mostAwaiting?: number,
 ): Promise<Attachment | undefined> {
   const { uploaderId } = reservation
-  const may = mostAwaiting === undefined ? sql`true` : sql`not ${awaitsAsMany(uploaderId, mostAwaiting)}`
+  const may = mostAwaiting === undefined ? sql`true` : sql`not ${isAtReservationLimit(uploaderId, mostAwaiting)}`
   return insert(db, reservation, 'Initial', undefined, may)
 }
 
@@ -163,7 +163,7 @@ export function insertReserved(
  * @returns `undefined` when the message, its room or the uploader is gone, the uploader no member of the room, or the message
  *   full
  */
-export function insertUploading(db: Database, intent: Reservation & Writer): Promise<Attachment | undefined> {
+export function insertIntent(db: Database, intent: Reservation & Writer): Promise<Attachment | undefined> {
   return insert(db, intent, uploading, intent)
 }
 
@@ -176,7 +176,7 @@ async function insert(
   may: SQL = sql`true`,
 ): Promise<Attachment | undefined> {
   const { messageId, declaredSize = null, declaredChecksum = null, mostOfMessage, reason, actor } = reservation
-  const hasRoom = mostOfMessage === undefined ? sql`true` : sql`not ${holdsAsMany(messageId, mostOfMessage)}`
+  const hasRoom = mostOfMessage === undefined ? sql`true` : sql`not ${isAtAttachmentLimit(messageId, mostOfMessage)}`
   const rows = await db.execute(sql`
     with place as (
       select m.id, m.room_id, u.id as uploader_id
@@ -208,7 +208,7 @@ async function insert(
   return rowsOf(attachments, rows)[0]
 }
 
-export interface Beginning extends Writer {
+export interface AttemptStart extends Writer {
   /** As it is known when the bytes begin to arrive. */
   contentType: string
   reason: string
@@ -221,10 +221,10 @@ export interface Beginning extends Writer {
  * @param seen the attachment as it was read
  * @throws StateConflict when it is elsewhere by now, or deleted
  */
-export async function beginAttempt(
+export async function startAttempt(
   db: Database,
   seen: Attempt & { state: AttachmentState },
-  { objectKey, leaseSeconds, requestId, contentType, reason, actor }: Beginning,
+  { objectKey, leaseSeconds, requestId, contentType, reason, actor }: AttemptStart,
 ): Promise<Attachment> {
   requireEdge(seen.state, uploading)
   const rows = await db.execute(sql`
@@ -253,7 +253,7 @@ export async function beginAttempt(
   return begun
 }
 
-/** @throws Error when the state table has no such move: a fault of ours, not of a client */
+/** @throws Error when the state table has no such transition: a fault of ours, not of a client */
 function requireEdge(from: AttachmentState, to: AttachmentState): void {
   if (!legalMoves[from].includes(to)) throw new Error(`No edge from ${from} to ${to}`)
 }

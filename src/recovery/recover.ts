@@ -1,12 +1,12 @@
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import { failpoint } from '#failpoints.ts'
 import { claimExpired } from '#persistence/leases.ts'
-import { type Attachment, move, StateConflict } from '#persistence/transitions.ts'
+import { type Attachment, StateConflict, transition } from '#persistence/transitions.ts'
 
 const batch = 50
 const from = 'UploadFromClientToServerInProgress'
 
-type RecoverDeps = Pick<Deps, 'db' | 'config' | 'purgeSoon'>
+type RecoverDeps = Pick<AppContext, 'db' | 'config' | 'wakePurge'>
 
 /**
  * Fails the attempts whose bytes were still arriving when their writer fell silent for a whole lease: it is dead, or cut off
@@ -23,13 +23,13 @@ export async function recover(deps: RecoverDeps, signal: AbortSignal): Promise<b
     signal.throwIfAborted()
     await failAbandoned(deps, attachment)
   }
-  deps.purgeSoon()
+  deps.wakePurge()
   return expired.length === batch
 }
 
 async function failAbandoned({ db }: RecoverDeps, { id, attempt }: Attachment): Promise<void> {
   try {
-    await move(db, [{ id, attempt }], {
+    await transition(db, [{ id, attempt }], {
       from,
       to: 'UploadFromClientToServerFailed',
       reason: 'The server that took the file stopped before it was finished. Send it again.',

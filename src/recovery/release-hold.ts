@@ -1,16 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import { StowageError } from '#domain/errors.ts'
-import { findLeftUnderWay, findRequestLeftUnderWay, type UnderWay } from '#persistence/interrupted-uploads.ts'
+import { findInterrupted, findInterruptedRequest, type InterruptedUpload } from '#persistence/interrupted-uploads.ts'
 import { releaseHold } from '#persistence/server-identity.ts'
-import { move, StateConflict } from '#persistence/transitions.ts'
-import { type ReadBack, readBack } from '#store/hash-object.ts'
+import { StateConflict, transition } from '#persistence/transitions.ts'
+import { hashObject, type ObjectHash } from '#store/hash-object.ts'
 import { lastByteStored } from '#uploads/publish.ts'
 
 const pageSize = 1000
 
 /** The advice during a hold, for the log and for commands. */
-export const howToEndHold =
+export const holdAdvice =
   'No upload is failed and nothing is removed until `stowage scrub` has run to its end, or `stowage restored --release`: see docs/restore.md.'
 
 export interface HoldEnd {
@@ -20,7 +20,7 @@ export interface HoldEnd {
   kept: number
 }
 
-type EndHoldDeps = Pick<Deps, 'db' | 'store'> & { config: Pick<Deps['config'], 'uploadLeaseSeconds'> }
+type EndHoldDeps = Pick<AppContext, 'db' | 'store'> & { config: Pick<AppContext['config'], 'uploadLeaseSeconds'> }
 
 /**
  * Ends a hold. First the files that have arrived are kept: an upload that was under way when the copy was made may have been
@@ -33,20 +33,20 @@ export async function endHold(deps: EndHoldDeps, heldSince: Date, signal: AbortS
   const { db, config } = deps
   const renewed = heldSince.getTime() + config.uploadLeaseSeconds * 500
   await delay(Math.max(0, renewed - Date.now()), undefined, { signal })
-  const kept = await keepArrived(deps, signal)
+  const kept = await publishArrived(deps, signal)
   return { isReleased: await releaseHold(db, heldSince), kept }
 }
 
-async function keepArrived(deps: EndHoldDeps, signal: AbortSignal): Promise<number> {
+async function publishArrived(deps: EndHoldDeps, signal: AbortSignal): Promise<number> {
   const seen = new Set<string>()
   let kept = 0
   let last: number | undefined = 0
   while (last !== undefined) {
-    const page: UnderWay[] = await findLeftUnderWay(deps.db, { ...pageOf(deps), after: last })
+    const page: InterruptedUpload[] = await findInterrupted(deps.db, { ...pageOf(deps), after: last })
     for (const { requestId } of page) {
       if (requestId === null || seen.has(requestId)) continue
       seen.add(requestId)
-      kept += await keepRequest(deps, requestId, signal)
+      kept += await publishRequest(deps, requestId, signal)
     }
     last = page.length < pageSize ? undefined : page.at(-1)?.id
   }
@@ -58,9 +58,9 @@ function pageOf({ config }: EndHoldDeps) {
 }
 
 /** Keeps all files of a request, or none: a request with a file that is missing, or not as declared, was not acknowledged. */
-async function keepRequest(deps: EndHoldDeps, requestId: string, signal: AbortSignal): Promise<number> {
+async function publishRequest(deps: EndHoldDeps, requestId: string, signal: AbortSignal): Promise<number> {
   const { db, store } = deps
-  const files = await findRequestLeftUnderWay(db, requestId, pageOf(deps))
+  const files = await findInterruptedRequest(db, requestId, pageOf(deps))
   const arrived = []
   for (const file of files) {
     const found = await readIfThere(store, file, signal)
@@ -69,7 +69,7 @@ async function keepRequest(deps: EndHoldDeps, requestId: string, signal: AbortSi
   }
   if (arrived.length === 0) return 0
   try {
-    await move(db, arrived, {
+    await transition(db, arrived, {
       from: 'UploadFromClientToServerInProgress',
       via: { state: 'ChecksumVerificationOnServerSideInProgress', reason: lastByteStored },
       to: 'ReadyForDownloadFromServerToClient',
@@ -85,15 +85,19 @@ async function keepRequest(deps: EndHoldDeps, requestId: string, signal: AbortSi
 }
 
 /** An object appears in the store when its last byte has come, and not before. */
-async function readIfThere(store: Deps['store'], file: UnderWay, signal: AbortSignal): Promise<ReadBack | undefined> {
+async function readIfThere(
+  store: AppContext['store'],
+  file: InterruptedUpload,
+  signal: AbortSignal,
+): Promise<ObjectHash | undefined> {
   try {
-    return await readBack(store, file.objectKey, file.fileChecksumAlgorithm, signal)
+    return await hashObject(store, file.objectKey, file.fileChecksumAlgorithm, signal)
   } catch (error) {
     if (error instanceof StowageError && error.code === 'not_found') return undefined
     throw error
   }
 }
 
-function isAsDeclared({ declaredSize, declaredChecksum }: UnderWay, { size, digest }: ReadBack): boolean {
+function isAsDeclared({ declaredSize, declaredChecksum }: InterruptedUpload, { size, digest }: ObjectHash): boolean {
   return (declaredSize ?? size) === size && (declaredChecksum ?? digest) === digest
 }

@@ -1,15 +1,15 @@
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import { claimExpired } from '#persistence/leases.ts'
 import { type Attachment, StateConflict } from '#persistence/transitions.ts'
 import { NotStoredAsSent } from '#uploads/publish.ts'
 import { VerificationUndecided } from '#uploads/verify.ts'
 import type { FailedReads } from './failed-reads.ts'
-import { verifyAgain } from './reverify.ts'
+import { reverify } from './reverify.ts'
 
 /** How many are read back at once: each takes as long as its file is large. */
 const batch = 10
 
-type VerifyDeps = Pick<Deps, 'db' | 'store' | 'config' | 'log' | 'purgeSoon'> & { failedReads: FailedReads }
+type VerifyDeps = Pick<AppContext, 'db' | 'store' | 'config' | 'log' | 'wakePurge'> & { failedReads: FailedReads }
 
 /**
  * Verifies the files that were left in verification: their server died, or the store did not answer it. Apart from the
@@ -18,7 +18,7 @@ type VerifyDeps = Pick<Deps, 'db' | 'store' | 'config' | 'log' | 'purgeSoon'> & 
  * @returns true when there may be more at once
  * @throws VerificationUndecided when the store answered for none of them: another run at once would ask in vain
  */
-export async function verifyLeft(deps: VerifyDeps, signal: AbortSignal): Promise<boolean> {
+export async function retryVerification(deps: VerifyDeps, signal: AbortSignal): Promise<boolean> {
   const { db, config } = deps
   const left = await claimExpired(
     db,
@@ -27,8 +27,8 @@ export async function verifyLeft(deps: VerifyDeps, signal: AbortSignal): Promise
     config.uploadLeaseSeconds / 2,
   )
   if (left.length === 0) return false
-  const results = await Promise.allSettled(oneOfEachRequest(left).map((one) => verifyAgain(deps, one, signal)))
-  deps.purgeSoon()
+  const results = await Promise.allSettled(oneOfEachRequest(left).map((one) => reverify(deps, one, signal)))
+  deps.wakePurge()
   const failures = results.filter((result) => result.status === 'rejected').map(({ reason }) => reason as unknown)
   for (const failure of failures) tellOrThrow(deps, failure)
   const undecided = failures.filter((failure) => failure instanceof VerificationUndecided)

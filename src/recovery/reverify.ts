@@ -1,9 +1,9 @@
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import { StowageError } from '#domain/errors.ts'
 import { findInVerification, releaseLeases, type Unverified } from '#persistence/leases.ts'
-import { PlaceLost } from '#persistence/publish-permission.ts'
-import { type Attempt, move } from '#persistence/transitions.ts'
-import { readBack } from '#store/hash-object.ts'
+import { DestinationGone } from '#persistence/publish-permission.ts'
+import { type Attempt, transition } from '#persistence/transitions.ts'
+import { hashObject } from '#store/hash-object.ts'
 import { Lease } from '#uploads/lease.ts'
 import { otherFileFailed, settle, type Verified } from '#uploads/publish.ts'
 import { VerificationUndecided } from '#uploads/verify.ts'
@@ -20,8 +20,8 @@ const noAnswer = 'The object store did not say whether the file is whole. Send i
  * @throws StowageError when they were not whole, or were moved or deleted meanwhile: then nothing is left to do.
  *   VerificationUndecided when the store did not answer: then they are to be verified again, or have been given up
  */
-export async function verifyAgain(
-  deps: Pick<Deps, 'db' | 'store' | 'config' | 'log'> & { failedReads: FailedReads },
+export async function reverify(
+  deps: Pick<AppContext, 'db' | 'store' | 'config' | 'log'> & { failedReads: FailedReads },
   one: Pick<Unverified, 'id' | 'requestId'>,
   stopping: AbortSignal,
 ): Promise<void> {
@@ -42,7 +42,7 @@ export async function verifyAgain(
  * @throws VerificationUndecided, unless the reason is only that this server stops
  */
 async function leave(
-  { db, failedReads }: Pick<Deps, 'db'> & { failedReads: FailedReads },
+  { db, failedReads }: Pick<AppContext, 'db'> & { failedReads: FailedReads },
   files: readonly Unverified[],
   stopping: AbortSignal,
   error: unknown,
@@ -64,7 +64,7 @@ function forget(failedReads: FailedReads, [first]: readonly Unverified[]): void 
 
 /** Moves the files out of verification. Those whose uploader has left the room since, or whose message is gone, fail. */
 async function settleOrGiveUp(
-  deps: Pick<Deps, 'db' | 'log'>,
+  deps: Pick<AppContext, 'db' | 'log'>,
   files: readonly Unverified[],
   verified: readonly Verified[],
   lease: Lease,
@@ -72,13 +72,13 @@ async function settleOrGiveUp(
   try {
     await settle(deps, verified, { actor }, lease)
   } catch (error) {
-    if (!(error instanceof PlaceLost)) throw error
+    if (!(error instanceof DestinationGone)) throw error
     await giveUp(deps.db, files, error.reason)
   }
 }
 
-async function giveUp(db: Deps['db'], files: readonly Unverified[], reason: string): Promise<void> {
-  await move(db, attemptsOf(files), {
+async function giveUp(db: AppContext['db'], files: readonly Unverified[], reason: string): Promise<void> {
+  await transition(db, attemptsOf(files), {
     from: 'ChecksumVerificationOnServerSideInProgress',
     to: 'ChecksumVerificationOnServerSideFailed',
     reason,
@@ -91,7 +91,7 @@ function attemptsOf(files: readonly Unverified[]): Attempt[] {
 }
 
 async function readAll(
-  { store }: Pick<Deps, 'store'>,
+  { store }: Pick<AppContext, 'store'>,
   files: readonly Unverified[],
   signal: AbortSignal,
 ): Promise<Verified[]> {
@@ -102,14 +102,14 @@ async function readAll(
 }
 
 async function isWhole(
-  store: Deps['store'],
+  store: AppContext['store'],
   { objectKey, fileSize, fileChecksum, fileChecksumAlgorithm, ...declared }: Omit<Unverified, 'id' | 'attempt'>,
   signal: AbortSignal,
 ): Promise<boolean> {
   const { declaredSize, declaredChecksum } = declared
   if ((declaredSize ?? fileSize) !== fileSize || (declaredChecksum ?? fileChecksum) !== fileChecksum) return false
   try {
-    const { size, digest } = await readBack(store, objectKey, fileChecksumAlgorithm, signal)
+    const { size, digest } = await hashObject(store, objectKey, fileChecksumAlgorithm, signal)
     return size === fileSize && digest === fileChecksum
   } catch (error) {
     if (error instanceof StowageError && error.code === 'not_found') return false

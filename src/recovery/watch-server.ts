@@ -2,9 +2,9 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Config } from '#config/config.ts'
 import type { Database } from '#persistence/connection/client.ts'
 import { isDatabaseUnavailable } from '#persistence/connection/errors.ts'
-import { type Look, lookAtServer } from '#persistence/server-identity.ts'
-import { type Repeating, repeat } from '#workers/poll-loop.ts'
-import { howToEndHold } from './release-hold.ts'
+import { checkServerIdentity, type IdentityCheck } from '#persistence/server-identity.ts'
+import { type PollLoop, startPolling } from '#workers/poll-loop.ts'
+import { holdAdvice } from './release-hold.ts'
 
 /** Milliseconds between two looks. A new server gives out no ids until it is looked at, so clients wait for it. */
 const every = 2000
@@ -16,16 +16,16 @@ export interface Watched {
 }
 
 /** Looks at the database's server, in every process. The first process that finds another server logs it as an error. */
-export function watchServer({ config, db, log }: Watched): Repeating {
-  let last: Look | undefined
+export function watchServer({ config, db, log }: Watched): PollLoop {
+  let last: IdentityCheck | undefined
   const job = async () => {
-    const look = await lookAtServer(db, config.afterFailover).catch(ignoreUnavailable)
+    const look = await checkServerIdentity(db, config.afterFailover).catch(ignoreUnavailable)
     if (look === undefined) return false
     tell(log, look, last)
     last = look
     return false
   }
-  return repeat({ name: 'server', every, log, job })
+  return startPolling({ name: 'server', every, log, job })
 }
 
 /** Passes over a database that is away, which is logged elsewhere. */
@@ -33,7 +33,11 @@ function ignoreUnavailable(error: unknown): undefined {
   if (!isDatabaseUnavailable(error)) throw error
 }
 
-function tell(log: FastifyBaseLogger, { server, before, heldSince }: Look, last: Look | undefined): void {
+function tell(
+  log: FastifyBaseLogger,
+  { server, before, heldSince }: IdentityCheck,
+  last: IdentityCheck | undefined,
+): void {
   if (server.timeline === 0 && last?.server.timeline !== 0)
     log.warn('the database may not say which server it is on: after a failover or a restore run `stowage restored`')
   if (before)
@@ -41,6 +45,6 @@ function tell(log: FastifyBaseLogger, { server, before, heldSince }: Look, last:
       { server, before, heldSince },
       'the database is a promoted or restored copy: ids that may have been given out are passed over, and files that were acknowledged last may be missing',
     )
-  if (heldSince && !last?.heldSince) log.error({ heldSince }, howToEndHold)
+  if (heldSince && !last?.heldSince) log.error({ heldSince }, holdAdvice)
   if (!heldSince && last?.heldSince) log.info('the hold is over')
 }

@@ -6,7 +6,7 @@ const mostTries = 200
  * has changed, and not those that it has added. Then it changes nothing and is repeated.
  * @param ask resolves with `undefined` to be asked again
  */
-export async function untilSeen<T>(ask: () => Promise<T | undefined>): Promise<T> {
+export async function retryUntilVisible<T>(ask: () => Promise<T | undefined>): Promise<T> {
   for (let tries = 0; tries < mostTries; tries += 1) {
     const answer = await ask()
     if (answer !== undefined) return answer

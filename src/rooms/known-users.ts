@@ -3,7 +3,7 @@ import { StowageError } from '#domain/errors.ts'
 import { newPublicId } from '#domain/ids.ts'
 
 /** A user that a statement names. */
-export interface WantedUser {
+export interface RequestedUser {
   id: number
   moderator?: boolean
 }
@@ -12,7 +12,7 @@ export interface WantedUser {
  * The first parts of a statement that names users: `wanted` with their ids, and `refused` with the first of them that was
  * deleted. However many users there are, it is the same statement.
  */
-export function wantedUsers(users: readonly WantedUser[]): SQL {
+export function requestedUsers(users: readonly RequestedUser[]): SQL {
   const wanted = users.map(({ id, moderator = false }) => ({ id, moderator, publicId: newPublicId() }))
   return sql`
     wanted as materialized (
@@ -28,7 +28,7 @@ export function wantedUsers(users: readonly WantedUser[]): SQL {
  * All statements take rows in this order, of each table by id, so that no two can each wait for the other.
  * @param may when; otherwise nothing is made
  */
-export function knownUsers(may: SQL): SQL {
+export function ensureUsers(may: SQL): SQL {
   return sql`
     made as (
       insert into users (id)
@@ -51,6 +51,6 @@ export function knownUsers(may: SQL): SQL {
 export const afterUsers = sql`(select count(*) from made) >= 0`
 
 /** @throws StowageError `conflict` for a user that was deleted: ids are not used twice */
-export function throwIfRefused(refused: string | null | undefined): void {
+export function throwIfDeleted(refused: string | null | undefined): void {
   if (refused != null) throw new StowageError('conflict', `User ${refused} was deleted; take a new id.`)
 }

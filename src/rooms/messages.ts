@@ -4,10 +4,10 @@ import { StowageError } from '#domain/errors.ts'
 import { newPublicId } from '#domain/ids.ts'
 import { failpoint } from '#failpoints.ts'
 import type { Database } from '#persistence/connection/client.ts'
-import { buryContents } from '#persistence/deletion.ts'
+import { softDeleteContents } from '#persistence/deletion.ts'
 import { messages } from '#persistence/schema.ts'
-import { untilSeen } from './again.ts'
-import { knownUsers, throwIfRefused, wantedUsers } from './known-users.ts'
+import { retryUntilVisible } from './again.ts'
+import { ensureUsers, requestedUsers, throwIfDeleted } from './known-users.ts'
 import { roomNotFound } from './rooms.ts'
 import { batchesAtOnce } from './users.ts'
 
@@ -35,9 +35,9 @@ export async function putMessage(
   id: number,
   { roomId, authorId }: { roomId: number; authorId: number },
 ): Promise<MessageIds> {
-  const publicId = await untilSeen(async () => {
+  const publicId = await retryUntilVisible(async () => {
     const row = await putMessageOnce(db, id, roomId, authorId)
-    throwIfRefused(row?.refused)
+    throwIfDeleted(row?.refused)
     if (row?.is_deleted) throw new StowageError('conflict', `Message ${id} was deleted; take a new id.`)
     if (row?.room_id != null && Number(row.room_id) !== roomId)
       throw new StowageError('conflict', `Message ${id} lies in another room and stays there.`)
@@ -55,7 +55,7 @@ async function putMessageOnce(
   authorId: number,
 ): Promise<MessageRow | undefined> {
   const [row] = await db.execute<MessageRow>(sql`
-    with ${wantedUsers([{ id: authorId }])},
+    with ${requestedUsers([{ id: authorId }])},
     room as materialized (
       select id from rooms where id = ${roomId} and deleted_at is null for share
     ), seen as materialized (
@@ -67,7 +67,7 @@ async function putMessageOnce(
       on conflict (id) do nothing
       returning public_id, room_id, deleted_at
     ),
-    ${knownUsers(sql`exists (select from added)`)}
+    ${ensureUsers(sql`exists (select from added)`)}
     select (select id from refused) as refused, exists (select from room) as has_room,
       message.public_id, message.room_id, message.deleted_at is not null as is_deleted
     from (select) always left join (select * from seen union all select * from added) message on true`)
@@ -75,7 +75,11 @@ async function putMessageOnce(
 }
 
 /** A new message of Stowage's own, for an upload that names none. @returns `undefined` when the room is gone */
-export async function addOwnMessage(db: Database, roomId: number, authorId: number): Promise<number | undefined> {
+export async function createInternalMessage(
+  db: Database,
+  roomId: number,
+  authorId: number,
+): Promise<number | undefined> {
   const [row] = await db.execute<{ id: string }>(sql`
     insert into messages (id, public_id, room_id, author_id)
     select nextval('own_ids'), ${newPublicId()}, r.id, ${authorId}::bigint from rooms r
@@ -97,7 +101,7 @@ export async function deleteMessage(db: Database, id: number): Promise<boolean> 
     .where(and(eq(messages.id, id), isNull(messages.deletedAt)))
     .returning({ id: messages.id })
   failpoint('after-hide')
-  const { isFinished } = await buryContents(db, 'messages', id, batchesAtOnce)
+  const { isFinished } = await softDeleteContents(db, 'messages', id, batchesAtOnce)
   if (deleted.length === 0) throw messageNotFound()
   return isFinished
 }

@@ -3,10 +3,10 @@ import { StowageError } from '#domain/errors.ts'
 import { newPublicId } from '#domain/ids.ts'
 import { failpoint } from '#failpoints.ts'
 import type { Database } from '#persistence/connection/client.ts'
-import { buryContents } from '#persistence/deletion.ts'
+import { softDeleteContents } from '#persistence/deletion.ts'
 import { rooms } from '#persistence/schema.ts'
-import { untilSeen } from './again.ts'
-import { afterUsers, knownUsers, throwIfRefused, wantedUsers } from './known-users.ts'
+import { retryUntilVisible } from './again.ts'
+import { afterUsers, ensureUsers, requestedUsers, throwIfDeleted } from './known-users.ts'
 import { batchesAtOnce, type RoomIds } from './users.ts'
 
 export interface RoomMembers {
@@ -27,10 +27,10 @@ interface RoomRow extends Record<string, unknown> {
  * @throws StowageError `conflict` for a room or user that was deleted
  */
 export async function putRoom(db: Database, id: number, room: RoomMembers): Promise<RoomIds> {
-  const publicId = await untilSeen(async () => {
+  const publicId = await retryUntilVisible(async () => {
     const row = await putRoomOnce(db, id, room)
     if (row?.is_deleted) throw new StowageError('conflict', `Room ${id} was deleted; take a new id.`)
-    throwIfRefused(row?.refused)
+    throwIfDeleted(row?.refused)
     return row?.public_id ?? undefined
   })
   return { id, publicId }
@@ -49,7 +49,7 @@ async function putRoomOnce(
   const userIds = [...new Set([...memberIds, ...moderatorIds])]
   const members = userIds.map((userId) => ({ id: userId, moderator: moderators.has(userId) }))
   const [row] = await db.execute<RoomRow>(sql`
-    with ${wantedUsers(members)},
+    with ${requestedUsers(members)},
     seen as materialized (
       select xmin as version, deleted_at from rooms where id = ${id}
     ), room as (
@@ -58,7 +58,7 @@ async function putRoomOnce(
         where rooms.deleted_at is null and rooms.xmin = (select version from seen)
       returning id, public_id
     ),
-    ${knownUsers(sql`exists (select from room)`)},
+    ${ensureUsers(sql`exists (select from room)`)},
     gone as (
       delete from members m using room
       where m.room_id = room.id and not exists (select from wanted w where w.id = m.user_id)
@@ -83,12 +83,12 @@ async function putRoomOnce(
  */
 export async function putMember(db: Database, roomId: number, userId: number, moderator: boolean): Promise<RoomIds> {
   const [row] = await db.execute<{ refused: string | null; public_id: string | null }>(sql`
-    with ${wantedUsers([{ id: userId, moderator }])},
+    with ${requestedUsers([{ id: userId, moderator }])},
     room as materialized (
       select id, public_id from rooms
       where id = ${roomId} and deleted_at is null and owner_id is null for key share
     ),
-    ${knownUsers(sql`exists (select from room) and not exists (select from refused)`)},
+    ${ensureUsers(sql`exists (select from room) and not exists (select from refused)`)},
     present as (
       insert into members (room_id, user_id, moderator)
       select room.id, w.id, w.moderator from room, wanted w
@@ -97,7 +97,7 @@ export async function putMember(db: Database, roomId: number, userId: number, mo
     )
     select (select id from refused) as refused, (select public_id from room) as public_id`)
   if (row == null || row.public_id === null) throw roomNotFound()
-  throwIfRefused(row.refused)
+  throwIfDeleted(row.refused)
   return { id: roomId, publicId: row.public_id }
 }
 
@@ -132,7 +132,7 @@ export async function deleteRoom(db: Database, id: number): Promise<boolean> {
     .where(and(managed, isNull(rooms.deletedAt)))
     .returning({ id: rooms.id })
   failpoint('after-hide')
-  const { isFinished } = await buryContents(db, 'rooms', id, batchesAtOnce)
+  const { isFinished } = await softDeleteContents(db, 'rooms', id, batchesAtOnce)
   if (deleted.length === 0) throw roomNotFound()
   return isFinished
 }

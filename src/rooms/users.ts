@@ -2,9 +2,9 @@ import { and, eq, isNull, sql } from 'drizzle-orm'
 import { StowageError } from '#domain/errors.ts'
 import { failpoint } from '#failpoints.ts'
 import type { Database } from '#persistence/connection/client.ts'
-import { buryContents } from '#persistence/deletion.ts'
+import { softDeleteContents } from '#persistence/deletion.ts'
 import { rooms, users } from '#persistence/schema.ts'
-import { knownUsers, throwIfRefused, wantedUsers } from './known-users.ts'
+import { ensureUsers, requestedUsers, throwIfDeleted } from './known-users.ts'
 
 /** A room with both its ids. */
 export interface RoomIds {
@@ -22,14 +22,14 @@ export const batchesAtOnce = 2
  */
 export async function putUsers(db: Database, ids: readonly number[]): Promise<void> {
   const [row] = await db.execute<{ refused: string | null }>(sql`
-    with ${wantedUsers(ids.map((id) => ({ id })))},
-    ${knownUsers(sql`not exists (select from refused)`)}
+    with ${requestedUsers(ids.map((id) => ({ id })))},
+    ${ensureUsers(sql`not exists (select from refused)`)}
     select (select id from refused) as refused`)
-  throwIfRefused(row?.refused)
+  throwIfDeleted(row?.refused)
 }
 
 /** The user's own conversation. @throws StowageError `not_found` when the user is not known */
-export async function ownConversation(db: Database, userId: number): Promise<RoomIds> {
+export async function personalRoom(db: Database, userId: number): Promise<RoomIds> {
   const [room] = await db
     .select({ id: rooms.id, publicId: rooms.publicId })
     .from(rooms)
@@ -51,12 +51,12 @@ export async function deleteUser(db: Database, id: number): Promise<boolean> {
     .where(and(eq(users.id, id), isNull(users.deletedAt)))
     .returning({ id: users.id })
   failpoint('after-hide')
-  const { isFinished } = await buryContents(db, 'users', id, batchesAtOnce)
+  const { isFinished } = await softDeleteContents(db, 'users', id, batchesAtOnce)
   const [own] = await db
     .select({ id: rooms.id })
     .from(rooms)
     .where(and(eq(rooms.ownerId, id), isNull(rooms.buriedAt)))
-  const isEmpty = own === undefined || (await buryContents(db, 'rooms', own.id, batchesAtOnce)).isFinished
+  const isEmpty = own === undefined || (await softDeleteContents(db, 'rooms', own.id, batchesAtOnce)).isFinished
   if (deleted.length === 0) throw new StowageError('not_found', 'User not found')
   return isFinished && isEmpty
 }

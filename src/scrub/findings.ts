@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Scrubbable, ScrubCounts } from '#persistence/scrub.ts'
-import type { ReadBack } from '#store/hash-object.ts'
-import type { Listed, Listing } from '#store/object-store.ts'
+import type { ObjectHash } from '#store/hash-object.ts'
+import type { ListEntry, Listing } from '#store/object-store.ts'
 
 /** Counts what a scrub finds, and tells each thing that is not as it should be in a line of the log. */
 export class Findings {
@@ -23,7 +23,7 @@ export class Findings {
     return damaged + missing + orphaned > 0
   }
 
-  damaged(object: Scrubbable, found: ReadBack): void {
+  damaged(object: Scrubbable, found: ObjectHash): void {
     this.counts.damaged += 1
     this.#log.error(
       { finding: 'damaged', ...namesOf(object), found },
@@ -37,12 +37,12 @@ export class Findings {
   }
 
   /** Of an attachment whose row nobody can follow to its bytes. */
-  keyless(attachmentId: number): void {
+  missingKey(attachmentId: number): void {
     this.counts.missing += 1
     this.#log.error({ finding: 'missing', attachmentId }, 'the key of the stored bytes is not known')
   }
 
-  orphaned(listing: Listing, { key, ...listed }: Listed): void {
+  orphaned(listing: Listing, { key, ...listed }: ListEntry): void {
     this.counts.orphaned += 1
     this.#log.error({ finding: 'orphaned', key, what: wordFor[listing], ...listed }, 'no row knows what is stored here')
   }

@@ -1,9 +1,9 @@
-import { patiently } from '#async/retry.ts'
+import { retry } from '#async/retry.ts'
 import { StowageError } from '#domain/errors.ts'
-import { findScrubbable, noteScrubbed, type Scrubbable } from '#persistence/scrub.ts'
-import { type ReadBack, readBack } from '#store/hash-object.ts'
-import { requireStore } from './require-store.ts'
-import type { Scrub } from './under-way.ts'
+import { findScrubbable, recordScrubbed, type Scrubbable } from '#persistence/scrub.ts'
+import { hashObject, type ObjectHash } from '#store/hash-object.ts'
+import { requireStoreAvailable } from './require-store.ts'
+import type { ScrubContext } from './under-way.ts'
 
 const pageSize = 1000
 
@@ -13,7 +13,7 @@ const pageSize = 1000
  * @param onRead told of each key that is behind us
  * @throws StowageError `storage_unavailable` when the store is down; what a query fails with; the signal's reason
  */
-export async function readObjects(scrub: Scrub, onRead: (key: string) => void): Promise<void> {
+export async function readObjects(scrub: ScrubContext, onRead: (key: string) => void): Promise<void> {
   let last: string | undefined = ''
   while (last !== undefined) {
     scrub.signal.throwIfAborted()
@@ -28,32 +28,32 @@ export async function readObjects(scrub: Scrub, onRead: (key: string) => void): 
   }
 }
 
-async function scrubOne(scrub: Scrub, object: Scrubbable): Promise<void> {
+async function scrubOne(scrub: ScrubContext, object: Scrubbable): Promise<void> {
   const { findings } = scrub
-  let found: ReadBack | undefined
+  let found: ObjectHash | undefined
   try {
     found = await readPatiently(scrub, object)
   } catch (error) {
     scrub.signal.throwIfAborted()
-    await requireStore(scrub)
+    await requireStoreAvailable(scrub)
     return findings.couldNotRead(object, error)
   }
   const damage = damageOf(object, found)
-  if (!(await scrub.ask((db) => noteScrubbed(db, object, damage)))) return
+  if (!(await scrub.ask((db) => recordScrubbed(db, object, damage)))) return
   if (damage === null) findings.counts.whole += 1
   else if (found) findings.damaged(object, found)
   else findings.missing(object)
 }
 
 /** @returns `undefined` when there is no such object */
-function readPatiently(scrub: Scrub, { key, algorithm }: Scrubbable): Promise<ReadBack | undefined> {
-  const { store, pace, findings, signal } = scrub
+function readPatiently(scrub: ScrubContext, { key, algorithm }: Scrubbable): Promise<ObjectHash | undefined> {
+  const { store, rateLimiter, findings, signal } = scrub
   const read = () =>
-    readBack(store, key, algorithm, signal, (bytes) => {
+    hashObject(store, key, algorithm, signal, (bytes) => {
       findings.bytes += bytes
-      return pace.spend(bytes, signal)
+      return rateLimiter.consume(bytes, signal)
     }).catch(ignoreAbsent)
-  return patiently(read, () => true, scrub)
+  return retry(read, () => true, scrub)
 }
 
 function ignoreAbsent(error: unknown): undefined {
@@ -61,7 +61,7 @@ function ignoreAbsent(error: unknown): undefined {
 }
 
 /** In words; `null` when the object is what its row says. */
-function damageOf({ size, digest, algorithm }: Scrubbable, found: ReadBack | undefined): string | null {
+function damageOf({ size, digest, algorithm }: Scrubbable, found: ObjectHash | undefined): string | null {
   if (found === undefined) return 'There is no object.'
   if (found.size !== size) return `The object has ${found.size} bytes instead of ${size}.`
   if (found.digest !== digest) return `The object's ${algorithm} is ${found.digest} instead of ${digest}.`

@@ -1,5 +1,5 @@
-import { findKeyless } from '#persistence/scrub.ts'
-import type { Scrub } from './under-way.ts'
+import { findWithoutKey } from '#persistence/scrub.ts'
+import type { ScrubContext } from './under-way.ts'
 
 const pageSize = 1000
 
@@ -8,13 +8,13 @@ const pageSize = 1000
  * lie.
  * @throws what a query fails with; the signal's reason
  */
-export async function reportKeyless({ ask, findings, signal }: Scrub): Promise<void> {
+export async function reportMissingKeys({ ask, findings, signal }: ScrubContext): Promise<void> {
   let last: number | undefined = 0
   while (last !== undefined) {
     signal.throwIfAborted()
     const after: number = last
-    const page = await ask((db) => findKeyless(db, after, pageSize))
-    for (const attachmentId of page.attachmentIds) findings.keyless(attachmentId)
+    const page = await ask((db) => findWithoutKey(db, after, pageSize))
+    for (const attachmentId of page.attachmentIds) findings.missingKey(attachmentId)
     last = page.last
   }
 }

@@ -1,9 +1,9 @@
-import { patiently } from '#async/retry.ts'
+import { retry } from '#async/retry.ts'
 import { StowageError } from '#domain/errors.ts'
-import { keysWithoutRow } from '#persistence/scrub.ts'
-import type { Listed, Listing } from '#store/object-store.ts'
-import { requireStore } from './require-store.ts'
-import type { Scrub } from './under-way.ts'
+import { findUnknownKeys } from '#persistence/scrub.ts'
+import type { ListEntry, Listing } from '#store/object-store.ts'
+import { requireStoreAvailable } from './require-store.ts'
+import type { ScrubContext } from './under-way.ts'
 
 /** What the doctor writes it removes in the same breath; only what a dead doctor left lies there for longer. */
 const doctorsKeys = 'doctor/'
@@ -14,7 +14,7 @@ const doctorsHour = 3_600_000
  * what is there and has none was forgotten by the database or brought by somebody else.
  * @throws StowageError `storage_unavailable` when the store is down; what a query fails with; the signal's reason
  */
-export async function reportOrphans(scrub: Scrub): Promise<void> {
+export async function reportOrphans(scrub: ScrubContext): Promise<void> {
   const { findings, signal } = scrub
   for (const listing of ['objects', 'versions', 'uploads'] as const) {
     try {
@@ -22,14 +22,14 @@ export async function reportOrphans(scrub: Scrub): Promise<void> {
     } catch (error) {
       signal.throwIfAborted()
       if (!(error instanceof StowageError)) throw error
-      if (error.code !== 'forbidden') await requireStore(scrub)
+      if (error.code !== 'forbidden') await requireStoreAvailable(scrub)
       if (error.code === 'forbidden' && listing !== 'objects') findings.mayNotList(listing, error)
       else findings.couldNotList(listing, error)
     }
   }
 }
 
-async function findOrphansAmong(scrub: Scrub, listing: Listing): Promise<void> {
+async function findOrphansAmong(scrub: ScrubContext, listing: Listing): Promise<void> {
   const { store, signal } = scrub
   for await (const page of store.list(listing, { signal })) {
     signal.throwIfAborted()
@@ -43,22 +43,22 @@ async function findOrphansAmong(scrub: Scrub, listing: Listing): Promise<void> {
  * Between the listing and the query, the purge may have removed the object and forgotten its row: so both are looked at
  * again, the object first.
  */
-async function confirm(scrub: Scrub, listing: Listing, suspect: Listed): Promise<void> {
+async function confirm(scrub: ScrubContext, listing: Listing, suspect: ListEntry): Promise<void> {
   const { store, signal } = scrub
   const lookAgain = async () => {
-    const seen: Listed[] = []
+    const seen: ListEntry[] = []
     for await (const page of store.list(listing, { key: suspect.key, signal })) seen.push(...page)
     return seen.filter(({ uploadId }) => uploadId === suspect.uploadId)
   }
-  const there = await patiently(lookAgain, isStoreSilent, scrub)
+  const there = await retry(lookAgain, isStoreSilent, scrub)
   const [orphan] = await withoutRow(scrub, there)
   if (orphan) scrub.findings.orphaned(listing, orphan)
 }
 
-async function withoutRow(scrub: Scrub, listed: readonly Listed[]): Promise<Listed[]> {
+async function withoutRow(scrub: ScrubContext, listed: readonly ListEntry[]): Promise<ListEntry[]> {
   if (listed.length === 0) return []
   const keys = listed.map(({ key }) => key)
-  const rowless = new Set(await scrub.ask((db) => keysWithoutRow(db, keys)))
+  const rowless = new Set(await scrub.ask((db) => findUnknownKeys(db, keys)))
   return listed.filter(({ key }) => rowless.has(key))
 }
 
@@ -66,6 +66,6 @@ function isStoreSilent(error: unknown): boolean {
   return error instanceof StowageError && error.code === 'storage_unavailable'
 }
 
-function isDoctorsOwn({ key, storedAt }: Listed): boolean {
+function isDoctorsOwn({ key, storedAt }: ListEntry): boolean {
   return key.startsWith(doctorsKeys) && Date.now() - storedAt.getTime() < doctorsHour
 }

@@ -1,5 +1,5 @@
 import { StowageError } from '#domain/errors.ts'
-import type { Scrub } from './under-way.ts'
+import type { ScrubContext } from './under-way.ts'
 
 /** Milliseconds: a store that does not even say that it is there within this time is not. */
 const checkTimeout = 10_000
@@ -8,7 +8,7 @@ const checkTimeout = 10_000
  * After something could not be read or listed: is it that, or the store?
  * @throws StowageError `storage_unavailable` when it is the store
  */
-export async function requireStore({ store, signal }: Pick<Scrub, 'store' | 'signal'>): Promise<void> {
+export async function requireStoreAvailable({ store, signal }: Pick<ScrubContext, 'store' | 'signal'>): Promise<void> {
   const limit = AbortSignal.timeout(checkTimeout)
   try {
     await store.check(AbortSignal.any([signal, limit]))

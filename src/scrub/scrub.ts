@@ -1,6 +1,6 @@
-import { Pace } from '#async/rate-limiter.ts'
-import { patiently, usualPauses } from '#async/retry.ts'
-import type { Deps } from '#deps.ts'
+import { RateLimiter } from '#async/rate-limiter.ts'
+import { defaultBackoff, retry } from '#async/retry.ts'
+import type { AppContext } from '#deps.ts'
 import type { Database } from '#persistence/connection/client.ts'
 import { isDatabaseUnavailable } from '#persistence/connection/errors.ts'
 import { recordScrub } from '#persistence/scrub.ts'
@@ -8,9 +8,9 @@ import { readHold } from '#persistence/server-identity.ts'
 import { endHold, type HoldEnd } from '#recovery/release-hold.ts'
 import { Findings } from './findings.ts'
 import { readObjects } from './read-objects.ts'
-import { reportKeyless } from './report-keyless.ts'
+import { reportMissingKeys } from './report-keyless.ts'
 import { reportOrphans } from './report-orphans.ts'
-import type { Scrub, ScrubOptions } from './under-way.ts'
+import type { ScrubContext, ScrubOptions } from './under-way.ts'
 
 /** What a scrub came to. */
 export interface ScrubResult {
@@ -18,7 +18,7 @@ export interface ScrubResult {
   /** From the beginning to the end. */
   seconds: number
   /** What ended it before its end: the signal, a store or a database that is away, a fault of ours. */
-  brokenOff: 'asked' | { error: unknown } | undefined
+  interruptedBy: 'asked' | { error: unknown } | undefined
   /** How far it came. */
   reached: {
     /** Whether everything in the store was looked at for a row. */
@@ -37,26 +37,26 @@ export interface ScrubResult {
  * @param signal ends it after the chunk it is reading
  */
 export async function scrub(
-  { db, store, log, config }: Pick<Deps, 'db' | 'store' | 'log' | 'config'>,
+  { db, store, log, config }: Pick<AppContext, 'db' | 'store' | 'log' | 'config'>,
   options: ScrubOptions,
   signal: AbortSignal,
 ): Promise<ScrubResult> {
   const startedAt = performance.now()
-  const { pauses = usualPauses } = options
+  const { pauses = defaultBackoff } = options
   const findings = new Findings(log)
-  const pace = new Pace(options.rate)
+  const rateLimiter = new RateLimiter(options.rate)
   const ask = <T>(question: (db: Database) => Promise<T>) =>
-    patiently(() => question(db), isDatabaseUnavailable, { pauses, signal })
-  const shared: Scrub = { store, options, pace, pauses, signal, findings, ask }
+    retry(() => question(db), isDatabaseUnavailable, { pauses, signal })
+  const shared: ScrubContext = { store, options, rateLimiter, pauses, signal, findings, ask }
   const secondsSoFar = () => (performance.now() - startedAt) / 1000
   const reached: ScrubResult['reached'] = { isListed: false, lastKey: undefined }
-  let brokenOff: ScrubResult['brokenOff']
+  let brokenOff: ScrubResult['interruptedBy']
   let hold: ScrubResult['hold']
   try {
     const heldSince = await ask(readHold)
     await reportOrphans(shared)
     reached.isListed = true
-    await reportKeyless(shared)
+    await reportMissingKeys(shared)
     await readObjects(shared, (key) => {
       reached.lastKey = key
     })
@@ -67,5 +67,5 @@ export async function scrub(
   } catch (error) {
     brokenOff = signal.aborted ? 'asked' : { error }
   }
-  return { findings, seconds: secondsSoFar(), brokenOff, reached, hold }
+  return { findings, seconds: secondsSoFar(), interruptedBy: brokenOff, reached, hold }
 }

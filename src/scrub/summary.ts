@@ -11,11 +11,11 @@ export function summaryOf(result: ScrubResult): string {
   if (unlisted > 0) sentences.push('The store could not be listed: orphans may be there that were not found.')
   if (result.hold?.kept) sentences.push(`${result.hold.kept} files under way were whole and are kept.`)
   if (result.hold?.isReleased) sentences.push('The hold is over: recovery and removal go on.')
-  if (result.brokenOff) sentences.push(whatIsLeft(result))
+  if (result.interruptedBy) sentences.push(whatIsLeft(result))
   return sentences.join(' ')
 }
 
-function whatIsLeft({ brokenOff, reached: { isListed, lastKey } }: ScrubResult): string {
+function whatIsLeft({ interruptedBy: brokenOff, reached: { isListed, lastKey } }: ScrubResult): string {
   const why = brokenOff === 'asked' ? 'It was asked to stop' : `It had to be broken off${reasonOf(brokenOff?.error)}`
   if (!isListed) return `${why}: not all orphans were found, and no object was read.`
   const unread = lastKey === undefined ? 'no object was read' : `objects behind the key ${lastKey} were not read`
@@ -29,7 +29,7 @@ function reasonOf(error: unknown): string {
 }
 
 /** 0: everything is as it should be. 2: something is not, whatever else happened. 1: not everything could be looked at. */
-export function exitCodeOf({ findings, brokenOff }: ScrubResult): 0 | 1 | 2 {
+export function exitCodeOf({ findings, interruptedBy: brokenOff }: ScrubResult): 0 | 1 | 2 {
   if (findings.hasDamage) return 2
   return brokenOff || findings.unreadable + findings.unlisted > 0 ? 1 : 0
 }

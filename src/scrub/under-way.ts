@@ -1,4 +1,4 @@
-import type { Pace } from '#async/rate-limiter.ts'
+import type { RateLimiter } from '#async/rate-limiter.ts'
 import type { Database } from '#persistence/connection/client.ts'
 import type { ObjectStore } from '#store/object-store.ts'
 import type { Findings } from './findings.ts'
@@ -13,10 +13,10 @@ export interface ScrubOptions {
 }
 
 /** A scrub that is under way: what its steps share. */
-export interface Scrub {
+export interface ScrubContext {
   store: ObjectStore
   options: ScrubOptions
-  pace: Pace
+  rateLimiter: RateLimiter
   pauses: readonly number[]
   signal: AbortSignal
   findings: Findings

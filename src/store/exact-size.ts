@@ -1,10 +1,10 @@
 /** @throws Error when a body does not have as many bytes as its caller vouched for */
-export function requireSize(actual: number, announced: number): void {
+export function assertSize(actual: number, announced: number): void {
   if (actual !== announced) throw new Error(`The body has ${actual} bytes or more, not ${announced} as announced`)
 }
 
 /** `body`; fails at the byte that is one too many, or at the end when there were too few. */
-export async function* ofSize(
+export async function* exactly(
   body: AsyncIterable<Uint8Array>,
   announced: number,
 ): AsyncGenerator<Uint8Array, void, undefined> {
@@ -14,5 +14,5 @@ export async function* ofSize(
     if (count > announced) break
     yield chunk
   }
-  requireSize(count, announced)
+  assertSize(count, announced)
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { ObjectStore } from './object-store.ts'
 
 /** Size and digest of the bytes under a key, read again. */
-export interface ReadBack {
+export interface ObjectHash {
   /** Bytes. */
   size: number
   /** Lower-case hex. */
@@ -15,13 +15,13 @@ export interface ReadBack {
  * @param afterChunk is told how many bytes were read just now, and waited for before the next are read
  * @throws StowageError `not_found` when there is nothing under the key, `storage_unavailable`; or the signal's reason
  */
-export async function readBack(
+export async function hashObject(
   store: ObjectStore,
   key: string,
   algorithm: string,
   signal: AbortSignal,
   afterChunk: (bytes: number) => Promise<void> | void = () => {},
-): Promise<ReadBack> {
+): Promise<ObjectHash> {
   const hash = createHash(algorithm)
   let size = 0
   for await (const chunk of await store.get(key, { signal, isInBackground: true })) {

@@ -54,7 +54,7 @@ export interface GetOptions {
 export type Listing = 'objects' | 'versions' | 'uploads'
 
 /** What lies in the store, as a listing tells it. */
-export interface Listed {
+export interface ListEntry {
   /** A key, or whatever name somebody else has given what lies there. */
   key: string
   /** When it was stored, or begun. */
@@ -106,7 +106,7 @@ export interface ObjectStore {
    * Everything of one kind that lies in the store, whoever put it there, in no order, in pages of about a thousand. What comes
    * or goes in the meantime may be listed or not. Rejects with `forbidden` when the store does not let this be listed.
    */
-  list(listing: Listing, options: ListOptions): AsyncIterable<Listed[]>
+  list(listing: Listing, options: ListOptions): AsyncIterable<ListEntry[]>
 
   /** Resolves when the store answers and can be used; rejects saying what to fix. */
   check(signal: AbortSignal): Promise<void>

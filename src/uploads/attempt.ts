@@ -1,4 +1,4 @@
-import type { Attempt, Noted } from '#persistence/transitions.ts'
+import type { Attempt, TransitionPatch } from '#persistence/transitions.ts'
 import type { Ingested } from './ingest.ts'
 
 /** A digest that a client declares of the bytes it sends. */
@@ -9,7 +9,7 @@ export interface Digest {
 }
 
 /** An attempt that has begun: its key is committed, and its bytes are on their way to Ready. */
-export interface Arriving {
+export interface UploadAttempt {
   attempt: Attempt
   objectKey: string
   /** Of the attachment's own checksum. */
@@ -21,17 +21,17 @@ export interface Arriving {
 }
 
 /** What has to be computed on the way: the attachment's own checksum, and whatever else was declared. */
-export function algorithmsOf({ algorithm, declaredDigests }: Arriving): string[] {
+export function algorithmsOf({ algorithm, declaredDigests }: UploadAttempt): string[] {
   return [...new Set([algorithm, ...declaredDigests.map((digest) => digest.algorithm)])]
 }
 
 /** What the move into verification writes down of a file. */
-export function measured(file: Arriving): Attempt & Noted {
+export function measurementOf(file: UploadAttempt): Attempt & TransitionPatch {
   const { fileSize, digests } = ingestedOf(file)
   return { ...file.attempt, fileSize, fileChecksum: digests[file.algorithm] }
 }
 
-export function ingestedOf({ ingested }: Arriving): Ingested {
+export function ingestedOf({ ingested }: UploadAttempt): Ingested {
   if (ingested === undefined) throw new Error('A file was finished before its last byte was stored')
   return ingested
 }

@@ -1,14 +1,14 @@
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import { StowageError } from '#domain/errors.ts'
 import { fileNameFrom } from '#domain/file-name.ts'
 import { limits } from '#domain/limits.ts'
 import { awaitsBytes, type ClientSideState, clientSideStates, legalMoves } from '#domain/states.ts'
-import { type AttachmentRecord, changeAttachment, hasMoved } from '#persistence/attachments.ts'
-import { type Attachment, move } from '#persistence/transitions.ts'
+import { type AttachmentRecord, changeAttachment, hasTransitioned } from '#persistence/attachments.ts'
+import { type Attachment, transition } from '#persistence/transitions.ts'
 import { rename } from './rename.ts'
 
 /** The changes that a client asks for, at least one. */
-export interface Wanted {
+export interface RequestedChange {
   /** Where it is with its own checksum. */
   state?: ClientSideState | undefined
   /** Lower-case hex, in the attachment's algorithm. */
@@ -28,13 +28,13 @@ const reasons: Readonly<Record<ClientSideState, string>> = {
  * @throws StowageError `invalid` for a bad name, `conflict` for what its state does not allow or when it moved meanwhile
  */
 export async function change(
-  deps: Pick<Deps, 'db'>,
+  deps: Pick<AppContext, 'db'>,
   attachment: AttachmentRecord,
-  { state, checksum: declaredChecksum, fileName }: Wanted,
+  { state, checksum: declaredChecksum, fileName }: RequestedChange,
   actor: string,
 ): Promise<Attachment> {
   const noted = { declaredChecksum, fileName: fileName === undefined ? undefined : fileNameFrom(fileName) }
-  if (state !== undefined) return await moveOnClientSide(deps, attachment, state, noted, actor)
+  if (state !== undefined) return await transitionClientSide(deps, attachment, state, noted, actor)
   if (declaredChecksum === undefined) return await rename(deps, attachment, fileName ?? '')
   if (!awaitsBytes(attachment.state))
     throw refused(attachment, 'its bytes are there or on their way, so its checksum cannot be declared any more')
@@ -44,8 +44,8 @@ export async function change(
   return changed
 }
 
-async function moveOnClientSide(
-  { db }: Pick<Deps, 'db'>,
+async function transitionClientSide(
+  { db }: Pick<AppContext, 'db'>,
   attachment: AttachmentRecord,
   to: ClientSideState,
   noted: { declaredChecksum: string | undefined; fileName: string | undefined },
@@ -53,9 +53,9 @@ async function moveOnClientSide(
 ): Promise<Attachment> {
   const { id, attempt, state: from } = attachment
   if (!legalMoves[from].includes(to)) throw refused(attachment, `it cannot move to ${to}`)
-  if (await hasMoved(db, id, clientSideStates, limits.clientSideMoves))
+  if (await hasTransitioned(db, id, clientSideStates, limits.clientSideMoves))
     throw refused(attachment, `it was moved ${limits.clientSideMoves} times, and only takes its bytes now`)
-  const [moved] = await move(db, [{ id, attempt, ...noted }], { from, to, reason: reasons[to], actor })
+  const [moved] = await transition(db, [{ id, attempt, ...noted }], { from, to, reason: reasons[to], actor })
   return moved as Attachment
 }
 

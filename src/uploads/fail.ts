@@ -1,13 +1,13 @@
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import { StowageError } from '#domain/errors.ts'
 import { failpoint } from '#failpoints.ts'
 import { isDatabaseUnavailable } from '#persistence/connection/errors.ts'
-import { type Attempt, type MoveOptions, move, StateConflict } from '#persistence/transitions.ts'
-import { type Arriving, measured } from './attempt.ts'
+import { type Attempt, StateConflict, type TransitionOptions, transition } from '#persistence/transitions.ts'
+import { measurementOf, type UploadAttempt } from './attempt.ts'
 import { lastByteStored } from './publish.ts'
 import { ChecksumMismatch, isAsDeclared } from './verify.ts'
 
-type Way = Pick<MoveOptions, 'from' | 'to'>
+type Way = Pick<TransitionOptions, 'from' | 'to'>
 
 /** Into the failed state, from wherever a writer was at work. */
 const waysToFail: Way[] = [
@@ -21,8 +21,8 @@ const waysToFail: Way[] = [
  * so with every file behind it.
  */
 export async function failUpload(
-  deps: Pick<Deps, 'db' | 'log' | 'purgeSoon'>,
-  files: Arriving[],
+  deps: Pick<AppContext, 'db' | 'log' | 'wakePurge'>,
+  files: UploadAttempt[],
   error: unknown,
   actor: string,
 ): Promise<void> {
@@ -40,12 +40,12 @@ export async function failUpload(
       if (isDatabaseUnavailable(cause)) break
     }
   }
-  if (files.length > 0) deps.purgeSoon()
+  if (files.length > 0) deps.wakePurge()
 }
 
 /** Fails one attempt, whichever step its writer had reached; one that has ended otherwise meanwhile stays as it is. */
 export async function failAttempt(
-  { db }: Pick<Deps, 'db'>,
+  { db }: Pick<AppContext, 'db'>,
   { id, attempt }: Attempt,
   reason: string,
   actor: string,
@@ -53,7 +53,7 @@ export async function failAttempt(
   failpoint('before-fail')
   for (const way of waysToFail) {
     try {
-      await move(db, [{ id, attempt }], { ...way, reason, actor })
+      await transition(db, [{ id, attempt }], { ...way, reason, actor })
       failpoint('after-fail')
       return
     } catch (error) {
@@ -63,9 +63,14 @@ export async function failAttempt(
 }
 
 /** In one statement: left in verification by a crash, the file would look as if it only had to be verified again. */
-async function failMismatched({ db }: Pick<Deps, 'db'>, file: Arriving, reason: string, actor: string): Promise<void> {
+async function failMismatched(
+  { db }: Pick<AppContext, 'db'>,
+  file: UploadAttempt,
+  reason: string,
+  actor: string,
+): Promise<void> {
   failpoint('before-fail')
-  await move(db, [measured(file)], {
+  await transition(db, [measurementOf(file)], {
     from: 'UploadFromClientToServerInProgress',
     via: { state: 'ChecksumVerificationOnServerSideInProgress', reason: lastByteStored },
     to: 'ChecksumVerificationOnServerSideMismatch',

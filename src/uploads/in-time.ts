@@ -1,4 +1,4 @@
-import { endsWithin } from '#async/timeout.ts'
+import { settlesWithin } from '#async/timeout.ts'
 import { StowageError } from '#domain/errors.ts'
 import { limits } from '#domain/limits.ts'
 
@@ -18,9 +18,9 @@ export class PublishUndecided extends StowageError {
  * @param stored resolves when the last byte is stored: from then on only the database is waited for
  * @throws what `work` throws; PublishUndecided when it takes longer than `limits.publish`
  */
-export function inTime<T>(work: Promise<T>, stored: Promise<void>): Promise<T> {
+export function answerInTime<T>(work: Promise<T>, stored: Promise<void>): Promise<T> {
   const decided = stored.then(async () => {
-    if (await endsWithin(limits.publish, work)) return await work
+    if (await settlesWithin(limits.publish, work)) return await work
     throw new PublishUndecided()
   })
   return Promise.race([work, decided])

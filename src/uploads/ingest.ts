@@ -31,7 +31,7 @@ export async function ingest(body: Readable, options: IngestOptions): Promise<In
   const hashes = options.algorithms.map((algorithm) => createHash(algorithm))
   const count = { bytes: 0 }
   const { store, objectKey, declaredSize, ...putOptions } = options
-  const stored = await store.put(objectKey, measured(body, count, hashes, options), {
+  const stored = await store.put(objectKey, hashAndLimit(body, count, hashes, options), {
     ...putOptions,
     size: declaredSize,
   })
@@ -39,7 +39,7 @@ export async function ingest(body: Readable, options: IngestOptions): Promise<In
   return { fileSize: count.bytes, digests: Object.fromEntries(digests), stored }
 }
 
-async function* measured(
+async function* hashAndLimit(
   bytes: AsyncIterable<Buffer>,
   count: { bytes: number },
   hashes: readonly Hash[],

@@ -1,8 +1,8 @@
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import { StowageError } from '#domain/errors.ts'
 import { failpoint } from '#failpoints.ts'
-import { moveSurely } from '#persistence/transition-with-retry.ts'
-import { type Attachment, type Attempt, type MoveOptions, move } from '#persistence/transitions.ts'
+import { transitionWithRetry } from '#persistence/transition-with-retry.ts'
+import { type Attachment, type Attempt, type TransitionOptions, transition } from '#persistence/transitions.ts'
 import type { Lease } from './lease.ts'
 
 /** A file in verification, and whether the store holds what was sent. */
@@ -12,7 +12,7 @@ export interface Verified {
 }
 
 /** Who moves files to Ready. A worker has no credential: the request is over, and only the uploader's place counts. */
-export type Mover = Pick<MoveOptions, 'actor' | 'credential'>
+export type Mover = Pick<TransitionOptions, 'actor' | 'credential'>
 
 const from = 'ChecksumVerificationOnServerSideInProgress'
 
@@ -38,7 +38,7 @@ export const otherFileFailed = 'Another file of the same request was not stored 
  *   PlaceLost
  */
 export async function settle(
-  deps: Pick<Deps, 'db' | 'log'>,
+  deps: Pick<AppContext, 'db' | 'log'>,
   files: readonly Verified[],
   by: Mover,
   lease: Pick<Lease, 'signal' | 'seconds'>,
@@ -50,16 +50,16 @@ export async function settle(
   if (broken.length === 0) {
     failpoint('before-publish')
     const to = 'ReadyForDownloadFromServerToClient'
-    const published = await moveSurely(deps, attemptsThat(true), { from, to, reason: asSent, ...by }, lease)
+    const published = await transitionWithRetry(deps, attemptsThat(true), { from, to, reason: asSent, ...by }, lease)
     failpoint('after-publish')
     return published
   }
-  await move(db, attemptsThat(true), {
+  await transition(db, attemptsThat(true), {
     ...{ from, to: 'ChecksumVerificationOnServerSideFailed', actor: by.actor },
     reason: otherFileFailed,
   })
   const error = new NotStoredAsSent()
   const to = 'ChecksumVerificationOnServerSideMismatch'
-  await move(db, broken, { from, to, reason: error.message, actor: by.actor })
+  await transition(db, broken, { from, to, reason: error.message, actor: by.actor })
   throw error
 }

@@ -1,5 +1,5 @@
 import { attachmentNotFound } from '#auth/permissions.ts'
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import { fileNameFrom } from '#domain/file-name.ts'
 import { type AttachmentRecord, renameAttachment } from '#persistence/attachments.ts'
 
@@ -9,7 +9,7 @@ import { type AttachmentRecord, renameAttachment } from '#persistence/attachment
  * @throws StowageError `invalid` for a bad name, `not_found` when it was deleted meanwhile
  */
 export async function rename(
-  { db }: Pick<Deps, 'db'>,
+  { db }: Pick<AppContext, 'db'>,
   { id, messagePublicId }: AttachmentRecord,
   fileName: string,
 ): Promise<AttachmentRecord> {

@@ -1,15 +1,15 @@
 import { messageNotFound } from '#auth/permissions.ts'
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import { contentTypeFrom } from '#domain/content-type.ts'
 import { StowageError } from '#domain/errors.ts'
 import { fileNameFrom } from '#domain/file-name.ts'
 import { failpoint } from '#failpoints.ts'
-import { awaitsAsMany, holds, holdsAsMany } from '#persistence/caps.ts'
+import { isAtAttachmentLimit, isAtReservationLimit, isTrue } from '#persistence/caps.ts'
 import { type Attachment, insertReserved, type Reservation } from '#persistence/transitions.ts'
 import { tooLarge } from './ingest.ts'
 
 /** A file that is about to arrive, now or later. */
-export interface Announced {
+export interface FileDeclaration {
   messageId: number
   uploaderId: number
   fileName: string | undefined
@@ -29,8 +29,8 @@ export interface Announced {
  *   `rate_limited` when the user has too many that await their bytes
  */
 export async function reserve(
-  deps: Pick<Deps, 'db' | 'config'>,
-  announced: Announced & { declaredSize: number },
+  deps: Pick<AppContext, 'db' | 'config'>,
+  announced: FileDeclaration & { declaredSize: number },
 ): Promise<Attachment> {
   const reservation = { ...reservationOf(deps, announced), declaredSize: announced.declaredSize }
   if (announced.declaredSize > deps.config.maxFileSize) throw tooLarge(deps.config.maxFileSize)
@@ -40,8 +40,8 @@ export async function reserve(
   const reserved = await insertReserved(deps.db, { ...reservation, reason }, most)
   failpoint('after-reserve')
   if (reserved === undefined) {
-    if (await holds(deps.db, awaitsAsMany(announced.uploaderId, most))) throw tooManyReserved(most)
-    throw await noPlaceFor(deps, announced)
+    if (await isTrue(deps.db, isAtReservationLimit(announced.uploaderId, most))) throw tooManyReserved(most)
+    throw await refusalFor(deps, announced)
   }
   return reserved
 }
@@ -52,17 +52,20 @@ function tooManyReserved(most: number): StowageError {
 }
 
 /** The error for a message that takes no further attachment. */
-export async function noPlaceFor(
-  { db, config }: Pick<Deps, 'db' | 'config'>,
-  { messageId }: Pick<Announced, 'messageId'>,
+export async function refusalFor(
+  { db, config }: Pick<AppContext, 'db' | 'config'>,
+  { messageId }: Pick<FileDeclaration, 'messageId'>,
 ): Promise<StowageError> {
   const most = config.attachmentsPerMessage
-  if (!(await holds(db, holdsAsMany(messageId, most)))) return messageNotFound()
+  if (!(await isTrue(db, isAtAttachmentLimit(messageId, most)))) return messageNotFound()
   return new StowageError('conflict', `The message has ${most} attachments, and takes no more. Use another message.`)
 }
 
 /** @throws StowageError `invalid` for a bad name */
-export function reservationOf({ config }: Pick<Deps, 'config'>, announced: Announced): Omit<Reservation, 'reason'> {
+export function reservationOf(
+  { config }: Pick<AppContext, 'config'>,
+  announced: FileDeclaration,
+): Omit<Reservation, 'reason'> {
   const { messageId, uploaderId, declaredSize, declaredChecksum, actor } = announced
   const fileName = fileNameFrom(announced.fileName)
   const contentType = contentTypeFrom(announced.contentType, fileName)

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { untilAborted } from '#async/abortable.ts'
+import { abortable } from '#async/abortable.ts'
 import { StowageError } from '#domain/errors.ts'
 import { readyState } from '#domain/states.ts'
 import type { Attachment } from '#persistence/transitions.ts'
@@ -7,7 +7,7 @@ import type { ReservedFile } from './upload-reserved.ts'
 import { ChecksumMismatch } from './verify.ts'
 
 /** Whether a client declares the bytes that are already there, as it does after a lost answer. */
-export function isSentAgain(attachment: Attachment, { size, digests }: ReservedFile): boolean {
+export function isRepeat(attachment: Attachment, { size, digests }: ReservedFile): boolean {
   const { state, fileSize, fileChecksum, fileChecksumAlgorithm } = attachment
   const declared = digests.find(({ algorithm }) => algorithm === fileChecksumAlgorithm)
   const mayBeSame = declared === undefined ? digests.length > 0 : declared.hex === fileChecksum
@@ -15,15 +15,15 @@ export function isSentAgain(attachment: Attachment, { size, digests }: ReservedF
 }
 
 /**
- * Reads bytes that `isSentAgain` to their end and compares them with the attachment, which stays as it is.
+ * Reads repeated bytes to their end and compares them with the attachment, which stays as it is.
  * @throws StowageError `checksum_mismatch` for other bytes than declared, `conflict` for other bytes than are there;
  *   `signal`'s reason
  */
-export async function receiveAgain(attachment: Attachment, file: ReservedFile, signal: AbortSignal): Promise<void> {
+export async function receiveRepeat(attachment: Attachment, file: ReservedFile, signal: AbortSignal): Promise<void> {
   const { fileChecksum, fileChecksumAlgorithm } = attachment
   const algorithms = new Set([fileChecksumAlgorithm, ...file.digests.map(({ algorithm }) => algorithm)])
   const hashes = new Map([...algorithms].map((algorithm) => [algorithm, createHash(algorithm)]))
-  for await (const chunk of untilAborted<Buffer>(file.openBody(), signal))
+  for await (const chunk of abortable<Buffer>(file.openBody(), signal))
     for (const hash of hashes.values()) hash.update(chunk)
   const computed = new Map([...hashes].map(([algorithm, hash]) => [algorithm, hash.digest('hex')]))
   for (const { algorithm, hex } of file.digests)

@@ -1,12 +1,12 @@
 import type { Readable } from 'node:stream'
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import type { Attachment } from '#persistence/transitions.ts'
-import type { Announced } from './reserve.ts'
-import { beginNew } from './start-attempt.ts'
-import { type Uploading, upload } from './upload.ts'
+import type { FileDeclaration } from './reserve.ts'
+import { startNew } from './start-attempt.ts'
+import { type UploadRequest, upload } from './upload.ts'
 
 /** A file that was not announced before the request that brings it. */
-export interface NewFile extends Omit<Announced, 'actor'> {
+export interface NewFile extends Omit<FileDeclaration, 'actor'> {
   body: Readable
   /** Bytes of the form it comes with, when they are known. */
   atMost: number | undefined
@@ -21,14 +21,14 @@ export type ReceiveNew = (file: NewFile) => Promise<void>
  * @throws StowageError as `upload` does
  */
 export function uploadNew(
-  deps: Deps,
-  uploading: Uploading,
+  deps: AppContext,
+  uploading: UploadRequest,
   receiveAll: (receive: ReceiveNew) => Promise<void>,
 ): Promise<Attachment[]> {
   const { actor, requestId } = uploading
   return upload(deps, uploading, (receive) =>
     receiveAll(({ body, atMost, ...announced }) =>
-      receive({ begin: () => beginNew(deps, { ...announced, actor }, requestId), openBody: () => body, atMost }),
+      receive({ begin: () => startNew(deps, { ...announced, actor }, requestId), openBody: () => body, atMost }),
     ),
   )
 }

@@ -1,13 +1,13 @@
 import type { Readable } from 'node:stream'
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import { contentTypeFrom, unknownType } from '#domain/content-type.ts'
 import { StowageError } from '#domain/errors.ts'
 import type { Attachment } from '#persistence/transitions.ts'
 import type { Digest } from './attempt.ts'
 import { tooLarge } from './ingest.ts'
-import { beginReserved } from './start-attempt.ts'
-import { type Uploading, upload } from './upload.ts'
-import { isSentAgain, receiveAgain } from './upload-again.ts'
+import { startReserved } from './start-attempt.ts'
+import { type UploadRequest, upload } from './upload.ts'
+import { isRepeat, receiveRepeat } from './upload-again.ts'
 
 /** The bytes of an attachment that was announced before, and what comes with them. */
 export interface ReservedFile {
@@ -29,16 +29,16 @@ export interface ReservedFile {
  *   or on their way: then nothing has moved; after that as `upload` does
  */
 export async function uploadReserved(
-  deps: Deps,
-  uploading: Uploading,
+  deps: AppContext,
+  uploading: UploadRequest,
   attachment: Attachment,
   file: ReservedFile,
 ): Promise<Attachment> {
   if (file.size > deps.config.maxFileSize) throw tooLarge(deps.config.maxFileSize)
   requireAsReserved(attachment, file)
-  if (isSentAgain(attachment, file)) {
+  if (isRepeat(attachment, file)) {
     using _slot = deps.takeUploadSlot(uploading.actor)
-    await receiveAgain(attachment, file, uploading.signal)
+    await receiveRepeat(attachment, file, uploading.signal)
     return attachment
   }
   const [uploaded] = await upload(deps, uploading, (receive) =>
@@ -46,7 +46,7 @@ export async function uploadReserved(
       async begin() {
         const { actor, requestId } = uploading
         const contentType = contentTypeOf(attachment, file)
-        const begun = await beginReserved(deps, attachment, { contentType, actor, requestId })
+        const begun = await startReserved(deps, attachment, { contentType, actor, requestId })
         return { ...begun, declaredSize: file.size, declaredDigests: [...begun.declaredDigests, ...file.digests] }
       },
       openBody: file.openBody,

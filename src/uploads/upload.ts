@@ -1,14 +1,14 @@
 import type { Readable } from 'node:stream'
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import { failpoint } from '#failpoints.ts'
 import { releaseLeases } from '#persistence/leases.ts'
 import { recordUploadId } from '#persistence/objects.ts'
 import type { Credential } from '#persistence/publish-permission.ts'
-import { moveSurely } from '#persistence/transition-with-retry.ts'
+import { transitionWithRetry } from '#persistence/transition-with-retry.ts'
 import type { Attachment } from '#persistence/transitions.ts'
-import { type Arriving, algorithmsOf, ingestedOf, measured } from './attempt.ts'
+import { algorithmsOf, ingestedOf, measurementOf, type UploadAttempt } from './attempt.ts'
 import { failUpload } from './fail.ts'
-import { inTime } from './in-time.ts'
+import { answerInTime } from './in-time.ts'
 import { ingest } from './ingest.ts'
 import { Lease } from './lease.ts'
 import { asSent, lastByteStored, type Mover, NotStoredAsSent, settle } from './publish.ts'
@@ -17,7 +17,7 @@ import { isStoredAsSent, VerificationUndecided, verifyDeclared } from './verify.
 /** A file as a request brings it. */
 export interface Incoming {
   /** Commits the attempt and the key its bytes will lie under. */
-  begin(): Promise<Arriving>
+  begin(): Promise<UploadAttempt>
   /** Asked for once the attempt has begun: of a file that is refused before, nothing is read. */
   openBody(): Readable
   /** Bytes that may come at most, when that is known though the size is not. */
@@ -27,7 +27,7 @@ export interface Incoming {
 export type Receive = (file: Incoming) => Promise<void>
 
 /** Whose request it is, and whether it still lasts. */
-export interface Uploading {
+export interface UploadRequest {
   /** Who is written into the history. */
   actor: string
   /** The token or session of the request. When it has ended before the last byte is stored, nothing becomes Ready. */
@@ -46,23 +46,23 @@ export interface Uploading {
  *   VerificationUndecided when it is left to a worker; PublishUndecided when the database keeps it waiting
  */
 export function upload(
-  deps: Deps,
-  uploading: Uploading,
+  deps: AppContext,
+  uploading: UploadRequest,
   receiveAll: (receive: Receive) => Promise<void>,
 ): Promise<Attachment[]> {
   const { promise: stored, resolve: onStored } = Promise.withResolvers<void>()
-  return inTime(uploadAll(deps, uploading, receiveAll, onStored), stored)
+  return answerInTime(uploadAll(deps, uploading, receiveAll, onStored), stored)
 }
 
 async function uploadAll(
-  deps: Deps,
-  { actor, credential, signal }: Uploading,
+  deps: AppContext,
+  { actor, credential, signal }: UploadRequest,
   receiveAll: (receive: Receive) => Promise<void>,
   onStored: () => void,
 ): Promise<Attachment[]> {
   using _slot = deps.takeUploadSlot(actor)
   using lease = new Lease(deps.db, deps.config.uploadLeaseSeconds)
-  const files: Arriving[] = []
+  const files: UploadAttempt[] = []
   try {
     await receiveAll((file) => receive(deps, file, files, lease, signal))
     onStored()
@@ -73,7 +73,7 @@ async function uploadAll(
       throw error
     }
     if (error instanceof NotStoredAsSent) {
-      deps.purgeSoon()
+      deps.wakePurge()
       throw error
     }
     // A store may have lost the upload because the attachment was deleted meanwhile: then that is the error.
@@ -85,9 +85,9 @@ async function uploadAll(
 }
 
 async function receive(
-  deps: Deps,
+  deps: AppContext,
   file: Incoming,
-  files: Arriving[],
+  files: UploadAttempt[],
   lease: Lease,
   signal: AbortSignal,
 ): Promise<void> {
@@ -114,24 +114,34 @@ async function receive(
  * From the last byte of the last file to Ready. What the store has confirmed with its answer needs no second look at it, and
  * so the passage through verification is one statement; otherwise there is one move into it and one out of it.
  */
-async function finish(deps: Deps, files: Arriving[], lease: Lease, by: Mover): Promise<Attachment[]> {
+async function finish(deps: AppContext, files: UploadAttempt[], lease: Lease, by: Mover): Promise<Attachment[]> {
   for (const file of files) verifyDeclared(file)
   const verifying = {
     state: 'ChecksumVerificationOnServerSideInProgress',
     reason: lastByteStored,
   } as const
-  const arrived = files.map(measured)
+  const arrived = files.map(measurementOf)
   const from = 'UploadFromClientToServerInProgress'
   if (files.every((file) => ingestedOf(file).stored.isConfirmed)) {
     failpoint('before-publish')
     const to = 'ReadyForDownloadFromServerToClient'
-    const published = await moveSurely(deps, arrived, { from, via: verifying, to, reason: asSent, ...by }, lease)
+    const published = await transitionWithRetry(
+      deps,
+      arrived,
+      { from, via: verifying, to, reason: asSent, ...by },
+      lease,
+    )
     failpoint('after-publish')
     return published
   }
   const { state, reason } = verifying
   failpoint('before-verify')
-  await moveSurely(deps, arrived, { from, to: state, reason, actor: by.actor, leaseSeconds: lease.seconds }, lease)
+  await transitionWithRetry(
+    deps,
+    arrived,
+    { from, to: state, reason, actor: by.actor, leaseSeconds: lease.seconds },
+    lease,
+  )
   failpoint('after-verify')
   const verified = files.map(async (file) => ({
     attempt: file.attempt,
@@ -141,7 +151,7 @@ async function finish(deps: Deps, files: Arriving[], lease: Lease, by: Mover): P
 }
 
 /** Lets a worker ask again at once, rather than when the lease has run out. Never throws: then it runs out. */
-async function leaveUndecided({ db, log }: Deps, files: Arriving[]): Promise<void> {
+async function leaveUndecided({ db, log }: AppContext, files: UploadAttempt[]): Promise<void> {
   const attempts = files.map(({ attempt }) => attempt)
   await releaseLeases(db, attempts).catch((err) => log.warn({ err, attempts }, 'undecided until the lease has run out'))
 }

@@ -1,6 +1,6 @@
 import { StowageError } from '#domain/errors.ts'
 import type { ObjectStore } from '#store/object-store.ts'
-import { type Arriving, type Digest, ingestedOf } from './attempt.ts'
+import { type Digest, ingestedOf, type UploadAttempt } from './attempt.ts'
 
 /** The digest computed on the way differs from the one the client declared. */
 export class ChecksumMismatch extends StowageError {
@@ -27,17 +27,17 @@ export class VerificationUndecided extends StowageError {
 }
 
 /** A client that declares no digest takes what arrived as it is. */
-export function isAsDeclared(file: Arriving): boolean {
+export function isAsDeclared(file: UploadAttempt): boolean {
   return findMismatch(file) === undefined
 }
 
 /** Step 3a: what arrived is what the client declared. @throws ChecksumMismatch */
-export function verifyDeclared(file: Arriving): void {
+export function verifyDeclared(file: UploadAttempt): void {
   const mismatch = findMismatch(file)
   if (mismatch) throw new ChecksumMismatch(mismatch.algorithm, mismatch.hex, mismatch.computed)
 }
 
-function findMismatch(file: Arriving): (Digest & { computed: string | undefined }) | undefined {
+function findMismatch(file: UploadAttempt): (Digest & { computed: string | undefined }) | undefined {
   const { digests } = ingestedOf(file)
   return file.declaredDigests
     .map((declared) => ({ ...declared, computed: digests[declared.algorithm] }))
@@ -48,7 +48,7 @@ function findMismatch(file: Arriving): (Digest & { computed: string | undefined 
  * Step 3b: whether the finished object, as the store reports it, has the size and the checksum of what was sent to it.
  * @throws VerificationUndecided when the store does not answer
  */
-export async function isStoredAsSent(store: ObjectStore, file: Arriving): Promise<boolean> {
+export async function isStoredAsSent(store: ObjectStore, file: UploadAttempt): Promise<boolean> {
   const { fileSize, stored } = ingestedOf(file)
   const found = await store.head(file.objectKey).catch((cause) => {
     throw new VerificationUndecided(cause)

@@ -1,14 +1,14 @@
 import type { FastifyBaseLogger } from 'fastify'
-import { endsWithin, within } from '#async/timeout.ts'
+import { settlesWithin, withTimeout } from '#async/timeout.ts'
 
-export interface Repeating {
+export interface PollLoop {
   /** Runs the job now, or once more when it is running; a job that has just failed waits all the same. */
   wake(): void
   /** Begins no further run. Resolves when the run under way has ended, or is left behind because it does not end. */
   stop(): Promise<void>
 }
 
-export interface RepeatOptions {
+export interface PollOptions {
   name: string
   /** Between the end of one run and the start of the next, in milliseconds; spread by a fifth, so replicas do not march in step. */
   every: number
@@ -29,7 +29,7 @@ export interface RepeatOptions {
 const longestPause = 2
 
 /** Runs a job again and again until stopped. A run that fails is logged and tried again, after a pause that grows. */
-export function repeat({ name, every, limit, stopLimit = 5000, log, job }: RepeatOptions): Repeating {
+export function startPolling({ name, every, limit, stopLimit = 5000, log, job }: PollOptions): PollLoop {
   const stopping = new AbortController()
   let alarm: { timer: NodeJS.Timeout; ring: () => void } | undefined
   let woken = false
@@ -70,7 +70,7 @@ export function repeat({ name, every, limit, stopLimit = 5000, log, job }: Repea
   const stop = async () => {
     stopping.abort()
     ring()
-    const hasEnded = await endsWithin(stopLimit, running)
+    const hasEnded = await settlesWithin(stopLimit, running)
     if (!hasEnded) log.warn({ worker: name }, 'worker does not end, and is left behind')
   }
 
@@ -87,10 +87,10 @@ export function repeat({ name, every, limit, stopLimit = 5000, log, job }: Repea
 }
 
 /** @throws what the job fails with; an Error when it has not ended by its limit: then its signal has aborted */
-function runOnce(job: RepeatOptions['job'], stopping: AbortSignal, limit: number | undefined): Promise<boolean> {
+function runOnce(job: PollOptions['job'], stopping: AbortSignal, limit: number | undefined): Promise<boolean> {
   if (limit === undefined) return job(stopping)
   const tooLate = () => new Error(`The run has not ended within ${limit} ms and is given up.`)
-  return within(limit, (late) => job(AbortSignal.any([stopping, late])), tooLate)
+  return withTimeout(limit, (late) => job(AbortSignal.any([stopping, late])), tooLate)
 }
 
 /** Doubles with each failure in a row up to the longest, by half at random: many replicas must not come back at once. */

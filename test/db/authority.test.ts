@@ -4,12 +4,12 @@ import { createSession, revokeSession } from '#auth/sessions.ts'
 import { createToken, revokeToken } from '#auth/tokens.ts'
 import { type Database, openDatabase } from '#persistence/connection/client.ts'
 import type { Credential } from '#persistence/publish-permission.ts'
-import { type Attachment, insertUploading, type MoveOptions, move } from '#persistence/transitions.ts'
+import { type Attachment, insertIntent, type TransitionOptions, transition } from '#persistence/transitions.ts'
 import { deleteMember, putRoom } from '#rooms/rooms.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/until.ts'
 
-const ready: MoveOptions = {
+const ready: TransitionOptions = {
   from: 'UploadFromClientToServerInProgress',
   via: { state: 'ChecksumVerificationOnServerSideInProgress', reason: 'on the way' },
   to: 'ReadyForDownloadFromServerToClient',
@@ -72,7 +72,7 @@ const endings: Ending[] = [
 let keys = 0
 async function uploading(db: Database) {
   keys += 1
-  const attachment = await insertUploading(db, {
+  const attachment = await insertIntent(db, {
     ...{ messageId: 1, uploaderId: 2, fileName: 'a.txt', contentType: 'text/plain', checksumAlgorithm: 'sha256' },
     ...{ objectKey: `aa/${keys}`, leaseSeconds: 60, requestId: 'first', reason: 'a test', actor: 'user:2' },
   })
@@ -114,7 +114,7 @@ t.test('who may publish', async (t) => {
       let published: Promise<unknown> = Promise.resolve()
       await other.transaction(async (transaction) => {
         await ending.end(transaction, credential)
-        published = move(db, [file], { ...ready, credential })
+        published = transition(db, [file], { ...ready, credential })
         t.equal(await waits(server, published), true, 'it waits')
       })
       await t.rejects(published, { name: ending.refusal })
@@ -126,7 +126,7 @@ t.test('who may publish', async (t) => {
       const { other, file, credential } = await startRace(t, server, ending)
       let ended: Promise<unknown> = Promise.resolve()
       await other.transaction(async (transaction) => {
-        await move(transaction, [file], { ...ready, credential })
+        await transition(transaction, [file], { ...ready, credential })
         ended = ending.end(db, credential)
         t.equal(await waits(server, ended), true, 'it waits')
       })

@@ -1,5 +1,5 @@
 import postgres from 'postgres'
-import { firstOwnId } from '#persistence/schema.ts'
+import { firstInternalId } from '#persistence/schema.ts'
 
 const ready = 'ReadyForDownloadFromServerToClient'
 const failed = 'UploadFromClientToServerFailed'
@@ -28,7 +28,7 @@ export const special = {
 
 const { busyUser, fullRoom, emptiedMessage, doomed } = special
 /** Behind all that the server gives out meanwhile. */
-const ownIds = firstOwnId + 100_000_000
+const ownIds = firstInternalId + 100_000_000
 const rowsOf = (row: (one: (typeof doomed)[number]) => string) => doomed.map(row).join(', ')
 
 const users = `

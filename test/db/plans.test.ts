@@ -1,23 +1,23 @@
 import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { purge } from '#deletion/purge.ts'
-import { finishDeletions } from '#deletion/resume-deletions.ts'
-import { retain } from '#deletion/retention.ts'
+import { resumeDeletions } from '#deletion/resume-deletions.ts'
+import { expireRows } from '#deletion/retention.ts'
 import type { AttachmentState } from '#domain/states.ts'
 import { findInState } from '#persistence/attachments.ts'
 import { releaseLeases, renewLeases } from '#persistence/leases.ts'
-import { findObjectKey, forgetObject, postponePurge, recordUploadId } from '#persistence/objects.ts'
+import { deleteObjectRow, findObjectKey, postponePurge, recordUploadId } from '#persistence/objects.ts'
 import { findRefusal } from '#persistence/publish-permission.ts'
-import { quoted } from '#persistence/quoted.ts'
-import { forgetOwnMessages } from '#persistence/retention.ts'
-import { firstOwnId } from '#persistence/schema.ts'
-import { findKeyless, findScrubbable, keysWithoutRow, noteScrubbed, recordScrub } from '#persistence/scrub.ts'
+import { stateLiterals } from '#persistence/quoted.ts'
+import { expireInternalMessages } from '#persistence/retention.ts'
+import { firstInternalId } from '#persistence/schema.ts'
+import { findScrubbable, findUnknownKeys, findWithoutKey, recordScrub, recordScrubbed } from '#persistence/scrub.ts'
 import { declareRestored, readHold } from '#persistence/server-identity.ts'
 import type { Attempt } from '#persistence/transitions.ts'
 import { FailedReads } from '#recovery/failed-reads.ts'
 import { recover } from '#recovery/recover.ts'
 import { endHold } from '#recovery/release-hold.ts'
-import { verifyLeft } from '#recovery/retry-verification.ts'
+import { retryVerification } from '#recovery/retry-verification.ts'
 import { stowage } from '../commands/stowage.ts'
 import { list, send } from '../http/bearer-api/requests.ts'
 import { everyKind } from '../http/every-kind.ts'
@@ -143,7 +143,7 @@ async function administer(
 /** Twenty of the attempts in a state. */
 async function attemptsIn(db: TestServer['db'], state: AttachmentState): Promise<Attempt[]> {
   const rows = await db.execute<{ id: string; attempt: number }>(sql`
-    select id, attempt from attachments where state = ${quoted([state])} and deleted_at is null order by id limit 20`)
+    select id, attempt from attachments where state = ${stateLiterals([state])} and deleted_at is null order by id limit 20`)
   return rows.map(({ id, attempt }) => ({ id: Number(id), attempt }))
 }
 
@@ -151,16 +151,16 @@ async function attemptsIn(db: TestServer['db'], state: AttachmentState): Promise
 async function runWorkers(server: TestServer, own: TestServer['db'], failedRetentionHours: number): Promise<void> {
   const { app, db, store } = server
   const config = { ...server.config, failedRetentionHours }
-  const deps = { config, db, store, log: app.log, purgeSoon() {} }
-  while (await finishDeletions(deps));
+  const deps = { config, db, store, log: app.log, wakePurge() {} }
+  while (await resumeDeletions(deps));
   const { signal } = new AbortController()
   for (const state of ['UploadFromClientToServerInProgress', 'ChecksumVerificationOnServerSideInProgress'] as const)
     await releaseLeases(db, await attemptsIn(own, state))
   await recover(deps, signal)
   const failedReads = new FailedReads(config.uploadLeaseSeconds)
-  await verifyLeft({ ...deps, failedReads }, signal)
+  await retryVerification({ ...deps, failedReads }, signal)
   await purge(deps, AbortSignal.timeout(1000))
-  await retain(deps)
+  await expireRows(deps)
 }
 
 async function scrubSome({ db }: TestServer): Promise<void> {
@@ -168,9 +168,9 @@ async function scrubSome({ db }: TestServer): Promise<void> {
   for (let n = 0; n < times; n += 1)
     for (const page of pages) {
       const { objects } = await findScrubbable(db, { ...page, limit: 1000 })
-      for (const object of objects.slice(0, 5)) await noteScrubbed(db, object, n % 2 ? 'missing' : null)
-      await keysWithoutRow(db, [...objects.map(({ key }) => key), 'none'])
-      await findKeyless(db, page.after ? 500_000 : 0, 1000)
+      for (const object of objects.slice(0, 5)) await recordScrubbed(db, object, n % 2 ? 'missing' : null)
+      await findUnknownKeys(db, [...objects.map(({ key }) => key), 'none'])
+      await findWithoutKey(db, page.after ? 500_000 : 0, 1000)
     }
   await recordScrub(db, { whole: 1, damaged: 0, missing: 0, orphaned: 0 }, 1)
 }
@@ -184,7 +184,9 @@ async function callTheRest({ db }: TestServer, own: TestServer['db']): Promise<v
   const attempts = await attemptsIn(own, state)
   const keys = await own.execute<{ key: string }>(sql`
     select key from objects where purge_at is not null limit ${times}`)
-  const messages = await own.execute<{ id: string }>(sql`select id from messages where id > ${firstOwnId} limit 100`)
+  const messages = await own.execute<{ id: string }>(
+    sql`select id from messages where id > ${firstInternalId} limit 100`,
+  )
   const messageIds = messages.map(({ id }) => Number(id))
   for (const { key } of keys) {
     await renewLeases(db, attempts, 3600)
@@ -193,8 +195,8 @@ async function callTheRest({ db }: TestServer, own: TestServer['db']): Promise<v
     await findObjectKey(db, attempts[0]?.id as number, 1)
     await recordUploadId(db, key, 'an upload')
     await postponePurge(db, key, 1, 1)
-    await forgetObject(db, key)
-    await forgetOwnMessages(db, 0, messageIds)
+    await deleteObjectRow(db, key)
+    await expireInternalMessages(db, 0, messageIds)
   }
 }
 

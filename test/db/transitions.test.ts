@@ -2,17 +2,17 @@ import { sql } from 'drizzle-orm'
 import postgres from 'postgres'
 import t from 'tap'
 import { listTransitions } from '#persistence/attachments.ts'
-import { bury } from '#persistence/deletion.ts'
+import { softDelete } from '#persistence/deletion.ts'
 import { renewLeases } from '#persistence/leases.ts'
 import { findObjectKey } from '#persistence/objects.ts'
 import {
   type Attachment,
   type Attempt,
-  beginAttempt,
+  insertIntent,
   insertReserved,
-  insertUploading,
-  move,
   type Reservation,
+  startAttempt,
+  transition,
   type Writer,
 } from '#persistence/transitions.ts'
 import { deleteMessage } from '#rooms/messages.ts'
@@ -34,7 +34,7 @@ function intent(): Reservation & Writer {
 }
 
 async function reserved({ db }: TestServer): Promise<Attempt> {
-  const { id, attempt } = (await insertUploading(db, intent())) as Attachment
+  const { id, attempt } = (await insertIntent(db, intent())) as Attachment
   return { id, attempt }
 }
 
@@ -45,7 +45,7 @@ async function onlyReserved({ db }: TestServer): Promise<Attachment> {
 async function inVerification(server: TestServer): Promise<Attempt> {
   const attempt = await reserved(server)
   const bytes = { ...attempt, fileSize: 3, fileChecksum: 'abc' }
-  await move(server.db, [bytes], { from: uploading, to: verifying, leaseSeconds: 60, ...why })
+  await transition(server.db, [bytes], { from: uploading, to: verifying, leaseSeconds: 60, ...why })
   return attempt
 }
 
@@ -54,7 +54,7 @@ t.test('transitions', async (t) => {
   const { db } = server
 
   t.test('the intent: the row, its key and its first two steps, at once', async (t) => {
-    const attachment = (await insertUploading(db, intent())) as Attachment
+    const attachment = (await insertIntent(db, intent())) as Attachment
     t.match(attachment, { state: uploading, attempt: 1, roomId: 1, messageId: 1, fileSize: null, deletedAt: null })
     t.ok((attachment.leaseExpiresAt as Date) > new Date())
     t.equal(await findObjectKey(db, attachment.id, 1), `aa/${keys}`)
@@ -76,7 +76,7 @@ t.test('transitions', async (t) => {
 
   t.test('nobody writes down a file in a room they are no member of', async (t) => {
     for (const stranger of [{ uploaderId: 9 }, { messageId: 9 }]) {
-      t.equal(await insertUploading(db, { ...intent(), ...stranger }), undefined)
+      t.equal(await insertIntent(db, { ...intent(), ...stranger }), undefined)
       t.equal(await insertReserved(db, { ...intent(), ...stranger, declaredSize: 3 }), undefined)
     }
     const rows = await db.execute(sql`select from objects where key = ${`aa/${keys}`}`)
@@ -87,7 +87,7 @@ t.test('transitions', async (t) => {
     const attempts = [await reserved(server), await reserved(server)]
     const bytes = attempts.map((attempt) => ({ ...attempt, fileSize: 3, fileChecksum: 'abc' }))
     const via = { state: verifying, reason: 'on the way' } as const
-    const moved = await move(db, bytes, { from: uploading, via, to: ready, ...why })
+    const moved = await transition(db, bytes, { from: uploading, via, to: ready, ...why })
     t.match(moved, [{ state: ready, leaseExpiresAt: null }, { state: ready }])
     for (const { id } of attempts) {
       const [, , ...steps] = await listTransitions(db, id)
@@ -98,14 +98,14 @@ t.test('transitions', async (t) => {
     }
     const another = await reserved(server)
     await t.rejects(
-      move(db, [another], { from: uploading, via: { ...via, state: failed }, to: ready, ...why }),
+      transition(db, [another], { from: uploading, via: { ...via, state: failed }, to: ready, ...why }),
       /No edge/,
     )
   })
 
   t.test('an attempt begins with its key, its lease and its step of history, at once', async (t) => {
     const reservation = await onlyReserved(server)
-    const begun = await beginAttempt(db, reservation, { ...beginning, objectKey: 'bb/1', contentType: 'image/png' })
+    const begun = await startAttempt(db, reservation, { ...beginning, objectKey: 'bb/1', contentType: 'image/png' })
     t.match(begun, { id: reservation.id, state: uploading, attempt: 1, contentType: 'image/png', declaredSize: 3 })
     t.ok((begun.leaseExpiresAt as Date) > new Date())
     t.equal(await findObjectKey(db, begun.id, 1), 'bb/1')
@@ -115,9 +115,9 @@ t.test('transitions', async (t) => {
   t.test('a later attempt forgets what the one before measured, not what was declared', async (t) => {
     const attempt = await inVerification(server)
     const to = 'ChecksumVerificationOnServerSideMismatch'
-    const [failure] = (await move(db, [attempt], { from: verifying, to, ...why })) as [Attachment]
+    const [failure] = (await transition(db, [attempt], { from: verifying, to, ...why })) as [Attachment]
     t.match(failure, { fileSize: 3, failureReason: 'a test' })
-    const begun = await beginAttempt(db, failure, { ...beginning, objectKey: 'bb/2' })
+    const begun = await startAttempt(db, failure, { ...beginning, objectKey: 'bb/2' })
     t.match(begun, { attempt: 2, fileSize: null, fileChecksum: null, failureReason: null, state: uploading })
     t.equal(await findObjectKey(db, begun.id, 2), 'bb/2')
     t.equal(await findObjectKey(db, begun.id, 1), undefined, 'the first one stays with the purge')
@@ -126,7 +126,7 @@ t.test('transitions', async (t) => {
   t.test('of many that begin at once exactly one does, with one key', async (t) => {
     const reservation = await onlyReserved(server)
     const begin = (_: unknown, number: number) =>
-      beginAttempt(db, reservation, { ...beginning, objectKey: `cc/${number}` })
+      startAttempt(db, reservation, { ...beginning, objectKey: `cc/${number}` })
     const outcomes = await Promise.allSettled(Array.from({ length: 20 }, begin))
     t.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1)
     const rows = await db.execute(sql`select from objects where attachment_id = ${reservation.id}`)
@@ -142,19 +142,19 @@ t.test('transitions', async (t) => {
       { id, attempt: 1, state: 'Initial' },
       { id: 12345, attempt: 0, state: 'Initial' },
     ] as const)
-      await t.rejects(beginAttempt(db, seen, { ...beginning, objectKey: 'dd/1' }), { name: 'StateConflict' })
-    await t.rejects(beginAttempt(db, { ...reservation, state: ready }, { ...beginning, objectKey: 'dd/1' }), /No edge/)
-    await bury(db, { id })
-    await t.rejects(beginAttempt(db, reservation, { ...beginning, objectKey: 'dd/1' }), { name: 'StateConflict' })
+      await t.rejects(startAttempt(db, seen, { ...beginning, objectKey: 'dd/1' }), { name: 'StateConflict' })
+    await t.rejects(startAttempt(db, { ...reservation, state: ready }, { ...beginning, objectKey: 'dd/1' }), /No edge/)
+    await softDelete(db, { id })
+    await t.rejects(startAttempt(db, reservation, { ...beginning, objectKey: 'dd/1' }), { name: 'StateConflict' })
     t.equal((await db.execute(sql`select from objects where key = 'dd/1'`)).length, 0)
   })
 
   t.test('a burial that waits for an attempt to begin buries its bytes too', async (t) => {
     const reservation = await onlyReserved(server)
-    let burying: ReturnType<typeof bury> | undefined
+    let burying: ReturnType<typeof softDelete> | undefined
     await db.transaction(async (transaction) => {
-      await beginAttempt(transaction, reservation, { ...beginning, objectKey: 'ee/1' })
-      burying = bury(db, { id: reservation.id })
+      await startAttempt(transaction, reservation, { ...beginning, objectKey: 'ee/1' })
+      burying = softDelete(db, { id: reservation.id })
       await until('the burial waits for the lock', async () => {
         const waiting = await db.execute(sql`select from pg_locks where not granted`)
         return waiting.length > 0
@@ -167,7 +167,7 @@ t.test('transitions', async (t) => {
 
   t.test('a move writes down what was measured, one row of history, and ends the lease at Ready', async (t) => {
     const { id, attempt } = await inVerification(server)
-    const [attachment] = await move(db, [{ id, attempt }], { from: verifying, to: ready, ...why })
+    const [attachment] = await transition(db, [{ id, attempt }], { from: verifying, to: ready, ...why })
     t.match(attachment, { state: ready, fileSize: 3, fileChecksum: 'abc', leaseExpiresAt: null, failureReason: null })
     const history = await listTransitions(db, id)
     t.same(
@@ -178,25 +178,25 @@ t.test('transitions', async (t) => {
 
   t.test('an edge that is not in the table is never taken', async (t) => {
     const attachment = await reserved(server)
-    await t.rejects(move(db, [attachment], { from: uploading, to: ready, ...why }), /No edge/)
-    await t.rejects(move(db, [attachment], { from: 'Initial', to: uploading, ...why }), /lease/)
+    await t.rejects(transition(db, [attachment], { from: uploading, to: ready, ...why }), /No edge/)
+    await t.rejects(transition(db, [attachment], { from: 'Initial', to: uploading, ...why }), /lease/)
   })
 
   t.test('from another state, another attempt or a deleted row nothing moves', async (t) => {
     const attachment = await reserved(server)
     const { id, attempt } = attachment
-    await t.rejects(move(db, [attachment], { from: verifying, to: ready, ...why }), { name: 'StateConflict' })
-    await t.rejects(move(db, [{ id, attempt: attempt + 1 }], { from: uploading, to: failed, ...why }), {
+    await t.rejects(transition(db, [attachment], { from: verifying, to: ready, ...why }), { name: 'StateConflict' })
+    await t.rejects(transition(db, [{ id, attempt: attempt + 1 }], { from: uploading, to: failed, ...why }), {
       name: 'StateConflict',
     })
-    await bury(db, { id })
-    await t.rejects(move(db, [attachment], { from: uploading, to: failed, ...why }), { name: 'StateConflict' })
+    await softDelete(db, { id })
+    await t.rejects(transition(db, [attachment], { from: uploading, to: failed, ...why }), { name: 'StateConflict' })
     t.equal((await listTransitions(db, id)).length, 2)
   })
 
   t.test('several move together or not at all', async (t) => {
     const [first, second] = [await inVerification(server), await reserved(server)]
-    await t.rejects(move(db, [first, second], { from: verifying, to: ready, ...why }), { name: 'StateConflict' })
+    await t.rejects(transition(db, [first, second], { from: verifying, to: ready, ...why }), { name: 'StateConflict' })
     const [row] = await db.execute(sql`select state from attachments where id = ${first.id}`)
     t.equal(row?.state, verifying)
     t.equal((await listTransitions(db, first.id)).length, 3)
@@ -206,7 +206,7 @@ t.test('transitions', async (t) => {
     const { id, attempt } = await inVerification(server)
     const finishers = Array.from({ length: 20 }, (_, number) => {
       const to = number % 2 === 0 ? ready : 'ChecksumVerificationOnServerSideFailed'
-      return move(db, [{ id, attempt }], { from: verifying, to, ...why })
+      return transition(db, [{ id, attempt }], { from: verifying, to, ...why })
     })
     const outcomes = await Promise.allSettled(finishers)
     t.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1)
@@ -215,7 +215,7 @@ t.test('transitions', async (t) => {
 
   t.test('failing hands the bytes of the attempt to the purge', async (t) => {
     const { id, attempt } = await reserved(server)
-    const [attachment] = await move(db, [{ id, attempt }], { from: uploading, to: failed, ...why })
+    const [attachment] = await transition(db, [{ id, attempt }], { from: uploading, to: failed, ...why })
     t.match(attachment, { failureReason: 'a test', leaseExpiresAt: null })
     t.equal(await findObjectKey(db, id, attempt), undefined)
   })
@@ -224,14 +224,14 @@ t.test('transitions', async (t) => {
     const { id, attempt } = await reserved(server)
     t.equal(await renewLeases(db, [{ id, attempt }], 60), 1)
     t.equal(await renewLeases(db, [{ id, attempt: attempt + 1 }], 60), 0)
-    await move(db, [{ id, attempt }], { from: uploading, to: failed, ...why })
+    await transition(db, [{ id, attempt }], { from: uploading, to: failed, ...why })
     t.equal(await renewLeases(db, [{ id, attempt }], 60), 0)
   })
 
   t.test('nothing is reserved in what is deleted', async (t) => {
     await deleteMessage(db, 9)
-    t.equal(await insertUploading(db, { ...intent(), messageId: 9 }), undefined)
-    t.equal(await insertUploading(db, { ...intent(), messageId: 12345 }), undefined)
+    t.equal(await insertIntent(db, { ...intent(), messageId: 9 }), undefined)
+    t.equal(await insertIntent(db, { ...intent(), messageId: 12345 }), undefined)
   })
 
   t.test('a reservation waits for a deletion of its message that is under way', async (t) => {
@@ -241,7 +241,7 @@ t.test('transitions', async (t) => {
     let reservation: Promise<Attachment | undefined> | undefined
     await other.begin(async (transaction) => {
       await transaction`update messages set deleted_at = now() where id = 5`
-      reservation = insertUploading(db, { ...intent(), messageId: 5 })
+      reservation = insertIntent(db, { ...intent(), messageId: 5 })
       await until('the reservation waits for the lock', async () => {
         const waiting = await db.execute(sql`select from pg_locks where not granted`)
         return waiting.length > 0

@@ -15,8 +15,7 @@ export async function writtenPieces(): Promise<string[]> {
   for (const folder of folders) {
     const directory = new URL(`../../src/${folder}/`, import.meta.url)
     const names = (await readdir(directory, { recursive: true })).filter((name) => name.endsWith('.ts'))
-    for (const name of names)
-      pieces.push(...piecesOf(await readFile(new URL(name, directory), 'utf8')).map(inOneLine))
+    for (const name of names) pieces.push(...piecesOf(await readFile(new URL(name, directory), 'utf8')).map(inOneLine))
   }
   return [...new Set(pieces)].filter((piece) => namesGrowing.test(piece))
 }

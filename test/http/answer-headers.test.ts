@@ -61,8 +61,8 @@ t.test('pages that are allowed can read every error, also those that reach no ro
 
 t.test('also a head that is too long, or late, when its origin came in an earlier packet', async (t) => {
   const allowed = /\r\naccess-control-allow-origin: https:\/\/chat\.example\r\n/i
-  const patience = { headTime: 1000 }
-  const one = await startTestServer(t, { store: 'disk', patience, env: { CORS_ORIGINS: chat } })
+  const timeouts = { headTime: 1000 }
+  const one = await startTestServer(t, { store: 'disk', timeouts, env: { CORS_ORIGINS: chat } })
   const begun = `GET /livez HTTP/1.1\r\nHost: x\r\nOrigin: ${chat}\r\nX-Long: `
   const tooLong = await inTwo(one.url, begun, `${'x'.repeat(20_000)}\r\n\r\n`)
   t.match(tooLong, /^HTTP\/1\.1 431 /)
@@ -72,7 +72,7 @@ t.test('also a head that is too long, or late, when its origin came in an earlie
   t.match(late, allowed)
 
   const env = { CORS_ORIGINS: `${chat}, https://other.example` }
-  const two = await startTestServer(t, { store: 'disk', patience, env })
+  const two = await startTestServer(t, { store: 'disk', timeouts, env })
   const before = `GET /livez HTTP/1.1\r\nHost: x\r\nOrigin: ${chat}\r\n\r\n`
   const [, second = ''] = (await inTwo(two.url, before, `GET /${'x'.repeat(20_000)}`)).split(/(?=HTTP\/1\.1 431)/)
   t.match(second, allowed, 'the origin of the request before')

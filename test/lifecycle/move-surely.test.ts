@@ -3,8 +3,8 @@ import t, { type Test } from 'tap'
 import { listTransitions } from '#persistence/attachments.ts'
 import type { Database } from '#persistence/connection/client.ts'
 import { unavailable } from '#persistence/connection/errors.ts'
-import { moveSurely } from '#persistence/transition-with-retry.ts'
-import { insertUploading, move } from '#persistence/transitions.ts'
+import { transitionWithRetry } from '#persistence/transition-with-retry.ts'
+import { insertIntent, transition } from '#persistence/transitions.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
 const from = 'UploadFromClientToServerInProgress'
@@ -16,7 +16,7 @@ const never = { signal: new AbortController().signal, seconds: 60 }
 async function begin({ db }: TestServer, objectKey: string) {
   const file = { fileName: 'a.txt', contentType: 'text/plain', checksumAlgorithm: 'sha256' }
   const writer = { objectKey, leaseSeconds: 60, requestId: 'a' }
-  const attachment = await insertUploading(db, { messageId: 1, uploaderId: 1, ...file, ...writer, ...why })
+  const attachment = await insertIntent(db, { messageId: 1, uploaderId: 1, ...file, ...writer, ...why })
   return { id: attachment?.id ?? 0, attempt: 1, fileSize: 1, fileChecksum: 'ab' }
 }
 
@@ -48,19 +48,27 @@ t.test('a move while the database comes and goes', async (t) => {
 
   await t.test('not done, and tried again', async (t) => {
     const attempts = [await begin(server, 'aa/1'), await begin(server, 'aa/2')]
-    await isReady(t, attempts, await moveSurely({ db: losing(db, 3, 'before'), log }, attempts, published, never))
+    await isReady(
+      t,
+      attempts,
+      await transitionWithRetry({ db: losing(db, 3, 'before'), log }, attempts, published, never),
+    )
   })
 
   await t.test('done, and its answer lost', async (t) => {
     const attempts = [await begin(server, 'bb/2'), await begin(server, 'bb/1')].reverse()
-    await isReady(t, attempts, await moveSurely({ db: losing(db, 1, 'after'), log }, attempts, published, never))
+    await isReady(
+      t,
+      attempts,
+      await transitionWithRetry({ db: losing(db, 1, 'after'), log }, attempts, published, never),
+    )
   })
 
   await t.test('done, its answer lost, and the lease, which it has no more, not renewed', async (t) => {
     const attempts = [await begin(server, 'bb/3')]
     const lease = new AbortController()
     const log = { ...server.app.log, warn: () => lease.abort(new Error('lost')) } as typeof server.app.log
-    const moving = moveSurely({ db: losing(db, 1, 'after'), log }, attempts, published, {
+    const moving = transitionWithRetry({ db: losing(db, 1, 'after'), log }, attempts, published, {
       ...never,
       signal: lease.signal,
     })
@@ -70,8 +78,8 @@ t.test('a move while the database comes and goes', async (t) => {
   await t.test('not done, and somebody else was first', async (t) => {
     const [one, other] = [await begin(server, 'cc/1'), await begin(server, 'cc/2')]
     const { id, attempt } = other
-    await move(db, [{ id, attempt }], { from, to: 'UploadFromClientToServerFailed', ...why })
-    const lost = moveSurely({ db: losing(db, 1, 'before'), log }, [one, other], published, never)
+    await transition(db, [{ id, attempt }], { from, to: 'UploadFromClientToServerFailed', ...why })
+    const lost = transitionWithRetry({ db: losing(db, 1, 'before'), log }, [one, other], published, never)
     await t.rejects(lost, { name: 'StateConflict' })
     t.equal((await listTransitions(db, one.id)).length, 2)
   })
@@ -82,7 +90,10 @@ t.test('a move while the database comes and goes', async (t) => {
     const reason = new Error('lost')
     setImmediate(() => lease.abort(reason))
     await t.rejects(
-      moveSurely({ db: losing(db, Infinity, 'before'), log }, [attempt], published, { ...never, signal: lease.signal }),
+      transitionWithRetry({ db: losing(db, Infinity, 'before'), log }, [attempt], published, {
+        ...never,
+        signal: lease.signal,
+      }),
       reason,
     )
   })
@@ -95,7 +106,7 @@ t.test('a move while the database comes and goes', async (t) => {
       const warn = (_: unknown, line: string) => lines.push(line)
       const log = { ...server.app.log, warn } as unknown as typeof server.app.log
       const startedAt = performance.now()
-      const moving = moveSurely({ db: losing(db, Infinity, 'before'), log }, [attempt], published, {
+      const moving = transitionWithRetry({ db: losing(db, Infinity, 'before'), log }, [attempt], published, {
         ...never,
         seconds: 1,
       })
@@ -110,7 +121,7 @@ t.test('a move while the database comes and goes', async (t) => {
   await t.test('what is wrong otherwise is wrong at once', async (t) => {
     const attempt = await begin(server, 'ee/1')
     const whole = { ...attempt, fileSize: undefined }
-    await t.rejects(moveSurely({ db, log }, [whole], published, never), {
+    await t.rejects(transitionWithRetry({ db, log }, [whole], published, never), {
       cause: { constraint_name: 'attachments_ready_whole' },
     })
   })

@@ -94,7 +94,7 @@ t.test('which scrubs end a hold', async (t) => {
   t.equal(await outcome({}), true, 'but one that has read everything')
   await server.db.execute(sql`update database_identity set held_since = now()`)
   await server.db.execute(sql`drop table scrubs`)
-  t.ok((await runScrub(server)).result.brokenOff)
+  t.ok((await runScrub(server)).result.interruptedBy)
   t.ok(await readHold(server.db), 'nor one that cannot be written down')
 })
 

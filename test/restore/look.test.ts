@@ -4,7 +4,7 @@ import postgres from 'postgres'
 import t, { type Test } from 'tap'
 import { type Database, openDatabase } from '#persistence/connection/client.ts'
 import { migrateDatabase } from '#persistence/migrate.ts'
-import { isHeld, type Look, lookAtServer, readHold, releaseHold } from '#persistence/server-identity.ts'
+import { checkServerIdentity, type IdentityCheck, isHeld, readHold, releaseHold } from '#persistence/server-identity.ts'
 import { createTestDatabase } from '../support/database.ts'
 
 async function migrated(t: Test): Promise<{ url: string; db: Database }> {
@@ -35,7 +35,7 @@ t.test('the first look only notes the server, and so does every further one', as
   t.equal(await isHeld(db), false, 'nobody has looked yet')
   const [server] = await db.execute(sql`
     select system_identifier::text as "systemIdentifier", 1 as timeline from pg_control_system()`)
-  const looks = await Promise.all(Array.from({ length: 8 }, () => lookAtServer(db, 'hold')))
+  const looks = await Promise.all(Array.from({ length: 8 }, () => checkServerIdentity(db, 'hold')))
   for (const look of looks) t.strictSame(look, { server: { ...server }, before: undefined, heldSince: undefined })
   t.equal(await isHeld(db), false)
   t.match(await positions(db), { attachments_id_seq: 0, transitions_id_seq: 0, tokens_id_seq: 0, sessions_id_seq: 0 })
@@ -47,12 +47,12 @@ for (const [what, changed] of [
 ] as const)
   t.test(`${what}: of many replicas one passes over ids and begins a hold`, async (t) => {
     const { db } = await migrated(t)
-    await lookAtServer(db, 'hold')
+    await checkServerIdentity(db, 'hold')
     const before = await positions(db)
     await pretend(db, changed)
     t.equal(await isHeld(db), true, 'before anybody has looked')
 
-    const looks = await Promise.all(Array.from({ length: 8 }, () => lookAtServer(db, 'hold')))
+    const looks = await Promise.all(Array.from({ length: 8 }, () => checkServerIdentity(db, 'hold')))
     t.equal(looks.filter((look) => look.before).length, 1)
     for (const { heldSince } of looks) t.ok(heldSince)
     const after = await positions(db)
@@ -64,24 +64,27 @@ for (const [what, changed] of [
     t.equal(await isHeld(db), true)
     t.equal(await releaseHold(db, heldSince), true)
     t.equal(await isHeld(db), false)
-    t.match(await lookAtServer(db, 'hold'), { before: undefined, heldSince: undefined } as Partial<Look>)
+    t.match(await checkServerIdentity(db, 'hold'), {
+      before: undefined,
+      heldSince: undefined,
+    } as Partial<IdentityCheck>)
   })
 
 t.test('AFTER_FAILOVER=continue: no hold after a promotion, but after a restore', async (t) => {
   const { db } = await migrated(t)
-  await lookAtServer(db, 'continue')
+  await checkServerIdentity(db, 'continue')
   await pretend(db, { timeline: sql`timeline + 1` })
-  const look = await lookAtServer(db, 'continue')
+  const look = await checkServerIdentity(db, 'continue')
   t.ok(look.before)
   t.equal(look.heldSince, undefined)
   t.ok(((await positions(db)).attachments_id_seq ?? 0) > 1_000_000, 'ids are passed over all the same')
   await pretend(db, { system: '1' })
-  t.ok((await lookAtServer(db, 'continue')).heldSince)
+  t.ok((await checkServerIdentity(db, 'continue')).heldSince)
 })
 
 t.test('no id is given out on a server that nobody has looked at', async (t) => {
   const { db } = await migrated(t)
-  await lookAtServer(db, 'hold')
+  await checkServerIdentity(db, 'hold')
   await pretend(db, { timeline: sql`timeline + 1` })
   const inserts = {
     rooms: sql`insert into rooms (id, public_id) values (1, 'a')`,
@@ -92,7 +95,7 @@ t.test('no id is given out on a server that nobody has looked at', async (t) => 
   }
   for (const [table, insert] of Object.entries(inserts))
     await t.rejects(db.execute(insert), { cause: { code: '57S01' } }, table)
-  await lookAtServer(db, 'hold')
+  await checkServerIdentity(db, 'hold')
   await db.execute(inserts.rooms)
   for (const table of ['tokens', 'sessions', 'messages', 'transitions'] as const)
     await t.rejects(db.execute(inserts[table]), { cause: { code: '23503' } }, 'only that there is no such user')
@@ -116,12 +119,12 @@ t.test('a database that may not ask for its server', async (t) => {
   t.teardown(() => plain.close())
 
   const unknown = { server: { systemIdentifier: '', timeline: 0 }, before: undefined, heldSince: undefined }
-  t.strictSame(await lookAtServer(plain.db, 'hold'), unknown)
+  t.strictSame(await checkServerIdentity(plain.db, 'hold'), unknown)
   await plain.db.execute(sql`insert into rooms (id, public_id) values (1, 'a')`)
   t.equal(await isHeld(plain.db), false)
 
   await admin.unsafe(`grant execute on function pg_control_system() to public`)
-  const look = await lookAtServer(plain.db, 'hold')
+  const look = await checkServerIdentity(plain.db, 'hold')
   t.match(look, { server: { timeline: 1 } }, 'with the right to, it does')
   t.equal(look.before, undefined)
   t.equal(look.heldSince, undefined)

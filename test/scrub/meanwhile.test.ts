@@ -110,7 +110,7 @@ t.test('a store that goes down breaks the scrub off, and what was found is told'
   const store = { ...interfering(server, second, fail), check }
   const { counts, result, exitCode, summary } = await runScrub(server, { store })
   t.same(counts, only({ whole: 1 }))
-  t.match(result.brokenOff, { error: { code: 'storage_unavailable' } })
+  t.match(result.interruptedBy, { error: { code: 'storage_unavailable' } })
   t.match(summary, `It had to be broken off (down): objects behind the key ${first.key} were not read.`)
   t.equal(exitCode, 1)
   for (const file of [second, ...others]) t.same(await noted(server, file), { damage: null, read: false })
@@ -131,7 +131,7 @@ t.test('a database that is away for a moment does not end the scrub; one that st
     return server.store.get(...args)
   })
   const away = await runScrub(server, { store, db: client.db })
-  t.match(away.result.brokenOff, { error: { name: /./ } })
+  t.match(away.result.interruptedBy, { error: { name: /./ } })
   t.match(away.summary, /broken off \(the database does not answer\): no object was read/)
   t.equal(away.exitCode, 1)
 

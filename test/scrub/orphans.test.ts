@@ -120,7 +120,7 @@ t.test('a listing that fails in the middle is told, and everything is read all t
 
   failure = new Error('a fault of ours')
   const broken = await runScrub(server, { store })
-  t.same(broken.result.brokenOff, { error: failure })
+  t.same(broken.result.interruptedBy, { error: failure })
   t.match(broken.summary, /It had to be broken off: not all orphans were found, and no object was read\.$/)
   t.equal(broken.exitCode, 1)
   t.same(await scrubsOf(server), [])

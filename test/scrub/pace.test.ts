@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { type Clock, Pace } from '#async/rate-limiter.ts'
+import { type Clock, RateLimiter } from '#async/rate-limiter.ts'
 import { bytesOf } from '../store/bodies.ts'
 import { startTestServer } from '../support/server.ts'
 import { only, runScrub, upload } from './scrubbing.ts'
@@ -24,11 +24,11 @@ t.test('over any time, no more is read than the rate allows for it and one secon
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 65_536, max: 10_000_000 }), steps, async (rate, steps) => {
       const clock = clockFrom(1000)
-      const pace = new Pace(rate, clock)
+      const pace = new RateLimiter(rate, clock)
       const readAt: { time: number; bytes: number }[] = []
       for (const { bytes, idle } of steps) {
         readAt.push({ time: clock.now(), bytes })
-        await pace.spend(bytes, never)
+        await pace.consume(bytes, never)
         clock.pass(idle)
       }
       for (const [first, { time: begin }] of readAt.entries())
@@ -45,20 +45,20 @@ t.test('over any time, no more is read than the rate allows for it and one secon
 
 t.test('it waits no longer than the rate demands', async (t) => {
   const clock = clockFrom(0)
-  const pace = new Pace(1_000_000, clock)
-  for (let chunk = 0; chunk < 100; chunk += 1) await pace.spend(100_000, never)
+  const pace = new RateLimiter(1_000_000, clock)
+  for (let chunk = 0; chunk < 100; chunk += 1) await pace.consume(100_000, never)
   t.equal(Math.round(clock.now()), 10_000)
 })
 
 t.test('without a limit it never waits', async (t) => {
   const clock = clockFrom(0)
-  await new Pace(Number.POSITIVE_INFINITY, clock).spend(10 ** 15, never)
+  await new RateLimiter(Number.POSITIVE_INFINITY, clock).consume(10 ** 15, never)
   t.equal(clock.now(), 0)
 })
 
 t.test('a wait ends when the signal aborts', async (t) => {
   const stopping = new AbortController()
-  const waiting = new Pace(1).spend(1_000_000, stopping.signal)
+  const waiting = new RateLimiter(1).consume(1_000_000, stopping.signal)
   stopping.abort()
   await t.rejects(waiting, { name: 'AbortError' })
 })

@@ -60,7 +60,7 @@ t.test('a scrub that is asked to stop stops in the middle of an object, and the 
   t.same(counts, only({ whole: 2 }))
   t.equal(reads.length, 3, 'not tried again')
   t.ok(result.findings.bytes < 6_000_000, `${result.findings.bytes} bytes`)
-  t.equal(result.brokenOff, 'asked')
+  t.equal(result.interruptedBy, 'asked')
   t.match(summary, `It was asked to stop: objects behind the key ${reads[1]} were not read.`)
   t.same(lines, [])
   t.equal(exitCode, 1)

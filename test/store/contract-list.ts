@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import type { Listed, Listing, ListOptions, ObjectStore } from '#store/object-store.ts'
+import type { ListEntry, Listing, ListOptions, ObjectStore } from '#store/object-store.ts'
 import { until } from '../support/until.ts'
 import { bytesOf, hangingAfter, keptChunksOf } from './bodies.ts'
 import type { StoreUnderTest } from './contract.ts'
@@ -82,12 +82,12 @@ export function listsEverything(t: Test, { store, partSize }: StoreUnderTest): v
   t.test('has no versions of what was written once', async (t) => t.same(await list(store, 'versions'), []))
 }
 
-async function list(store: ObjectStore, listing: Listing, options: Partial<ListOptions> = {}): Promise<Listed[]> {
-  const listed: Listed[] = []
+async function list(store: ObjectStore, listing: Listing, options: Partial<ListOptions> = {}): Promise<ListEntry[]> {
+  const listed: ListEntry[] = []
   for await (const page of store.list(listing, { signal: never, ...options })) listed.push(...page)
   return listed
 }
 
-function keysOf(listed: readonly Listed[]): string[] {
+function keysOf(listed: readonly ListEntry[]): string[] {
   return listed.map(({ key }) => key)
 }

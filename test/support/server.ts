@@ -7,14 +7,14 @@ import { createSession } from '#auth/sessions.ts'
 import { createToken } from '#auth/tokens.ts'
 import { openStore } from '#commands/parts.ts'
 import { type Config, readConfig } from '#config/config.ts'
-import type { Patience } from '#domain/limits.ts'
+import type { ClientTimeouts } from '#domain/limits.ts'
 import { allScopes, type Scope } from '#domain/principal.ts'
 import type { App } from '#http/app.ts'
 import { type Database, openDatabase } from '#persistence/connection/client.ts'
 import { migrateDatabase } from '#persistence/migrate.ts'
 import { FailedReads } from '#recovery/failed-reads.ts'
 import { recover } from '#recovery/recover.ts'
-import { verifyLeft } from '#recovery/retry-verification.ts'
+import { retryVerification } from '#recovery/retry-verification.ts'
 import { putMessage } from '#rooms/messages.ts'
 import { putRoom } from '#rooms/rooms.ts'
 import { putUsers } from '#rooms/users.ts'
@@ -34,7 +34,7 @@ export interface TestServerOptions {
   /** Whether recovery, purge and retention run by themselves, as they do unless a test runs them itself. */
   withWorkers?: boolean
   /** How long clients may keep it waiting; by default as long as in production. */
-  patience?: Partial<Patience>
+  timeouts?: Partial<ClientTimeouts>
 }
 
 export interface TestServer {
@@ -68,7 +68,7 @@ const anyRate = { REQUESTS_PER_MINUTE: '0', REQUESTS_PER_MINUTE_PER_ADDRESS: '0'
  */
 export async function startTestServer(
   t: Test,
-  { store: kind, env, wrapStore, withWorkers = true, patience = {} }: TestServerOptions,
+  { store: kind, env, wrapStore, withWorkers = true, timeouts = {} }: TestServerOptions,
 ): Promise<TestServer> {
   const databaseUrl = await createTestDatabase(t)
   await migrateDatabase(databaseUrl)
@@ -77,7 +77,14 @@ export async function startTestServer(
   const config = readConfig({ LOG_LEVEL: 'silent', PORT: '0', DEMO: 'false', ...anyRate, ...place.env, ...env })
   const opened = await openStore(config)
   const store = wrapStore ? wrapStore(opened) : opened
-  const app = await buildServer({ config, database, store, urlSigningKey: 'k'.repeat(32), withWorkers, patience })
+  const app = await buildServer({
+    config,
+    database,
+    store,
+    urlSigningKey: 'k'.repeat(32),
+    withWorkers,
+    timeouts,
+  })
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   t.teardown(async () => {
     app.server.closeAllConnections()
@@ -105,10 +112,10 @@ export async function startTestServer(
     states: () => countStates(db),
     async recover() {
       const failedReads = new FailedReads(config.uploadLeaseSeconds)
-      const deps = { config, db, store, log: app.log, purgeSoon() {}, failedReads }
+      const deps = { config, db, store, log: app.log, wakePurge() {}, failedReads }
       const { signal } = new AbortController()
       while (await recover(deps, signal));
-      while (await verifyLeft(deps, signal));
+      while (await retryVerification(deps, signal));
     },
     async unpurged() {
       const rows = await db.execute(sql`select key from objects where purge_at is not null and purges = 0`)

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { sql } from 'drizzle-orm'
-import { type Attempt, insertUploading } from '#persistence/transitions.ts'
+import { type Attempt, insertIntent } from '#persistence/transitions.ts'
 import { startTestServer, type TestServer, type TestServerOptions } from '../support/server.ts'
 
 export const uploading = 'UploadFromClientToServerInProgress'
@@ -23,7 +23,7 @@ export async function begin(
   const file = { fileName: 'a.txt', contentType: 'text/plain', checksumAlgorithm }
   const objectKey = `aa/${randomUUID().replaceAll('-', '')}`
   const place = { messageId: 1, uploaderId: 1, objectKey, leaseSeconds: 60, requestId }
-  const attachment = await insertUploading(db, { ...place, ...file, ...why })
+  const attachment = await insertIntent(db, { ...place, ...file, ...why })
   return { id: attachment?.id as number, attempt: attachment?.attempt as number, objectKey }
 }
 

@@ -2,11 +2,11 @@ import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { createSession } from '#auth/sessions.ts'
 import { createToken, revokeToken } from '#auth/tokens.ts'
-import { finishDeletions } from '#deletion/resume-deletions.ts'
-import { retain, Sweeps } from '#deletion/retention.ts'
-import { bury } from '#persistence/deletion.ts'
-import { beginAttempt, insertReserved, insertUploading, move } from '#persistence/transitions.ts'
-import { addOwnMessage } from '#rooms/messages.ts'
+import { resumeDeletions } from '#deletion/resume-deletions.ts'
+import { expireRows, Sweeps } from '#deletion/retention.ts'
+import { softDelete } from '#persistence/deletion.ts'
+import { insertIntent, insertReserved, startAttempt, transition } from '#persistence/transitions.ts'
+import { createInternalMessage } from '#rooms/messages.ts'
 import { deleteRoom, putRoom } from '#rooms/rooms.ts'
 import { deleteUser } from '#rooms/users.ts'
 import type { TestServer } from '../support/server.ts'
@@ -37,7 +37,7 @@ async function age({ db }: TestServer): Promise<void> {
 
 async function retainAll(server: TestServer): Promise<void> {
   const sweeps = new Sweeps()
-  while (await retain({ ...server, purgeSoon() {} }, sweeps));
+  while (await expireRows({ ...server, wakePurge() {} }, sweeps));
 }
 
 t.test('2,000 deleted attachments, and as many failed ones, go with their history and their messages', async (t) => {
@@ -69,8 +69,8 @@ t.test('2,000 deleted attachments, and as many failed ones, go with their histor
 t.test('a message that Stowage made and that no upload came to is found', async (t) => {
   const server = await startIdle(t)
   const before = await count(server, 'messages')
-  for (let n = 0; n < 3; n += 1) await addOwnMessage(server.db, 1, 1)
-  const used = (await addOwnMessage(server.db, 1, 1)) as number
+  for (let n = 0; n < 3; n += 1) await createInternalMessage(server.db, 1, 1)
+  const used = (await createInternalMessage(server.db, 1, 1)) as number
   await insertReserved(server.db, { messageId: used, uploaderId: 1, declaredSize: 1, ...file, ...why })
   await retainAll(server)
   t.equal(await count(server, 'messages'), before + 4)
@@ -84,8 +84,8 @@ t.test('what is held up by bytes that are not gone holds up nothing behind it', 
   const { db } = server
   for (let n = 0; n < 2; n += 1) {
     const intent = { messageId: 1, uploaderId: 1, objectKey: `aa/${n}`, ...writer, ...file, ...why }
-    const { id } = (await insertUploading(db, intent)) as { id: number }
-    await bury(db, { id })
+    const { id } = (await insertIntent(db, intent)) as { id: number }
+    await softDelete(db, { id })
   }
   await db.execute(sql`delete from objects where key = 'aa/1'`)
   await age(server)
@@ -107,19 +107,19 @@ t.test('of a file that became Ready late, the attempts before are forgotten', as
   const notComputed = 'ChecksumCalculationOnClientSideFailed'
   let from: typeof computing | typeof notComputed | 'Initial' = 'Initial'
   for (const to of [computing, notComputed, computing, notComputed] as const) {
-    await move(db, [{ id, attempt: 0 }], { from, to, ...why })
+    await transition(db, [{ id, attempt: 0 }], { from, to, ...why })
     from = to
   }
-  let seen: Parameters<typeof beginAttempt>[1] = { id, attempt: 0, state: from }
+  let seen: Parameters<typeof startAttempt>[1] = { id, attempt: 0, state: from }
   const beginning = { ...writer, contentType: 'text/plain', ...why }
   for (let attempt = 1; attempt <= 5; attempt += 1) {
-    await beginAttempt(db, seen, { ...beginning, objectKey: `aa/${attempt}` })
-    await move(db, [{ id, attempt }], { from: uploading, to: failed, ...why })
+    await startAttempt(db, seen, { ...beginning, objectKey: `aa/${attempt}` })
+    await transition(db, [{ id, attempt }], { from: uploading, to: failed, ...why })
     seen = { id, attempt, state: failed }
   }
-  await beginAttempt(db, seen, { ...beginning, objectKey: 'aa/6' })
+  await startAttempt(db, seen, { ...beginning, objectKey: 'aa/6' })
   const attempts = [{ id, attempt: 6, fileSize: 1, fileChecksum: 'ab' }]
-  await move(db, attempts, {
+  await transition(db, attempts, {
     from: uploading,
     via: { state: verifying, reason: 'x' },
     to: ready,
@@ -172,7 +172,7 @@ t.test('members of what is deleted, credentials of who is deleted, all scrubs bu
   await createSession(db, { userId: 2, scopes: ['read'] })
   await createToken(db, { userId: 2, scopes: ['read'], expiresAt: null })
   await deleteUser(db, 2)
-  while (await finishDeletions({ ...server, purgeSoon() {} }));
+  while (await resumeDeletions({ ...server, wakePurge() {} }));
   const [left] = await db.execute<{ n: number }>(sql`
     select count(*)::int as n from members m join rooms r on r.id = m.room_id join users u on u.id = m.user_id
     where r.deleted_at is not null or u.deleted_at is not null`)

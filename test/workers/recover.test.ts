@@ -1,6 +1,6 @@
 import t from 'tap'
 import { listTransitions } from '#persistence/attachments.ts'
-import { move } from '#persistence/transitions.ts'
+import { transition } from '#persistence/transitions.ts'
 import { recover } from '#recovery/recover.ts'
 import { begin, expire, keysToPurge, rowOf, startIdle, uploading, verifying, why } from './abandoned.ts'
 
@@ -12,10 +12,10 @@ t.test('an attempt whose writer is silent fails; a living one is left alone', as
   const [living, dead] = [await begin(server), await begin(server)]
   await expire(server, dead)
   let woken = 0
-  const purgeSoon = () => {
+  const wakePurge = () => {
     woken += 1
   }
-  t.equal(await recover({ ...server, purgeSoon }, never), false)
+  t.equal(await recover({ ...server, wakePurge }, never), false)
   t.match(await rowOf(server, living), { state: uploading })
   t.match(await rowOf(server, dead), { state: uploadFailed, failure_reason: /again/, lease_expires_at: null })
   t.match((await listTransitions(server.db, dead.id)).at(-1), { from: uploading, actor: 'recovery' })
@@ -29,7 +29,7 @@ t.test('a writer that comes back after its lease was taken cannot finish', async
   await expire(server, late)
   await server.recover()
   const bytes = { id: late.id, attempt: late.attempt, fileSize: 1, fileChecksum: 'ab' }
-  await t.rejects(move(server.db, [bytes], { from: uploading, to: verifying, leaseSeconds: 60, ...why }), {
+  await t.rejects(transition(server.db, [bytes], { from: uploading, to: verifying, leaseSeconds: 60, ...why }), {
     name: 'StateConflict',
   })
 })
@@ -39,7 +39,7 @@ t.test('several replicas recover the same attempts, each once, and none fails', 
   const attempts = await Promise.all(Array.from({ length: 120 }, () => begin(server)))
   for (const attempt of attempts) await expire(server, attempt)
   const replica = async () => {
-    while (await recover({ ...server, purgeSoon() {} }, never));
+    while (await recover({ ...server, wakePurge() {} }, never));
   }
   await Promise.all(Array.from({ length: 10 }, replica))
   for (const attempt of attempts) t.equal((await listTransitions(server.db, attempt.id)).length, 3)

@@ -1,10 +1,12 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
-import { repeat } from '#workers/poll-loop.ts'
+import { startPolling } from '#workers/poll-loop.ts'
 import { until } from '../support/until.ts'
 
 const warnings: unknown[] = []
-const log = { warn: (line: unknown) => void warnings.push(line) } as unknown as Parameters<typeof repeat>[0]['log']
+const log = { warn: (line: unknown) => void warnings.push(line) } as unknown as Parameters<
+  typeof startPolling
+>[0]['log']
 const hour = 3_600_000
 
 t.test('runs at once, and again as long as there is more to do', async (t) => {
@@ -13,7 +15,7 @@ t.test('runs at once, and again as long as there is more to do', async (t) => {
     runs += 1
     return runs < 5
   }
-  const worker = repeat({ name: 'test', every: hour, log, job })
+  const worker = startPolling({ name: 'test', every: hour, log, job })
   await until('five runs', () => runs === 5)
   await worker.stop()
   t.equal(runs, 5)
@@ -28,7 +30,7 @@ t.test('a wake-up is heard, also in the middle of a run', async (t) => {
       finish = () => resolve(false)
     })
   }
-  const worker = repeat({ name: 'test', every: hour, log, job })
+  const worker = startPolling({ name: 'test', every: hour, log, job })
   await until('the first run', () => runs === 1)
   worker.wake()
   finish()
@@ -48,7 +50,7 @@ t.test('a failing run is logged, and the next comes', async (t) => {
     runs += 1
     throw new Error('no')
   }
-  const worker = repeat({ name: 'test', every: 10, log, job })
+  const worker = startPolling({ name: 'test', every: 10, log, job })
   await until('three runs', () => runs >= 3)
   await worker.stop()
   t.match(warnings[0], { worker: 'test', err: { message: 'no' } })
@@ -61,7 +63,7 @@ t.test('stopping waits for the run under way', async (t) => {
     ended = true
     return true
   }
-  const worker = repeat({ name: 'test', every: hour, log, job })
+  const worker = startPolling({ name: 'test', every: hour, log, job })
   await worker.stop()
   t.equal(ended, true)
 })
@@ -73,7 +75,7 @@ t.test('runs that fail come more and more seldom, and are not woken', async (t) 
     throw new Error('no')
   }
   const every = 100
-  const worker = repeat({ name: 'test', every, log, job })
+  const worker = startPolling({ name: 'test', every, log, job })
   const waking = setInterval(() => worker.wake(), 1)
   await until('five runs', () => starts.length >= 5)
   clearInterval(waking)
@@ -90,7 +92,7 @@ t.test('a run that hangs is given up, told to end, and followed by another', asy
     signals.push(signal)
     return signals.length === 1 ? new Promise<boolean>(() => {}) : Promise.resolve(false)
   }
-  const worker = repeat({ name: 'test', every: 10, limit: 50, log, job })
+  const worker = startPolling({ name: 'test', every: 10, limit: 50, log, job })
   await until('another run', () => signals.length >= 2)
   t.equal(signals[0]?.aborted, true)
   t.match(warnings, [{ worker: 'test', err: { message: /not ended within 50 ms/ } }])
@@ -99,7 +101,7 @@ t.test('a run that hangs is given up, told to end, and followed by another', asy
 
 t.test('stopping does not wait for ever for a run that hangs', async (t) => {
   warnings.length = 0
-  const worker = repeat({ name: 'test', every: hour, stopLimit: 50, log, job: () => new Promise(() => {}) })
+  const worker = startPolling({ name: 'test', every: hour, stopLimit: 50, log, job: () => new Promise(() => {}) })
   await worker.stop()
   t.match(warnings, [{ worker: 'test' }])
 })

@@ -1,10 +1,10 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { finishDeletions } from '#deletion/resume-deletions.ts'
-import { retain } from '#deletion/retention.ts'
-import { bury } from '#persistence/deletion.ts'
-import { type Attachment, beginAttempt, insertReserved, insertUploading, move } from '#persistence/transitions.ts'
-import { addOwnMessage } from '#rooms/messages.ts'
+import { resumeDeletions } from '#deletion/resume-deletions.ts'
+import { expireRows } from '#deletion/retention.ts'
+import { softDelete } from '#persistence/deletion.ts'
+import { type Attachment, insertIntent, insertReserved, startAttempt, transition } from '#persistence/transitions.ts'
+import { createInternalMessage } from '#rooms/messages.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
 const uploading = 'UploadFromClientToServerInProgress'
@@ -12,7 +12,7 @@ const why = { reason: 'a test', actor: 'user:1' }
 
 async function reserve({ db }: TestServer, objectKey: string, messageId = 1, uploaderId = 1) {
   const file = { fileName: 'a.txt', contentType: 'text/plain', checksumAlgorithm: 'sha256' }
-  const attachment = await insertUploading(db, {
+  const attachment = await insertIntent(db, {
     messageId,
     uploaderId,
     ...file,
@@ -35,29 +35,29 @@ t.test('what ended longer ago than the retention is forgotten, once its bytes ar
     env: { UPLOAD_LEASE_SECONDS: '3600', FAILED_RETENTION_HOURS: '24' },
   })
   const { db } = server
-  const deps = { ...server, purgeSoon() {} }
+  const deps = { ...server, wakePurge() {} }
   const messagesBefore = await count(server, 'messages')
-  const own = (await addOwnMessage(db, 1, 1)) as number
+  const own = (await createInternalMessage(db, 1, 1)) as number
   const [living, failed, deleted] = [
     await reserve(server, 'aa/1'),
     await reserve(server, 'aa/2', own),
     await reserve(server, 'aa/3'),
   ]
-  await move(db, [failed], { from: uploading, to: 'UploadFromClientToServerFailed', ...why })
-  await bury(db, deleted)
+  await transition(db, [failed], { from: uploading, to: 'UploadFromClientToServerFailed', ...why })
+  await softDelete(db, deleted)
 
-  await retain(deps)
+  await expireRows(deps)
   t.equal(await count(server, 'attachments'), 3, 'not before its time')
 
   await db.execute(sql`
     update attachments set modified_at = now() - interval '25 hours',
       deleted_at = case when deleted_at is null then null else now() - interval '25 hours' end`)
   await db.execute(sql`update messages set created_at = now() - interval '25 hours'`)
-  await retain(deps)
+  await expireRows(deps)
   t.equal(await count(server, 'attachments'), 3, 'not while there may be bytes')
 
   await db.execute(sql`delete from objects where key in ('aa/2', 'aa/3')`)
-  await retain(deps)
+  await expireRows(deps)
   const left = await db.execute(sql`select id::int from attachments`)
   t.same(
     left.map(({ id }) => id),
@@ -76,7 +76,7 @@ async function reserveOnly({ db }: TestServer): Promise<Attachment> {
 t.test('a reservation that is never used is forgotten, one whose bytes arrive is not', async (t) => {
   const server = await startTestServer(t, { store: 'disk', withWorkers: false })
   const { db } = server
-  const deps = { ...server, purgeSoon() {} }
+  const deps = { ...server, wakePurge() {} }
   const beginning = { contentType: 'text/plain', leaseSeconds: 60, requestId: 'again', ...why }
   const all = [1, 2, 3, 4, 5].map(() => reserveOnly(server))
   const [unused, computing, fresh, used, again] = (await Promise.all(all)) as [
@@ -87,25 +87,25 @@ t.test('a reservation that is never used is forgotten, one whose bytes arrive is
     Attachment,
   ]
   const to = 'ChecksumCalculationOnClientSideInProgress'
-  await move(db, [{ id: computing.id, attempt: 0 }], { from: 'Initial', to, ...why })
-  await beginAttempt(db, again, { ...beginning, objectKey: 'aa/1' })
-  const [failed] = await move(db, [{ id: again.id, attempt: 1 }], {
+  await transition(db, [{ id: computing.id, attempt: 0 }], { from: 'Initial', to, ...why })
+  await startAttempt(db, again, { ...beginning, objectKey: 'aa/1' })
+  const [failed] = await transition(db, [{ id: again.id, attempt: 1 }], {
     from: uploading,
     to: 'UploadFromClientToServerFailed',
     ...why,
   })
-  await retain(deps)
+  await expireRows(deps)
   t.equal(await count(server, 'attachments'), 5, 'not before its time')
 
   await db.execute(sql`update attachments set modified_at = now() - interval '25 hours' where id <> ${fresh.id}`)
-  await beginAttempt(db, failed as Attachment, { ...beginning, objectKey: 'aa/2' })
+  await startAttempt(db, failed as Attachment, { ...beginning, objectKey: 'aa/2' })
   await db.execute(sql`delete from objects where key = 'aa/1'`)
   await db.execute(sql`update attachments set modified_at = now() - interval '25 hours' where id = ${again.id}`)
   await db.transaction(async (beginningNow) => {
-    await beginAttempt(beginningNow, used, { ...beginning, objectKey: 'aa/3' })
-    await retain(deps)
+    await startAttempt(beginningNow, used, { ...beginning, objectKey: 'aa/3' })
+    await expireRows(deps)
   })
-  await retain(deps)
+  await expireRows(deps)
   const left = await db.execute(sql`select id::int from attachments order by id`)
   const kept = [fresh, used, again].map(({ id }) => id)
   t.same(
@@ -132,10 +132,10 @@ t.test(
     await db.execute(sql`update messages set deleted_at = now() where id = 2`)
     await db.execute(sql`update rooms set deleted_at = now() where id = 9`)
     let woken = 0
-    const purgeSoon = () => {
+    const wakePurge = () => {
       woken += 1
     }
-    await finishDeletions({ ...server, purgeSoon })
+    await resumeDeletions({ ...server, wakePurge })
     const left = await db.execute(sql`select id::int from attachments where deleted_at is null`)
     t.same(
       left.map(({ id }) => id),
@@ -156,10 +156,10 @@ t.test('an object that a deletion did not live to see is handed to the purge', a
   const [deleted] = [await reserve(server, 'aa/1'), await reserve(server, 'aa/2')]
   await db.execute(sql`update attachments set deleted_at = now(), lease_expires_at = null where id = ${deleted?.id}`)
   let woken = 0
-  const purgeSoon = () => {
+  const wakePurge = () => {
     woken += 1
   }
-  await retain({ ...server, purgeSoon })
+  await expireRows({ ...server, wakePurge })
   const due = await db.execute(sql`select key from objects where purge_at is not null`)
   t.same(
     due.map(({ key }) => key),

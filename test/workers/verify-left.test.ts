@@ -4,9 +4,9 @@ import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { StowageError } from '#domain/errors.ts'
 import { listTransitions } from '#persistence/attachments.ts'
-import { move } from '#persistence/transitions.ts'
+import { transition } from '#persistence/transitions.ts'
 import { FailedReads } from '#recovery/failed-reads.ts'
-import { verifyLeft } from '#recovery/retry-verification.ts'
+import { retryVerification } from '#recovery/retry-verification.ts'
 import type { ObjectStore } from '#store/object-store.ts'
 import type { TestServer } from '../support/server.ts'
 import { until } from '../support/until.ts'
@@ -40,17 +40,17 @@ async function leftInVerification(server: TestServer, options: Stored = {}): Pro
     fileSize: sent.length,
     fileChecksum: createHash(algorithm).update(sent).digest('hex'),
   }
-  await move(server.db, [measured], { from: uploading, to: verifying, leaseSeconds: 60, ...why })
+  await transition(server.db, [measured], { from: uploading, to: verifying, leaseSeconds: 60, ...why })
   await expire(server, begun)
   return begun
 }
 
 function depsOf(server: TestServer, leaseSeconds = 60) {
-  return { ...server, log: server.app.log, purgeSoon() {}, failedReads: new FailedReads(leaseSeconds) }
+  return { ...server, log: server.app.log, wakePurge() {}, failedReads: new FailedReads(leaseSeconds) }
 }
 
 async function verifyAll(server: TestServer, deps = depsOf(server)): Promise<void> {
-  while (await verifyLeft(deps, never));
+  while (await retryVerification(deps, never));
 }
 
 for (const store of ['disk', 's3'] as const)
@@ -89,7 +89,7 @@ t.test('the files of one request are decided together', async (t) => {
   const half = await leftInVerification(server, { requestId: failedRequest })
   const failedBefore = await leftInVerification(server, { requestId: failedRequest })
   const { id, attempt } = failedBefore
-  await move(server.db, [{ id, attempt }], { from: verifying, to: undecided, ...why })
+  await transition(server.db, [{ id, attempt }], { from: verifying, to: undecided, ...why })
   await verifyAll(server)
   for (const attachment of whole) t.match(await rowOf(server, attachment), { state: ready })
   t.match(await rowOf(server, broken[0] as Begun), { state: undecided, failure_reason: /Another file/ })
@@ -121,7 +121,7 @@ t.test('a store that does not answer is asked again, however old the file is', a
   const deps = depsOf(server)
   for (let tries = 0; tries < 5; tries += 1) {
     await expire(server, left)
-    await t.rejects(verifyLeft(deps, never), undecidedYet)
+    await t.rejects(retryVerification(deps, never), undecidedYet)
     t.match(await rowOf(server, left), { state: verifying })
   }
   silent = false
@@ -137,7 +137,7 @@ t.test('a store that goes on not answering costs the file, after a lease and sev
   const deps = depsOf(server, 0)
   for (const state of [verifying, verifying, undecided]) {
     await expire(server, lost)
-    await t.rejects(verifyLeft(deps, never), undecidedYet)
+    await t.rejects(retryVerification(deps, never), undecidedYet)
     t.match(await rowOf(server, lost), { state })
   }
   t.match(await rowOf(server, lost), { failure_reason: /did not say/, lease_expires_at: null })
@@ -150,7 +150,7 @@ t.test('files that cannot be read do not keep the others waiting', async (t) => 
   for (let count = 0; count < 9; count += 1) unreadable.add((await leftInVerification(server)).objectKey)
   const whole = [await leftInVerification(server), await leftInVerification(server)]
   const deps = depsOf(server)
-  t.equal(await verifyLeft(deps, never), true, 'there is more')
+  t.equal(await retryVerification(deps, never), true, 'there is more')
   await verifyAll(server, deps).catch(() => {})
   for (const file of whole) t.match(await rowOf(server, file), { state: ready })
   t.same(await server.states(), { [ready]: 2, [verifying]: 9 })
@@ -160,7 +160,7 @@ t.test('a server that stops leaves what it is verifying to the others, at once',
   const server = await startIdle(t)
   const left = await leftInVerification(server)
   const deps = depsOf(server, 0)
-  for (let stops = 0; stops < 4; stops += 1) await verifyLeft(deps, AbortSignal.abort())
+  for (let stops = 0; stops < 4; stops += 1) await retryVerification(deps, AbortSignal.abort())
   t.match(await rowOf(server, left), { state: verifying })
   await verifyAll(server)
   t.match(await rowOf(server, left), { state: ready })

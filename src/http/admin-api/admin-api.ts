@@ -1,4 +1,4 @@
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import { requireScope } from '#domain/principal.ts'
 import type { App } from '#http/app.ts'
 import { createSessionRoute } from './create-session.ts'
@@ -15,7 +15,7 @@ import { putRoomRoute } from './put-room.ts'
 import { putUserRoute } from './put-user.ts'
 
 /** What the chat backend tells Stowage: who is where, and who may come with which credential. All of it needs `admin`. */
-export function adminRoutes(deps: Deps) {
+export function adminRoutes(deps: AppContext) {
   return async (app: App): Promise<void> => {
     app.addHook('onRequest', async ({ principal }) => requireScope(principal, 'admin'))
     putUserRoute(app, deps)

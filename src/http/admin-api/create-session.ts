@@ -1,13 +1,13 @@
 import { Type } from 'typebox'
 import { createSession, sessionSeconds } from '#auth/sessions.ts'
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import type { App } from '#http/app.ts'
 import { putUsers } from '#rooms/users.ts'
-import { OwnedId } from './ids.ts'
+import { BackendId } from './ids.ts'
 
 const schema = {
   body: Type.Object({
-    userId: OwnedId,
+    userId: BackendId,
     expiresInSeconds: Type.Integer({ minimum: 1, maximum: 365 * 86_400, default: sessionSeconds }),
   }),
   response: {
@@ -22,7 +22,7 @@ const schema = {
 }
 
 /** `POST /sessions`: mints a cookie session for a user, for the chat backend to hand on; shown this once. */
-export function createSessionRoute(app: App, { db, config }: Deps): void {
+export function createSessionRoute(app: App, { db, config }: AppContext): void {
   app.post('/sessions', { schema }, async ({ body: { userId, expiresInSeconds }, principal }, reply) => {
     await putUsers(db, [userId])
     const expiresAt = new Date(principal.now() + expiresInSeconds * 1000)

@@ -1,16 +1,16 @@
 import { type Static, Type } from 'typebox'
 import { createToken } from '#auth/tokens.ts'
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import { allScopes } from '#domain/principal.ts'
 import type { App } from '#http/app.ts'
 import { putUsers } from '#rooms/users.ts'
-import { OwnedId } from './ids.ts'
+import { BackendId } from './ids.ts'
 
 const Scope = Type.Enum([...allScopes])
 
 const schema = {
   body: Type.Object({
-    userId: OwnedId,
+    userId: BackendId,
     scopes: Type.Optional(Type.Array(Scope, { minItems: 1, maxItems: allScopes.length, uniqueItems: true })),
     expiresInSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 10 * 365 * 86_400 })),
   }),
@@ -26,7 +26,7 @@ const schema = {
 }
 
 /** `POST /tokens`: mints a bearer token, shown this once. Scopes: read and write unless named; no end unless given. */
-export function createTokenRoute(app: App, { db }: Deps): void {
+export function createTokenRoute(app: App, { db }: AppContext): void {
   app.post('/tokens', { schema }, async ({ body, principal }, reply) => {
     const { userId, scopes = ['read', 'write'], expiresInSeconds } = body
     await putUsers(db, [userId])

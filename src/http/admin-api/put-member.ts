@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import type { App } from '#http/app.ts'
 import { takeMissingBodyAsEmpty } from '#http/bearer-api/missing-body.ts'
 import { PathPart } from '#http/schema-types.ts'
@@ -14,7 +14,7 @@ const schema = {
 }
 
 /** `PUT /rooms/:roomId/members/:userId`: puts a user into a room, as a moderator if the body says so. */
-export function putMemberRoute(app: App, { db }: Deps): void {
+export function putMemberRoute(app: App, { db }: AppContext): void {
   const options = { schema, preValidation: takeMissingBodyAsEmpty }
   app.put('/rooms/:roomId/members/:userId', options, async ({ params, body: { moderator } }) => {
     const roomId = backendId(params.roomId, 'roomId')

@@ -1,18 +1,18 @@
 import type { FastifyRequest } from 'fastify'
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import { StowageError } from '#domain/errors.ts'
 import type { Principal } from '#domain/principal.ts'
 import type { App } from '#http/app.ts'
-import { expectsTheUnknown } from '#http/connections/expectations.ts'
-import { nothingHere } from '#http/errors.ts'
+import { hasUnknownExpectation } from '#http/connections/expectations.ts'
+import { routeNotFound } from '#http/errors.ts'
 
 /*
  * A request is admitted in one order on every route, before a byte of its body is read:
  *
  * 1. `admit`, for all requests: how often the address comes, whether there is a route;
- * 2. `admitOnly`, for the routes of a surface: who asks, how often the user comes;
+ * 2. `requireAuthentication`, for the routes of a surface: who asks, how often the user comes;
  * 3. `onRequest` of a route whose address names the place of a file: whether the user may put one there;
- * 4. `Deps.takeUploadSlot` and `takeDownloadSlot`, when a transfer begins: how many transfers the user has under way.
+ * 4. `AppContext.takeUploadSlot` and `takeDownloadSlot`, when a transfer begins: how many transfers the user has under way.
  *
  * Only then are its bytes read. A form whose fields name the place is refused as soon as they have come.
  */
@@ -21,22 +21,22 @@ import { nothingHere } from '#http/errors.ts'
 const probes = new Set(['/livez', '/readyz', '/metrics'])
 
 /** Counts the preflights of browsers. To be called before CORS is set up, which answers them. */
-export function admitPreflights(app: App, { rates }: Pick<Deps, 'rates'>): void {
+export function admitPreflights(app: App, { rates }: Pick<AppContext, 'rates'>): void {
   app.addHook('onRequest', async (request) => {
-    if (request.method === 'OPTIONS') await rates.ofAddress(request)
+    if (request.method === 'OPTIONS') await rates.perAddress(request)
   })
 }
 
 /** Admits requests to the server, whoever they come from. */
-export function admit(app: App, { rates }: Pick<Deps, 'rates'>): void {
+export function admit(app: App, { rates }: Pick<AppContext, 'rates'>): void {
   app.decorateRequest('principal')
   app.decorateRequest('messageId')
   app.decorateRequest('attachment')
   app.addHook('onRequest', async (request) => {
     const isLetIn = request.method === 'OPTIONS' || probes.has(request.routeOptions.url ?? '')
-    if (!isLetIn) await rates.ofAddress(request)
-    if (request.is404) throw nothingHere()
-    if (expectsTheUnknown(request.raw))
+    if (!isLetIn) await rates.perAddress(request)
+    if (request.is404) throw routeNotFound()
+    if (hasUnknownExpectation(request.raw))
       throw new StowageError(
         'expectation_failed',
         'Only 100-continue can be expected of this server. Leave Expect out.',
@@ -48,21 +48,21 @@ export function admit(app: App, { rates }: Pick<Deps, 'rates'>): void {
  * Admits to the routes of `app` only the users that `authenticate` knows.
  * @param authenticate throws StowageError `unauthenticated` or `forbidden`
  */
-export function admitOnly(
+export function requireAuthentication(
   app: App,
-  deps: Pick<Deps, 'rates'>,
+  deps: Pick<AppContext, 'rates'>,
   authenticate: (request: FastifyRequest) => Promise<Principal>,
 ): void {
-  app.addHook('onRequest', onlyFor(deps, authenticate))
+  app.addHook('onRequest', authenticated(deps, authenticate))
 }
 
 /** The same for a single route. */
-export function onlyFor(
-  { rates }: Pick<Deps, 'rates'>,
+export function authenticated(
+  { rates }: Pick<AppContext, 'rates'>,
   authenticate: (request: FastifyRequest) => Promise<Principal>,
 ): (request: FastifyRequest) => Promise<void> {
   return async (request) => {
     request.principal = await authenticate(request)
-    await rates.ofUser(request)
+    await rates.perUser(request)
   }
 }

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Config } from '#config/config.ts'
 import { StowageError } from '#domain/errors.ts'
 import type { App } from '#http/app.ts'
-import { hungUp } from '#http/request-body/body-watch.ts'
+import { connectionClosed } from '#http/request-body/body-watch.ts'
 
 /** @throws StowageError `rate_limited`, which says when to come again */
 type Limit = (request: FastifyRequest) => Promise<void>
@@ -11,9 +11,9 @@ type Limit = (request: FastifyRequest) => Promise<void>
 /** How often requests may come, counted on this replica alone. */
 export interface RateLimits {
   /** From one address; of IPv6, from one /64, which is what one household or one machine has to itself. */
-  ofAddress: Limit
+  perAddress: Limit
   /** From one user, by any of their credentials. Tokens of scope `admin` are a backend's, and not counted. */
-  ofUser: Limit
+  perUser: Limit
 }
 
 /** Addresses, and users, that are remembered; the one that has been silent longest is forgotten for one more. */
@@ -26,12 +26,12 @@ export async function openRateLimits(app: App, config: Config): Promise<RateLimi
   const ofUser = limit(app, requestsPerMinute, 'Your requests', ({ principal }) => String(principal.userId))
   const ofAddress = limit(app, requestsPerMinutePerAddress, 'The requests from your address')
   return {
-    ofAddress: async (request) => {
+    perAddress: async (request) => {
       // A client that has gone has no address any more.
-      if (request.raw.socket.remoteAddress === undefined) throw hungUp()
+      if (request.raw.socket.remoteAddress === undefined) throw connectionClosed()
       await ofAddress(request)
     },
-    ofUser: async (request) => {
+    perUser: async (request) => {
       if (!request.principal.scopes.includes('admin')) await ofUser(request)
     },
   }

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '#domain/errors.ts'
 import type { App } from '#http/app.ts'
-import { toProblem } from '#http/errors.ts'
+import { toHttpError } from '#http/errors.ts'
 
 /** The errors by which a limit turns a client away. */
 const ofLimits: ReadonlySet<ErrorCode> = new Set(['busy', 'rate_limited', 'timeout', 'too_large'])
@@ -16,7 +16,7 @@ export class Refusals {
   /** Counts what the routes of `app` answer. */
   watch(app: App): void {
     app.addHook('onError', async (_request, _reply, error) => {
-      const { code } = toProblem(error)
+      const { code } = toHttpError(error)
       if (ofLimits.has(code)) this.count(code)
     })
   }

@@ -1,9 +1,9 @@
 import { type Static, Type } from 'typebox'
 import { endOfLink, filePath, signedFilePath } from '#auth/signed-urls.ts'
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import type { Principal } from '#domain/principal.ts'
 import type { ReadyAttachment } from '#downloads/download.ts'
-import type { AttachmentRecord, Standing } from '#persistence/attachments.ts'
+import type { AttachmentRecord, RoomRole } from '#persistence/attachments.ts'
 
 /** The attachment as seed 001 shows it. */
 export const AttachmentObject = Type.Object({
@@ -19,12 +19,12 @@ export const AttachmentObject = Type.Object({
 /** Whom the object is for: what they are in its room decides what their link opens. */
 export interface Reader {
   principal: Principal
-  standing: Standing
+  standing: RoomRole
 }
 
 /** With a `file_url` minted now. For whoever may not read the file it is there too, unsigned: it opens nothing. */
 export function attachmentObject(
-  deps: Pick<Deps, 'config' | 'publicUrl' | 'urlSigningKey'>,
+  deps: Pick<AppContext, 'config' | 'publicUrl' | 'urlSigningKey'>,
   attachment: ReadyAttachment<AttachmentRecord>,
   { principal, standing }: Reader,
 ): Static<typeof AttachmentObject> {
@@ -41,7 +41,7 @@ export function attachmentObject(
 }
 
 function linkTo(
-  { config, urlSigningKey }: Pick<Deps, 'config' | 'urlSigningKey'>,
+  { config, urlSigningKey }: Pick<AppContext, 'config' | 'urlSigningKey'>,
   { publicId, fileName, linkVersion }: AttachmentRecord,
   { now }: Principal,
 ): string {

@@ -1,5 +1,5 @@
 import formBody from '@fastify/formbody'
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import { adminRoutes } from '#http/admin-api/admin-api.ts'
 import type { App } from '#http/app.ts'
 import { noteMethods } from '#http/method-not-allowed.ts'
@@ -9,16 +9,16 @@ import { parseUrlEncoded } from '#http/request-body/url-encoded-body.ts'
 import { requireToken } from './authenticate.ts'
 import { createAttachmentRoute } from './create-attachment.ts'
 import { deleteAttachmentRoute } from './delete-attachment.ts'
-import { answerErrors } from './errors.ts'
+import { setErrorHandlers } from './errors.ts'
 import { getAttachmentRoute } from './get-attachment.ts'
 import { listAttachmentsRoute } from './list-attachments.ts'
 import { updateAttachmentRoute } from './update-attachment.ts'
 
 /** Seed 001: the bearer-token API, and beside it what the chat backend tells Stowage. */
-export function bearerApi(deps: Deps) {
+export function bearerApi(deps: AppContext) {
   return async (app: App): Promise<void> => {
     const methods = noteMethods(app)
-    answerErrors(app, deps)
+    setErrorHandlers(app, deps)
     readJsonBodies(app)
     refuseTypes(app, ['text/plain'])
     await app.register(formBody, { parser: parseUrlEncoded })
@@ -32,7 +32,7 @@ export function bearerApi(deps: Deps) {
 }
 
 /** What takes JSON or an encoded form: a multipart body is refused rather than passed over unread. */
-function routesWithoutFiles(deps: Deps) {
+function routesWithoutFiles(deps: AppContext) {
   return async (app: App): Promise<void> => {
     refuseTypes(app, ['multipart/form-data'])
     listAttachmentsRoute(app, deps)

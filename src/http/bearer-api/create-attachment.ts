@@ -1,17 +1,17 @@
 import type { FastifyRequest } from 'fastify'
-import { memberOfMessage, memberOfRoom } from '#auth/permissions.ts'
-import type { Deps } from '#deps.ts'
+import { messageIdForMember, roomIdForMember } from '#auth/permissions.ts'
+import type { AppContext } from '#deps.ts'
 import { StowageError } from '#domain/errors.ts'
 import { type Principal, requireScope } from '#domain/principal.ts'
 import { requireReady } from '#downloads/download.ts'
 import type { App } from '#http/app.ts'
-import { openTransfer } from '#http/request-body/body-watch.ts'
+import { watchBody } from '#http/request-body/body-watch.ts'
 import { declaredChecksum, declaredSize } from '#http/request-body/declared.ts'
 import { type FormFile, receiveForm, requireForm } from '#http/request-body/form.ts'
 import { uploadingOf } from '#http/uploading.ts'
 import { findAttachment } from '#persistence/attachments.ts'
-import { addOwnMessage } from '#rooms/messages.ts'
-import { ownConversation } from '#rooms/users.ts'
+import { createInternalMessage } from '#rooms/messages.ts'
+import { personalRoom } from '#rooms/users.ts'
 import { type ReceiveNew, uploadNew } from '#uploads/upload-new.ts'
 import { AttachmentObject, attachmentObject } from './attachment-object.ts'
 import { refFrom } from './refs.ts'
@@ -26,11 +26,11 @@ const schema = { response: { 201: AttachmentObject } }
  * `POST /attachments`: exactly one file, to the message or conversation that a field before it names, else to the user's
  * own conversation.
  */
-export function createAttachmentRoute(app: App, deps: Deps): void {
-  const options = { schema, config: { watchesOwnBody: true }, onRequest: [requireWriter, requireForm] }
+export function createAttachmentRoute(app: App, deps: AppContext): void {
+  const options = { schema, config: { readsBodyAsStream: true }, onRequest: [requireWriter, requireForm] }
   app.post('/attachments', options, async (request, reply) => {
     const who = request.principal
-    using transfer = openTransfer(request.raw, deps)
+    using transfer = watchBody(request.raw, deps)
     const [uploaded] = await uploadNew(deps, uploadingOf(request, transfer.signal), (receive) =>
       receiveOne(deps, request, receive, transfer.signal),
     )
@@ -47,7 +47,7 @@ async function requireWriter({ principal }: FastifyRequest): Promise<void> {
 }
 
 async function receiveOne(
-  deps: Deps,
+  deps: AppContext,
   request: FastifyRequest,
   receive: ReceiveNew,
   signal: AbortSignal,
@@ -84,7 +84,7 @@ async function receiveOne(
 }
 
 function incoming(
-  deps: Deps,
+  deps: AppContext,
   where: { messageId: number; uploaderId: number },
   { checksum, file_size: size, filename }: Fields,
   { fileName, contentType, body, atMost }: FormFile,
@@ -104,17 +104,17 @@ function incoming(
 type Place = { messageId: number } | { roomId: number }
 
 /** What the fields name, or the user's own conversation. @throws StowageError `invalid`, `not_found` */
-async function placeOf({ db }: Deps, who: Principal, { conversation_id, message_id }: Fields): Promise<Place> {
+async function placeOf({ db }: AppContext, who: Principal, { conversation_id, message_id }: Fields): Promise<Place> {
   if (message_id !== undefined && conversation_id !== undefined)
     throw new StowageError('invalid', 'message_id and conversation_id exclude each other. Send one of them.')
-  if (message_id !== undefined) return { messageId: await memberOfMessage(db, refFrom(message_id, 'Message'), who) }
-  if (conversation_id === undefined) return { roomId: (await ownConversation(db, who.userId)).id }
-  return { roomId: await memberOfRoom(db, refFrom(conversation_id, 'Conversation'), who) }
+  if (message_id !== undefined) return { messageId: await messageIdForMember(db, refFrom(message_id, 'Message'), who) }
+  if (conversation_id === undefined) return { roomId: (await personalRoom(db, who.userId)).id }
+  return { roomId: await roomIdForMember(db, refFrom(conversation_id, 'Conversation'), who) }
 }
 
-async function messageIn({ db }: Deps, who: Principal, place: Place): Promise<number> {
+async function messageIn({ db }: AppContext, who: Principal, place: Place): Promise<number> {
   if ('messageId' in place) return place.messageId
-  const messageId = await addOwnMessage(db, place.roomId, who.userId)
+  const messageId = await createInternalMessage(db, place.roomId, who.userId)
   if (messageId === undefined) throw new StowageError('not_found', 'Conversation not found')
   return messageId
 }

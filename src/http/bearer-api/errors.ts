@@ -1,8 +1,8 @@
 import { type Static, Type } from 'typebox'
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import type { ErrorCode } from '#domain/errors.ts'
 import type { App } from '#http/app.ts'
-import { nothingHere, toProblem } from '#http/errors.ts'
+import { routeNotFound, toHttpError } from '#http/errors.ts'
 
 /** The `type` of every error on this surface, and what it means: the page behind `documentation_url` is made of it. */
 export const errorTypes = {
@@ -53,20 +53,20 @@ export const BearerApiError = Type.Object({
 })
 
 /** The shape of every error on this surface. */
-export function bearerApiError(error: unknown, { publicUrl }: Pick<Deps, 'publicUrl'>) {
-  const { code, status, message, headers } = toProblem(error)
+export function bearerApiError(error: unknown, { publicUrl }: Pick<AppContext, 'publicUrl'>) {
+  const { code, status, message, headers } = toHttpError(error)
   const type = typeOf[code] ?? 'invalid_request_error'
   const body: Static<typeof BearerApiError> = { type, message, documentation_url: `${publicUrl()}/docs/errors#${type}` }
   return { status, body, headers: { ...headers, ...(status === 401 && { 'www-authenticate': 'Bearer' }) } }
 }
 
-export function answerErrors(app: App, deps: Pick<Deps, 'publicUrl'>): void {
+export function setErrorHandlers(app: App, deps: Pick<AppContext, 'publicUrl'>): void {
   app.setErrorHandler((error, request, reply) => {
     const { status, headers, body } = bearerApiError(error, deps)
     if (status >= 500) request.log.error({ err: error }, 'request failed')
     return reply.code(status).headers(headers).type('application/json; charset=utf-8').send(body)
   })
   app.setNotFoundHandler(() => {
-    throw nothingHere()
+    throw routeNotFound()
   })
 }

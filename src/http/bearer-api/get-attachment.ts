@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { readableAttachment } from '#auth/permissions.ts'
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import { requireScope } from '#domain/principal.ts'
 import { requireReady } from '#downloads/download.ts'
 import type { App } from '#http/app.ts'
@@ -11,7 +11,7 @@ import { AttachmentObject, attachmentObject } from './attachment-object.ts'
 const schema = { params: Type.Object({ id: PathPart }), response: { 200: AttachmentObject } }
 
 /** `GET /attachments/:id` */
-export function getAttachmentRoute(app: App, deps: Deps): void {
+export function getAttachmentRoute(app: App, deps: AppContext): void {
   app.get('/attachments/:id', { schema }, async ({ params, principal }) => {
     requireScope(principal, 'read')
     const ref = { publicId: publicId(params.id, 'Attachment') }

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
-import { memberOfRoom } from '#auth/permissions.ts'
-import type { Deps } from '#deps.ts'
+import { roomIdForMember } from '#auth/permissions.ts'
+import type { AppContext } from '#deps.ts'
 import { StowageError } from '#domain/errors.ts'
 import { isPublicId } from '#domain/ids.ts'
 import { limits } from '#domain/limits.ts'
@@ -25,7 +25,7 @@ const schema = {
 
 /** `GET /attachments`: the Ready attachments of the user's conversations, or of one, the latest to become Ready
  * first, a page at a time. */
-export function listAttachmentsRoute(app: App, deps: Deps): void {
+export function listAttachmentsRoute(app: App, deps: AppContext): void {
   const { db } = deps
   app.get('/attachments', { schema }, async ({ query, principal }) => {
     requireScope(principal, 'read')
@@ -36,7 +36,7 @@ export function listAttachmentsRoute(app: App, deps: Deps): void {
     const roomId =
       conversation_id === undefined
         ? undefined
-        : await memberOfRoom(db, refFrom(conversation_id, 'Conversation'), principal)
+        : await roomIdForMember(db, refFrom(conversation_id, 'Conversation'), principal)
     const after = await cursor(deps, 'starting_after', starting_after, principal)
     const before = await cursor(deps, 'ending_before', ending_before, principal)
     const { page, hasMore } = await listReadyPage(db, { userId: principal.userId, roomId, limit, after, before })
@@ -49,7 +49,7 @@ export function listAttachmentsRoute(app: App, deps: Deps): void {
 }
 
 async function cursor(
-  { db }: Deps,
+  { db }: AppContext,
   name: string,
   id: string | undefined,
   { userId }: Principal,

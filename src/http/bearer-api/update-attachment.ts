@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { changeableAttachment } from '#auth/permissions.ts'
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import { requireScope } from '#domain/principal.ts'
 import { requireReady } from '#downloads/download.ts'
 import type { App } from '#http/app.ts'
@@ -18,7 +18,7 @@ const schema = {
 }
 
 /** `PUT /attachments/:id`: gives the attachment another name, and so another `file_url`; the old one is dead. */
-export function updateAttachmentRoute(app: App, deps: Deps): void {
+export function updateAttachmentRoute(app: App, deps: AppContext): void {
   const options = { schema, preValidation: takeMissingBodyAsEmpty }
   app.put('/attachments/:id', options, async ({ params, body, principal }) => {
     requireScope(principal, 'write')

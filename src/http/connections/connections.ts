@@ -2,15 +2,15 @@ import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { ConnectionError, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
 import type { Config } from '#config/config.ts'
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import { StowageError } from '#domain/errors.ts'
 import { limits } from '#domain/limits.ts'
 import type { App } from '#http/app.ts'
 import { bearerApiError } from '#http/bearer-api/errors.ts'
 import { corsHeaders } from '#http/cors.ts'
-import { answerHeaders } from '#http/response-headers.ts'
+import { defaultHeaders } from '#http/response-headers.ts'
 import { sessionApiError } from '#http/session-api/errors.ts'
-import { brokenOff } from './broken-body.ts'
+import { bodyBroken } from './broken-body.ts'
 import { latestReply } from './lingering-close.ts'
 
 /** For Fastify: how connections are ended, and the limits of addresses and bodies. */
@@ -35,7 +35,7 @@ export function endLastConnections(app: App): void {
 
 /** An address that cannot be decoded reaches no route; it is answered in the shape of the surface it points at. */
 export function answerBadUrl(
-  deps: Pick<Deps, 'publicUrl' | 'config'>,
+  deps: Pick<AppContext, 'publicUrl' | 'config'>,
   error: Error,
   { raw, headers: asked }: FastifyRequest,
   reply: FastifyReply,
@@ -44,7 +44,7 @@ export function answerBadUrl(
   const { status, headers, body } = isSessionApi ? sessionApiError(error) : bearerApiError(error, deps)
   reply
     .code(status)
-    .headers({ ...answerHeaders, ...corsHeaders(deps.config, asked), ...headers })
+    .headers({ ...defaultHeaders, ...corsHeaders(deps.config, asked), ...headers })
     .send(body)
 }
 
@@ -66,7 +66,7 @@ function answerBrokenRequest(config: Pick<Config, 'corsOrigins'>, error: Connect
   const isAnswering = !isAnswered && reply.raw.headersSent
   if (error.code === 'ECONNRESET' || !socket.writable || isAnswering) socket.destroy()
   else if (!isInBody) answerPlainly(config, error, socket, reply?.request.headers.origin)
-  else if (!reply.request.raw.emit(brokenOff))
+  else if (!reply.request.raw.emit(bodyBroken))
     reply.send(new StowageError('invalid', 'The body broke off. Send it again.'))
 }
 
@@ -88,7 +88,7 @@ function answerPlainly(
     'content-type': 'text/plain',
     'content-length': text.length,
     connection: 'close',
-    ...answerHeaders,
+    ...defaultHeaders,
     // Where it is not known who asks, but only one may: the answer tells nothing that another could not know.
     ...corsHeaders(config, { origin: originIn(error) ?? earlier ?? onlyOne(config.corsOrigins) }),
   }

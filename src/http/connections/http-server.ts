@@ -2,16 +2,16 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyBaseLogger, FastifyServerFactory } from 'fastify'
 import type { Config } from '#config/config.ts'
-import { limits, type Patience } from '#domain/limits.ts'
-import { askForBody, noteExpectation } from './expectations.ts'
-import { oneAtATime } from './pipelining.ts'
-import { watchReaders } from './slow-readers.ts'
-import { gatherChunks } from './small-chunks.ts'
-import { logAtMostOften } from './sparse-log.ts'
+import { type ClientTimeouts, limits } from '#domain/limits.ts'
+import { continueOnRead, markExpectation } from './expectations.ts'
+import { servePipelined } from './pipelining.ts'
+import { endSlowReaders } from './slow-readers.ts'
+import { coalesceChunks } from './small-chunks.ts'
+import { throttleLog } from './sparse-log.ts'
 
 export interface Connections {
   config: Pick<Config, 'maxConnections' | 'downloadIdleSeconds' | 'minimumRate'>
-  patience: Patience
+  timeouts: ClientTimeouts
   log(): FastifyBaseLogger
   /** Told of each client that is turned away, and why. */
   onRefusal(reason: string): void
@@ -27,20 +27,20 @@ const halfClosedTime = 3_000
 export function boundedServer(connections: Connections): FastifyServerFactory {
   return (handler) => {
     const serve: RequestListener = (request, response) => void handler(request, response)
-    const server = createServer(serverOptions(connections.patience))
+    const server = createServer(serverOptions(connections.timeouts))
     answerHalfClosed(server)
-    leaveEnded(server, connections.patience)
+    leaveEnded(server, connections.timeouts)
     boundConnections(server, connections)
-    const inTurn = gatherChunks(oneAtATime(watchReaders(server, serve, connections)))
+    const inTurn = coalesceChunks(servePipelined(endSlowReaders(server, serve, connections)))
     server.on('request', inTurn)
-    server.on('checkContinue', askForBody(inTurn))
-    server.on('checkExpectation', noteExpectation(inTurn))
+    server.on('checkContinue', continueOnRead(inTurn))
+    server.on('checkExpectation', markExpectation(inTurn))
     server.on('connect', (_request, socket) => refuseTunnel(socket as Socket))
     return server
   }
 }
 
-function serverOptions({ headTime }: Patience) {
+function serverOptions({ headTime }: ClientTimeouts) {
   return {
     // Longer than the idle time of the load balancers in front (nginx 75 s), or they reuse a connection we are closing: 502.
     keepAliveTimeout: 80_000,
@@ -75,7 +75,7 @@ function answerHalfClosed(server: Server): void {
  * A connection whose last answer has been sent is closed on our side alone, so that the client still gets that answer. One that does
  * not close its own side would hold it for ever.
  */
-function leaveEnded(server: Server, { drainTime }: Pick<Patience, 'drainTime'>): void {
+function leaveEnded(server: Server, { drainTime }: Pick<ClientTimeouts, 'drainTime'>): void {
   server.on('connection', (socket) => {
     socket.once('finish', () => {
       const late = setTimeout(() => socket.destroy(), drainTime)
@@ -85,7 +85,7 @@ function leaveEnded(server: Server, { drainTime }: Pick<Patience, 'drainTime'>):
 }
 
 function boundConnections(server: Server, { config, log, onRefusal }: Connections): void {
-  const tell = logAtMostOften(10_000)
+  const tell = throttleLog(10_000)
   server.maxConnections = config.maxConnections
   server.maxHeadersCount = limits.headers
   server.on('drop', () => {

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FastifyReply } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
-import { limits, type Patience } from '#domain/limits.ts'
+import { type ClientTimeouts, limits } from '#domain/limits.ts'
 
 /** The latest request that came over a connection. */
 const latest = new WeakMap<Socket, FastifyReply>()
@@ -17,8 +17,8 @@ export function latestReply(socket: Socket): FastifyReply | undefined {
  * reset it, and the client, still sending, would never see the answer. So the connection is half-closed, which tells the
  * client that no more will come, and what it still sends is thrown away, up to a bound in time and bytes.
  */
-export const earlyAnswer = fastifyPlugin(
-  async (app, { drainTime }: Pick<Patience, 'drainTime'>) => {
+export const lingeringClose = fastifyPlugin(
+  async (app, { drainTime }: Pick<ClientTimeouts, 'drainTime'>) => {
     const early = new WeakSet<IncomingMessage>()
     app.addHook('onRequest', async ({ socket }, reply) => {
       latest.set(socket, reply)

@@ -35,7 +35,7 @@ function headBytes({ url = '', rawHeaders }: IncomingMessage): number {
  * 9.3.2), but Node hands out every request that has come: whoever sends a thousand at once would have a thousand under way.
  * A connection is closed when too many wait, or when their heads are too long together.
  */
-export function oneAtATime(serve: RequestListener): RequestListener {
+export function servePipelined(serve: RequestListener): RequestListener {
   const waiting = new WeakMap<Socket, Line>()
 
   const begin = (socket: Socket, turn: Turn) => {

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { limits } from '#domain/limits.ts'
 import type { Connections } from './http-server.ts'
 import { RateWindow } from './rate-window.ts'
-import { logAtMostOften } from './sparse-log.ts'
+import { throttleLog } from './sparse-log.ts'
 import { unacknowledged } from './unacknowledged.ts'
 
 /**
@@ -12,12 +12,12 @@ import { unacknowledged } from './unacknowledged.ts'
  * @param serve is called with the requests of a connection one after another
  * @returns `serve`, with every answer watched
  */
-export function watchReaders(server: Server, serve: RequestListener, connections: Connections): RequestListener {
-  const { config, patience, log, onRefusal } = connections
+export function endSlowReaders(server: Server, serve: RequestListener, connections: Connections): RequestListener {
+  const { config, timeouts, log, onRefusal } = connections
   /** The answer that is under way on each connection. */
   const answered = new Map<Socket, ServerResponse>()
-  const held = new Map<Socket, HeldBack>()
-  const tell = logAtMostOften(10_000)
+  const held = new Map<Socket, SlowReader>()
+  const tell = throttleLog(10_000)
 
   const end = (socket: Socket) => {
     socket.destroy()
@@ -28,7 +28,7 @@ export function watchReaders(server: Server, serve: RequestListener, connections
     for (const socket of holdingMost(answered, limits.unreadAnswers)) end(socket)
     for (const socket of answered.keys()) {
       if (socket.writableLength === 0 || socket.destroyed) held.delete(socket)
-      else if (!held.has(socket)) held.set(socket, new HeldBack(config, patience.rateWindow))
+      else if (!held.has(socket)) held.set(socket, new SlowReader(config, timeouts.rateWindow))
     }
     if (held.size === 0) return
     const queueOf = await unacknowledged()
@@ -37,7 +37,7 @@ export function watchReaders(server: Server, serve: RequestListener, connections
       if (reader.note(taken).isTooSlow) end(socket)
     }
   }
-  const period = Math.min(1000, config.downloadIdleSeconds * 250, patience.rateWindow / 30)
+  const period = Math.min(1000, config.downloadIdleSeconds * 250, timeouts.rateWindow / 30)
   const stop = repeat(look, period, (err) => log().error({ err }, 'slow readers cannot be told'))
   server.once('close', stop)
 
@@ -86,7 +86,7 @@ function repeat(work: () => Promise<void>, period: number, onError: (error: unkn
 }
 
 /** A client for which there is more than it takes. */
-class HeldBack {
+class SlowReader {
   readonly #idle: number
   readonly #window: RateWindow
   #taken: number | undefined

@@ -1,7 +1,7 @@
 import { IncomingMessage, type RequestListener } from 'node:http'
 import { StowageError } from '#domain/errors.ts'
 import { limits } from '#domain/limits.ts'
-import { breakOff } from './broken-body.ts'
+import { breakBody } from './broken-body.ts'
 
 /** Bytes of a chunk that is handed on by itself. */
 const large = 1024
@@ -13,7 +13,7 @@ const most = 4096
  * so that a megabyte in chunks of one byte would take seconds and hundreds of megabytes. It holds for every body, also one
  * that waits for its turn or is thrown away.
  */
-export function gatherChunks(serve: RequestListener): RequestListener {
+export function coalesceChunks(serve: RequestListener): RequestListener {
   return (request, response) => {
     if (request.headers['transfer-encoding'] !== undefined) gather(request)
     serve(request, response)
@@ -38,7 +38,7 @@ function gather(request: IncomingMessage): void {
     isBroken = count > limits.smallChunks + bytes / limits.meanChunk
     if (!isBroken) return small.add(chunk)
     request._read = () => {}
-    breakOff(request, tooSmall())
+    breakBody(request, tooSmall())
     return false
   }
   // Node's own would keep from us what it throws away after the answer.

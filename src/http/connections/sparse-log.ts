@@ -4,7 +4,7 @@
  * @param interval milliseconds
  * @returns calls `tell` when a line is due, with the number of events since the line before
  */
-export function logAtMostOften(interval: number): (tell: (untold: number) => void) => void {
+export function throttleLog(interval: number): (tell: (untold: number) => void) => void {
   let toldAt = Number.NEGATIVE_INFINITY
   let untold = 0
   return (tell) => {

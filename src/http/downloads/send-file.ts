@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import { StowageError } from '#domain/errors.ts'
 import { evaluateConditions, rangeOf, type Validators } from '#downloads/conditions.ts'
 import { contentDisposition } from '#downloads/content-disposition.ts'
@@ -21,7 +21,7 @@ export interface SendOptions {
  * @throws StowageError `precondition_failed`, `range_not_satisfiable`, `busy`, `rate_limited`, `storage_unavailable`
  */
 export async function sendFile(
-  deps: Deps,
+  deps: AppContext,
   request: FastifyRequest,
   reply: FastifyReply,
   attachment: ReadyAttachment<FoundAttachment>,

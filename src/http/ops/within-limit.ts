@@ -1,4 +1,4 @@
-import { within } from '#async/timeout.ts'
+import { withTimeout } from '#async/timeout.ts'
 import { limits } from '#domain/limits.ts'
 
 /**
@@ -7,5 +7,5 @@ import { limits } from '#domain/limits.ts'
  * @throws what `ask` fails with; an Error without an answer in time
  */
 export function withinLimit<T>(ask: (late: AbortSignal) => Promise<T>): Promise<T> {
-  return within(limits.readiness, ask, () => new Error(`no answer within ${limits.readiness / 1000} s`))
+  return withTimeout(limits.readiness, ask, () => new Error(`no answer within ${limits.readiness / 1000} s`))
 }

@@ -1,43 +1,43 @@
 import type { IncomingMessage } from 'node:http'
 import type { Config } from '#config/config.ts'
 import { StowageError } from '#domain/errors.ts'
-import type { Patience } from '#domain/limits.ts'
-import { brokenOff, whyBroken } from '#http/connections/broken-body.ts'
+import type { ClientTimeouts } from '#domain/limits.ts'
+import { bodyBroken, brokenReason } from '#http/connections/broken-body.ts'
 import { RateWindow } from '#http/connections/rate-window.ts'
 
 /** A request body that is arriving, until disposed. */
-export interface Transfer extends Disposable {
+export interface BodyWatch extends Disposable {
   /** Aborts when the client hangs up, or sends no byte for the idle time, or too few, although the server is reading. */
   signal: AbortSignal
 }
 
 /** How slow a client may be. */
-export interface Slowness {
+export interface BodyLimits {
   config: Pick<Config, 'uploadIdleSeconds' | 'minimumRate'>
-  patience: Pick<Patience, 'rateWindow'>
+  timeouts: Pick<ClientTimeouts, 'rateWindow'>
 }
 
-export function openTransfer(request: IncomingMessage, slowness: Slowness): Transfer {
+export function watchBody(request: IncomingMessage, slowness: BodyLimits): BodyWatch {
   const ending = new AbortController()
   // A body may have come whole and yet be lost: what was not read when the connection closed is thrown away.
   const onEnd = () => {
-    if (!request.readableEnded) ending.abort(whyBroken(request) ?? hungUp())
+    if (!request.readableEnded) ending.abort(brokenReason(request) ?? connectionClosed())
   }
   request.once('close', onEnd)
-  request.once(brokenOff, onEnd)
-  if (request.destroyed || whyBroken(request)) onEnd()
+  request.once(bodyBroken, onEnd)
+  if (request.destroyed || brokenReason(request)) onEnd()
   const stopWatching = watchProgress(request, slowness, (error) => ending.abort(error))
   return {
     signal: ending.signal,
     [Symbol.dispose]() {
       request.off('close', onEnd)
-      request.off(brokenOff, onEnd)
+      request.off(bodyBroken, onEnd)
       stopWatching()
     },
   }
 }
 
-export function hungUp(cause?: unknown): StowageError {
+export function connectionClosed(cause?: unknown): StowageError {
   return new StowageError('invalid', 'The connection closed before the last byte arrived. Send it again.', {
     cause,
   })
@@ -58,7 +58,7 @@ function tooSlow(bytesPerSecond: number, window: number): StowageError {
 /** Only the time counts in which we read: a client that is held back because the store is slow is neither idle nor slow. */
 function watchProgress(
   request: IncomingMessage,
-  { config: { uploadIdleSeconds, minimumRate }, patience: { rateWindow } }: Slowness,
+  { config: { uploadIdleSeconds, minimumRate }, timeouts: { rateWindow } }: BodyLimits,
   onEnd: (error: StowageError) => void,
 ): () => void {
   const window = new RateWindow(minimumRate, rateWindow)

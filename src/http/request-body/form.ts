@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import { MIMEType } from 'node:util'
 import type { MultipartFile, MultipartValue } from '@fastify/multipart'
 import type { FastifyError, FastifyRequest } from 'fastify'
-import { untilAborted } from '#async/abortable.ts'
+import { abortable } from '#async/abortable.ts'
 import type { Config } from '#config/config.ts'
 import { quoted, StowageError } from '#domain/errors.ts'
 import { limits } from '#domain/limits.ts'
@@ -57,7 +57,7 @@ export async function receiveForm(request: FastifyRequest, config: Config, handl
   const signal = AbortSignal.any([handlers.signal, refused.signal])
   request.raw.pipe(form)
   try {
-    for await (const part of untilAborted(partsOf(viewOf(request, form, boundary), config), signal)) {
+    for await (const part of abortable(partsOf(viewOf(request, form, boundary), config), signal)) {
       const head = form.takeHead()
       if (head?.isFile !== (part.type === 'file')) throw broken()
       if (part.type === 'file') await takeFile(part, head, formLengthOf(request), count, handlers)

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import { StowageError } from '#domain/errors.ts'
 import type { App } from '#http/app.ts'
-import { openTransfer } from './body-watch.ts'
+import { watchBody } from './body-watch.ts'
 import { hasBody } from './has-body.ts'
 
 /**
@@ -10,17 +10,17 @@ import { hasBody } from './has-body.ts'
  * request would hold for uploads too. Uploads watch their own bodies, because only they can tell a client that is silent from one
  * that is held back.
  */
-export function limitPlainBodies(app: App, deps: Pick<Deps, 'config' | 'patience'>): void {
-  const { plainBodyTime } = deps.patience
+export function limitPlainBodies(app: App, deps: Pick<AppContext, 'config' | 'timeouts'>): void {
+  const { plainBodyTime } = deps.timeouts
   app.addHook('preParsing', async ({ raw, routeOptions }, reply, body) => {
     if (hasBody(raw)) refuseEncoded(raw)
-    if (routeOptions.config.watchesOwnBody || !hasBody(raw) || raw.complete) return body
+    if (routeOptions.config.readsBodyAsStream || !hasBody(raw) || raw.complete) return body
     const giveUp = (error: unknown) => {
       // What reads the body could find a fault of its own, and answer too.
       raw.removeAllListeners('data')
       if (!reply.sent) reply.send(error)
     }
-    const transfer = openTransfer(raw, deps)
+    const transfer = watchBody(raw, deps)
     transfer.signal.addEventListener('abort', () => giveUp(transfer.signal.reason))
     const late = setTimeout(() => {
       if (!raw.complete) giveUp(tooLate(plainBodyTime))

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { changeableAttachment } from '#auth/permissions.ts'
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import { StowageError } from '#domain/errors.ts'
 import { actorOf, requireScope } from '#domain/principal.ts'
 import { clientSideStates } from '#domain/states.ts'
@@ -22,7 +22,7 @@ const schema = {
 }
 
 /** `PATCH /attachments/:attachmentId`: the client tells where it is with its checksum, what that is, or another name. */
-export function changeAttachmentRoute(app: App, deps: Deps): void {
+export function changeAttachmentRoute(app: App, deps: AppContext): void {
   app.patch('/attachments/:attachmentId', { schema }, async ({ principal, params, body }) => {
     requireScope(principal, 'write')
     const { attachmentState: state, fileChecksum, fileName } = body

@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { changeableAttachment } from '#auth/permissions.ts'
-import { remove } from '#deletion/delete-attachment.ts'
-import type { Deps } from '#deps.ts'
+import { deleteAttachment } from '#deletion/delete-attachment.ts'
+import type { AppContext } from '#deps.ts'
 import { requireScope } from '#domain/principal.ts'
 import type { App } from '#http/app.ts'
 import { integerId } from '#http/ids.ts'
@@ -13,11 +13,11 @@ const schema = {
 }
 
 /** `DELETE /attachments/:attachmentId`: gone for everybody when this answers. */
-export function deleteAttachmentRoute(app: App, deps: Deps): void {
+export function deleteAttachmentRoute(app: App, deps: AppContext): void {
   app.delete('/attachments/:attachmentId', { schema }, async (request) => {
     requireScope(request.principal, 'write')
     const ref = { id: integerId(request.params.attachmentId, 'Attachment') }
-    await remove(deps, await changeableAttachment(deps.db, ref, request.principal))
+    await deleteAttachment(deps, await changeableAttachment(deps.db, ref, request.principal))
     return { httpStatusCode: 200 as const }
   })
 }

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { readableAttachment } from '#auth/permissions.ts'
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import { StowageError } from '#domain/errors.ts'
 import { requireScope } from '#domain/principal.ts'
 import { downloadable } from '#downloads/download.ts'
@@ -15,7 +15,7 @@ const schema = {
 }
 
 /** `GET` and `HEAD /attachments/:attachmentId/:fileName`: the bytes, under the attachment's current name. */
-export function downloadAttachmentRoute(app: App, deps: Deps): void {
+export function downloadAttachmentRoute(app: App, deps: AppContext): void {
   app.route({
     method: ['GET', 'HEAD'],
     url: '/attachments/:attachmentId/:fileName',

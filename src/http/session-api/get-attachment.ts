@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { readableAttachment } from '#auth/permissions.ts'
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import { limits } from '#domain/limits.ts'
 import { requireScope } from '#domain/principal.ts'
 import type { App } from '#http/app.ts'
@@ -16,7 +16,7 @@ const schema = {
 }
 
 /** `GET /attachments/:attachmentId`: the metadata, in any state; `?include=transitions` adds the history, its latest 1,000 steps. */
-export function getAttachmentRoute(app: App, deps: Deps): void {
+export function getAttachmentRoute(app: App, deps: AppContext): void {
   app.get('/attachments/:attachmentId', { schema }, async (request) => {
     requireScope(request.principal, 'read')
     const ref = { id: integerId(request.params.attachmentId, 'Attachment') }

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
-import { memberOfMessage } from '#auth/permissions.ts'
-import type { Deps } from '#deps.ts'
+import { messageIdForMember } from '#auth/permissions.ts'
+import type { AppContext } from '#deps.ts'
 import { limits } from '#domain/limits.ts'
 import { requireScope } from '#domain/principal.ts'
 import type { App } from '#http/app.ts'
@@ -26,11 +26,11 @@ const schema = {
  * `GET /messages/:messageId/attachments`: the attachments of the message, in any state, oldest first: at most 1,000, or
  * `?limit`, behind the id `?after`.
  */
-export function listMessageAttachmentsRoute(app: App, deps: Deps): void {
+export function listMessageAttachmentsRoute(app: App, deps: AppContext): void {
   app.get('/messages/:messageId/attachments', { schema }, async (request) => {
     requireScope(request.principal, 'read')
     const ref = { id: integerId(request.params.messageId, 'Message') }
-    const messageId = await memberOfMessage(deps.db, ref, request.principal)
+    const messageId = await messageIdForMember(deps.db, ref, request.principal)
     const { limit = String(limits.messagePage), after = '0' } = request.query
     const { page, hasMore } = await listOfMessage(deps.db, messageId, {
       limit: wholeNumber('limit', limit, 1, limits.messagePage),

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
-import { memberOfMessage } from '#auth/permissions.ts'
-import type { Deps } from '#deps.ts'
+import { messageIdForMember } from '#auth/permissions.ts'
+import type { AppContext } from '#deps.ts'
 import { actorOf, requireScope } from '#domain/principal.ts'
 import type { App } from '#http/app.ts'
 import { integerId } from '#http/ids.ts'
@@ -21,11 +21,11 @@ const schema = {
 }
 
 /** `POST /attachments`: announces a file, whose bytes a `PUT` at its address brings later. */
-export function reserveAttachmentRoute(app: App, deps: Deps): void {
+export function reserveAttachmentRoute(app: App, deps: AppContext): void {
   app.post('/attachments', { schema }, async ({ principal, body }, reply) => {
     requireScope(principal, 'write')
     const ref = { id: integerId(String(body.messageId), 'Message') }
-    const messageId = await memberOfMessage(deps.db, ref, principal)
+    const messageId = await messageIdForMember(deps.db, ref, principal)
     const { fileName, fileSize, contentType, fileChecksum } = body
     const reserved = await reserve(deps, {
       ...{ messageId, uploaderId: principal.userId, fileName, contentType, actor: actorOf(principal) },

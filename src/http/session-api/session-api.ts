@@ -1,4 +1,4 @@
-import type { Deps } from '#deps.ts'
+import type { AppContext } from '#deps.ts'
 import type { App } from '#http/app.ts'
 import { noteMethods } from '#http/method-not-allowed.ts'
 import { readJsonBodies } from '#http/request-body/json-body.ts'
@@ -10,7 +10,7 @@ import { createSessionRoute } from './create-session.ts'
 import { deleteAttachmentRoute } from './delete-attachment.ts'
 import { deleteSessionRoute } from './delete-session.ts'
 import { downloadAttachmentRoute } from './download-attachment.ts'
-import { answerErrors } from './errors.ts'
+import { setErrorHandlers } from './errors.ts'
 import { getAttachmentRoute } from './get-attachment.ts'
 import { listMessageAttachmentsRoute } from './list-message-attachments.ts'
 import { reserveAttachmentRoute } from './reserve-attachment.ts'
@@ -18,10 +18,10 @@ import { uploadAttachmentsRoute } from './upload-attachments.ts'
 import { uploadReservedRoute } from './upload-reserved.ts'
 
 /** Seed 000: the cookie-session API. */
-export function sessionApi(deps: Deps) {
+export function sessionApi(deps: AppContext) {
   return async (app: App): Promise<void> => {
     const methods = noteMethods(app)
-    answerErrors(app)
+    setErrorHandlers(app)
     readJsonBodies(app)
     refuseTypes(app, ['text/plain'])
     createSessionRoute(app, deps)
@@ -39,7 +39,7 @@ export function sessionApi(deps: Deps) {
 }
 
 /** What takes JSON: a multipart body is refused rather than passed over unread. */
-function routesWithoutFiles(deps: Deps) {
+function routesWithoutFiles(deps: AppContext) {
   return async (app: App): Promise<void> => {
     refuseTypes(app, ['multipart/form-data'])
     deleteSessionRoute(app, deps)

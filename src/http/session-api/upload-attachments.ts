@@ -1,12 +1,12 @@
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import { memberOfMessage } from '#auth/permissions.ts'
-import type { Deps } from '#deps.ts'
+import { messageIdForMember } from '#auth/permissions.ts'
+import type { AppContext } from '#deps.ts'
 import { StowageError } from '#domain/errors.ts'
 import { requireScope } from '#domain/principal.ts'
 import type { App } from '#http/app.ts'
 import { integerId } from '#http/ids.ts'
-import { openTransfer } from '#http/request-body/body-watch.ts'
+import { watchBody } from '#http/request-body/body-watch.ts'
 import { receiveForm, requireForm } from '#http/request-body/form.ts'
 import { PathPart } from '#http/schema-types.ts'
 import { uploadingOf } from '#http/uploading.ts'
@@ -23,11 +23,11 @@ const schema = {
  * `POST /messages/:messageId/attachments`: one or more files, Ready together or not at all. Fields before the files may
  * declare `fileChecksum` and `fileSize`, one each per file in the same order.
  */
-export function uploadAttachmentsRoute(app: App, deps: Deps): void {
-  const options = { schema, config: { watchesOwnBody: true }, onRequest: [findMessage(deps), requireForm] }
+export function uploadAttachmentsRoute(app: App, deps: AppContext): void {
+  const options = { schema, config: { readsBodyAsStream: true }, onRequest: [findMessage(deps), requireForm] }
   app.post('/messages/:messageId/attachments', options, async (request) => {
     const { principal: who, messageId } = request
-    using transfer = openTransfer(request.raw, deps)
+    using transfer = watchBody(request.raw, deps)
     const { signal } = transfer
 
     const attachments = await uploadNew(deps, uploadingOf(request, signal), async (receive) => {
@@ -49,10 +49,10 @@ export function uploadAttachmentsRoute(app: App, deps: Deps): void {
 }
 
 /** @throws StowageError `forbidden`, or `not_found` for whoever is not in the message's room */
-function findMessage({ db }: Pick<Deps, 'db'>) {
+function findMessage({ db }: Pick<AppContext, 'db'>) {
   return async (request: FastifyRequest): Promise<void> => {
     const { messageId } = request.params as { messageId: string }
     requireScope(request.principal, 'write')
-    request.messageId = await memberOfMessage(db, { id: integerId(messageId, 'Message') }, request.principal)
+    request.messageId = await messageIdForMember(db, { id: integerId(messageId, 'Message') }, request.principal)
   }
 }

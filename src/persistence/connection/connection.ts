@@ -5,10 +5,10 @@ import { asUnavailable, type DatabaseUnavailable, unavailable } from './errors.t
 import { openSocket, type ParsedUrl } from './socket.ts'
 
 /** The message `Terminate`. */
-const goodbye = Buffer.from([88, 0, 0, 0, 4])
+const terminateMessage = Buffer.from([88, 0, 0, 0, 4])
 
 /** Milliseconds that the server has to close its side. */
-const goodbyeTime = 1_000
+const terminateTimeout = 1_000
 
 /** Milliseconds that a transaction of ours may be idle before Postgres ends it. */
 const idleInTransaction = 30_000
@@ -25,7 +25,7 @@ export interface ConnectionOptions {
 
 /**
  * One connection to Postgres, over one socket; it ends with the socket. postgres.js would connect anew by itself, with messages of
- * the old connection in its buffers, and would take the greeting of the new one for the answer to a statement of the old one: an
+ * the old connection in its buffers, and would take the first answer on the new one for the answer to a statement of the old one: an
  * empty list. So postgres.js gets a single socket, and statements without an answer fail as soon as the socket is lost.
  */
 export class Connection {
@@ -71,7 +71,7 @@ export class Connection {
   static async open(options: ConnectionOptions, index: number, signal: AbortSignal): Promise<Connection> {
     const connection = new Connection(await openSocket(options.parsed, index, signal), options)
     try {
-      await connection.run((sql) => sql.unsafe(greeting(options.parsed)), performance.now() + limits.connect)
+      await connection.run((sql) => sql.unsafe(sessionSetup(options.parsed)), performance.now() + limits.connect)
       return connection
     } catch (error) {
       connection.destroy(asUnavailable(error))
@@ -121,8 +121,8 @@ export class Connection {
   /** Ends the connection in order; the socket is destroyed after a second if the server does not close it. */
   close(): void {
     this.isRetired = true
-    if (this.#socket.writable) this.#socket.end(goodbye)
-    setTimeout(() => this.#socket.destroy(), goodbyeTime).unref()
+    if (this.#socket.writable) this.#socket.end(terminateMessage)
+    setTimeout(() => this.#socket.destroy(), terminateTimeout).unref()
   }
 
   /** Ends the connection at once; statements without an answer fail with the error. */
@@ -152,7 +152,7 @@ function handOutOnce(socket: Socket): () => Promise<Socket> {
  * the URL sets itself. Through a pooler that lends its connections for a transaction, for which the URL says
  * `prepare=false`, they would stay with somebody else's connection: there, only our own deadline holds.
  */
-function greeting({ prepare, connection }: ParsedUrl): string {
+function sessionSetup({ prepare, connection }: ParsedUrl): string {
   const wanted = {
     // So that a statement which is merely slow is ended by Postgres and costs no connection.
     statement_timeout: limits.statement - 1_000,

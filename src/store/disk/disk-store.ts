@@ -3,7 +3,7 @@ import { chmod, mkdir, open, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { addAbortSignal, type Readable } from 'node:stream'
 import { StowageError } from '#domain/errors.ts'
-import { noSuchObject, notAnswered } from '#store/errors.ts'
+import { objectNotFound, storeUnavailable } from '#store/errors.ts'
 import type { ByteRange, ObjectStore } from '#store/object-store.ts'
 import { fileMode, folderMode, removeFile, sizeOfFile, storeFile } from './file.ts'
 import { listFiles } from './list.ts'
@@ -49,7 +49,7 @@ async function makeRoot(root: string): Promise<void> {
 async function openFile(path: string, range: ByteRange | undefined, signal: AbortSignal): Promise<Readable> {
   signal.throwIfAborted()
   const file = await open(path).catch((error) => {
-    throw error.code === 'ENOENT' ? noSuchObject(error) : notAnswered(error)
+    throw error.code === 'ENOENT' ? objectNotFound(error) : storeUnavailable(error)
   })
   try {
     const { size } = await file.stat()
@@ -74,7 +74,7 @@ async function probe(root: string): Promise<void> {
 }
 
 function refuse(error: unknown): never {
-  throw notAnswered(error)
+  throw storeUnavailable(error)
 }
 
 function refuseFolder(root: string, cause: unknown): never {

@@ -1,10 +1,10 @@
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { untilAborted } from '#async/abortable.ts'
+import { abortable } from '#async/abortable.ts'
 import { StowageError } from '#domain/errors.ts'
 import { failpoint } from '#failpoints.ts'
-import { notStored } from '#store/errors.ts'
-import { requireSize } from '#store/exact-size.ts'
+import { putFailed } from '#store/errors.ts'
+import { assertSize } from '#store/exact-size.ts'
 import type { PutOptions, StoredObject } from '#store/object-store.ts'
 
 /** Of everything stored: what is somebody's attachment is nobody else's on this machine. */
@@ -25,7 +25,7 @@ export async function storeFile(
   await writing(makeFolder(dirname(path)))
   const size = await writePartial(path, body, signal)
   signal.throwIfAborted()
-  if (announced !== undefined) requireSize(size, announced)
+  if (announced !== undefined) assertSize(size, announced)
   failpoint('before-complete')
   await writing(publish(path))
   failpoint('after-put')
@@ -51,7 +51,7 @@ async function writePartial(path: string, body: AsyncIterable<Uint8Array>, signa
   const file = await writing(open(partialOf(path), 'wx', fileMode))
   try {
     let size = 0
-    for await (const chunk of untilAborted(body, signal)) {
+    for await (const chunk of abortable(body, signal)) {
       await writing(file.writeFile(chunk))
       size += chunk.length
     }
@@ -97,6 +97,6 @@ async function writing<T>(work: Promise<T>): Promise<T> {
   try {
     return await work
   } catch (error) {
-    throw error instanceof StowageError ? error : notStored(error)
+    throw error instanceof StowageError ? error : putFailed(error)
   }
 }

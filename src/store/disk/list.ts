@@ -1,8 +1,8 @@
 import type { Dirent } from 'node:fs'
 import { opendir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { notAnswered } from '#store/errors.ts'
-import type { Listed, Listing, ListOptions } from '#store/object-store.ts'
+import { storeUnavailable } from '#store/errors.ts'
+import type { ListEntry, Listing, ListOptions } from '#store/object-store.ts'
 import { partialSuffix } from './file.ts'
 
 /** Where files lie. */
@@ -19,7 +19,7 @@ export async function* listFiles(
   places: Places,
   listing: Listing,
   { key, signal }: ListOptions,
-): AsyncGenerator<Listed[], void, undefined> {
+): AsyncGenerator<ListEntry[], void, undefined> {
   if (listing === 'versions') return
   const suffix = listing === 'uploads' ? partialSuffix : ''
   try {
@@ -35,7 +35,7 @@ export async function* listFiles(
     }
     yield await look(page)
   } catch (error) {
-    throw signal.aborted ? signal.reason : notAnswered(error)
+    throw signal.aborted ? signal.reason : storeUnavailable(error)
   }
 }
 
@@ -65,7 +65,7 @@ function pathOfListed({ root, pathOf }: Places, key: string): string {
 }
 
 /** What is there of what was there a moment ago. */
-async function look(places: readonly Place[]): Promise<Listed[]> {
+async function look(places: readonly Place[]): Promise<ListEntry[]> {
   const seen = await Promise.all(places.map(({ path }) => stat(path).catch(ignoreAbsent)))
   return places.flatMap(({ key }, index) => {
     const file = seen[index]

@@ -1,9 +1,9 @@
 import { statusOf } from './errors.ts'
 
 /** The innermost cause of an error: what the store itself said. */
-export function storesOwn(error: unknown): Error {
+export function rootCause(error: unknown): Error {
   const { cause } = error as Error
-  return cause instanceof Error ? storesOwn(cause) : (error as Error)
+  return cause instanceof Error ? rootCause(cause) : (error as Error)
 }
 
 /** By S3's error code: what an operator can do about a refusal that no other way of sending would change. */
@@ -39,12 +39,12 @@ const namesWithoutCode: ReadonlySet<string> = new Set(['Unknown', 'UnknownError'
 
 /** What helps against a refusal whose cause lies outside the way of sending; `undefined` for any other failure. */
 export function adviceFor(error: unknown): string | undefined {
-  const told = storesOwn(error)
+  const told = rootCause(error)
   const isBareDenial = statusOf(told) === 403 && namesWithoutCode.has(told.name)
   return isBareDenial ? advices.AccessDenied : advices[told.name]
 }
 
 /** The same for somebody who cannot try the other ways of sending: names the settings that may help. */
 export function adviceForLog(error: unknown): string | undefined {
-  return adviceFor(error) ?? (aboutSending.has(storesOwn(error).name) ? otherSettings : undefined)
+  return adviceFor(error) ?? (aboutSending.has(rootCause(error).name) ? otherSettings : undefined)
 }

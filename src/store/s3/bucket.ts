@@ -1,5 +1,5 @@
 import { S3Client } from '@aws-sdk/client-s3'
-import { PartMemory } from './buffer-pool.ts'
+import { BufferPool } from './buffer-pool.ts'
 import { limited } from './credentials.ts'
 import { defaultTimeouts, S3Http, type S3Timeouts } from './http.ts'
 import { Payload } from './payload.ts'
@@ -40,7 +40,7 @@ export interface S3Bucket {
   checksums: boolean
   /** What every request says that makes an object. */
   writing: { IfNoneMatch?: '*' }
-  memory: PartMemory
+  buffers: BufferPool
   maxObjectSize: number
   partSize: number | undefined
   largestRequest: number
@@ -50,7 +50,7 @@ export interface S3Bucket {
 const mebibyte = 1024 * 1024
 
 /** Bytes that all uploads share beyond the one part each is sure of. */
-export const spareMemory = 32 * mebibyte
+export const sharedMemory = 32 * mebibyte
 
 /** Bytes of a single PutObject or UploadPart. S3 takes 5 GiB, some stores a little less, and a round number suffices. */
 const largestRequest = 4 * 1024 * mebibyte
@@ -61,7 +61,7 @@ export function openBucket(options: S3StoreOptions): S3Bucket {
     bucket: options.bucket,
     checksums: options.checksums === 'crc32',
     writing: options.conditionalWrites === false ? {} : { IfNoneMatch: '*' },
-    memory: new PartMemory(spareMemory),
+    buffers: new BufferPool(sharedMemory),
     maxObjectSize: options.maxObjectSize,
     partSize: options.partSize,
     largestRequest: options.largestRequest ?? largestRequest,

@@ -4,18 +4,18 @@ const mebibyte = 1024 * 1024
 export const blockSize = mebibyte / 4
 
 /** How many blocks may be out before the spare is closed: with so many uploads, memory is dearer than overlap. */
-const crowd = (256 * mebibyte) / blockSize
+const sharedLimit = (256 * mebibyte) / blockSize
 
-/** How many blocks stay when none is lent any more. */
+/** Blocks that are kept when none is acquired any more. */
 const keptFree = (64 * mebibyte) / blockSize
 
 /**
- * The memory in which bodies of unknown length are collected into parts: blocks that are lent out and taken back. Left to
+ * The memory in which bodies of unknown length are collected into parts: blocks that are acquired and released. Left to
  * the garbage collector, which frees large memory late, there would be far more of them. Every upload is sure of one part,
  * however many there are, so none waits for ever; what it takes beyond that, to collect a part while the one before is
  * being sent, comes out of a spare that all uploads share. So never more than `uploads × part + spare` bytes are out.
  */
-export class PartMemory {
+export class BufferPool {
   readonly #free: Buffer[] = []
   readonly #waiting: (() => void)[] = []
   #spare: number
@@ -27,7 +27,7 @@ export class PartMemory {
   }
 
   /** How many blocks are out at present. */
-  get lent(): number {
+  get acquired(): number {
     return this.#lent
   }
 
@@ -40,33 +40,33 @@ export class PartMemory {
    * The share of one upload, until disposed: parts of `wanted` bytes if the spare can give what they need beyond `least`,
    * else of `least`.
    */
-  open(least: number, wanted = least): Allowance {
+  open(least: number, wanted = least): BufferLease {
     const beyond = blocksOf(wanted) - blocksOf(least)
-    if (beyond > this.#shareable) return new Allowance(this, least)
+    if (beyond > this.#shareable) return new BufferLease(this, least)
     this.#spare -= beyond
-    return new Allowance(this, wanted, () => this.#giveSpare(beyond))
+    return new BufferLease(this, wanted, () => this.#giveSpare(beyond))
   }
 
   /**
-   * For {@link Allowance}. @param isSure not out of the spare
+   * For {@link BufferLease}. @param isReserved not out of the shared blocks
    * @returns a block with arbitrary content; `undefined` when the spare is used up
    */
-  lend(isSure: boolean): Buffer | undefined {
+  acquire(isSure: boolean): Buffer | undefined {
     if (!isSure && this.#shareable === 0) return undefined
     if (!isSure) this.#spare -= 1
     this.#lent += 1
     return this.#free.pop() ?? Buffer.allocUnsafeSlow(blockSize)
   }
 
-  /** For {@link Allowance}. Nobody may read or write the block any more, the kernel included. */
-  giveBack(block: Buffer, wasSure: boolean): void {
+  /** For {@link BufferLease}. Nobody may read or write the block any more, the kernel included. */
+  release(block: Buffer, wasSure: boolean): void {
     this.#lent -= 1
     this.#free.push(block)
     if (this.#lent === 0) this.#free.splice(keptFree)
     this.#giveSpare(wasSure ? 0 : 1)
   }
 
-  /** For {@link Allowance}. Resolves when a block has come back, whoever had it. */
+  /** For {@link BufferLease}. Resolves when a block has come back, whoever had it. */
   nextReturn(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve))
   }
@@ -78,7 +78,7 @@ export class PartMemory {
 
   /** Blocks of the spare that may be had now. */
   get #shareable(): number {
-    return this.#lent < crowd ? this.#spare : 0
+    return this.#lent < sharedLimit ? this.#spare : 0
   }
 
   #giveSpare(blocks: number): void {
@@ -88,23 +88,23 @@ export class PartMemory {
 }
 
 /** What one upload may hold. */
-export class Allowance implements Disposable {
+export class BufferLease implements Disposable {
   /** Bytes of a part. */
   readonly partSize: number
-  readonly #memory: PartMemory
+  readonly #memory: BufferPool
   readonly #close: (() => void) | undefined
   #held = 0
 
-  constructor(memory: PartMemory, partSize: number, close?: () => void) {
+  constructor(memory: BufferPool, partSize: number, close?: () => void) {
     this.partSize = partSize
     this.#memory = memory
     this.#close = close
   }
 
   /** A block, the taker's alone until it is given back. Waits, while the spare is used up, until a part has been sent. */
-  async take(): Promise<Buffer> {
+  async acquire(): Promise<Buffer> {
     for (;;) {
-      const block = this.#memory.lend(this.#isSure)
+      const block = this.#memory.acquire(this.#isSure)
       if (block) {
         this.#held += 1
         return block
@@ -113,9 +113,9 @@ export class Allowance implements Disposable {
     }
   }
 
-  giveBack(block: Buffer): void {
+  release(block: Buffer): void {
     this.#held -= 1
-    this.#memory.giveBack(block, this.#isSure)
+    this.#memory.release(block, this.#isSure)
   }
 
   /** Every block has been given back. */

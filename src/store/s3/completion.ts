@@ -9,7 +9,10 @@ const mostUnanswered = 2
  * Waits for an answer that may take its time. Another question is asked meanwhile: a store that answers it is slow, not silent. So
  * the end of a store is noticed soon, and a store that copies parts is given the time.
  */
-export async function whileAnswering<T>(store: S3Bucket, send: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
+export async function whileStoreAnswers<T>(
+  store: S3Bucket,
+  send: (abortSignal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const silent = new AbortController()
   const pause = store.timeouts.silence / 2
   let unanswered = 0

@@ -1,10 +1,10 @@
 import type { Stored, StoredObject } from '#store/object-store.ts'
 import type { S3Bucket } from './bucket.ts'
 import { headObject } from './head.ts'
-import { toldAs, unstored } from './told.ts'
+import { explainPutFailure, translateError } from './told.ts'
 
 /** Milliseconds for the question whether an object is there after all. */
-const afterThoughtTimeout = 2_000
+const confirmTimeout = 2_000
 
 /** Given, since without a reason an AbortError is made, with its stack, for every request there is. */
 const isAnswered = 'The store has answered.'
@@ -13,7 +13,10 @@ const isAnswered = 'The store has answered.'
  * Sends a payload. A store may answer, and the SDK be content, before the whole payload has left; such a connection is
  * closed, so that nobody else's bytes are in its memory while it is still being sent.
  */
-export async function whileSending<T>(signal: AbortSignal, send: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
+export async function abortAfterResponse<T>(
+  signal: AbortSignal,
+  send: (abortSignal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const answered = new AbortController()
   try {
     return await send(AbortSignal.any([signal, answered.signal]))
@@ -27,7 +30,7 @@ export async function whileSending<T>(signal: AbortSignal, send: (abortSignal: A
  * and is then, tried again, told that there is no such upload. So the object itself is asked for.
  * @throws what `error` is told as, when the object is not there
  */
-export async function storedAfterAll(
+export async function confirmByHead(
   store: S3Bucket,
   key: string,
   expected: StoredObject,
@@ -35,11 +38,11 @@ export async function storedAfterAll(
   error: unknown,
 ): Promise<Stored> {
   if (!signal.aborted) {
-    const patience = AbortSignal.any([signal, AbortSignal.timeout(afterThoughtTimeout)])
+    const patience = AbortSignal.any([signal, AbortSignal.timeout(confirmTimeout)])
     const found = await headObject(store, key, patience).catch(() => undefined)
     if (found !== undefined && isSame(found, expected)) return { ...expected, isConfirmed: true }
   }
-  throw toldAs(error, signal, unstored)
+  throw translateError(error, signal, explainPutFailure)
 }
 
 function isSame(found: StoredObject, expected: StoredObject): boolean {

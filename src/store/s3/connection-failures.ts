@@ -29,7 +29,7 @@ const helps: Record<string, string> = {
  * Why the store could not be reached.
  * @returns the code and what helps against it, or `undefined` when the failure names none
  */
-export function whatHelps(error: unknown): string | undefined {
+export function connectionAdvice(error: unknown): string | undefined {
   const code = codeOf(error)
   if (code === undefined) return undefined
   const known = helps[code] ?? (code.startsWith('HPE_') ? 'it does not speak HTTP: correct S3_ENDPOINT' : undefined)

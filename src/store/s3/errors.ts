@@ -1,5 +1,5 @@
 import { StowageError } from '#domain/errors.ts'
-import { whatHelps } from './connection-failures.ts'
+import { connectionAdvice } from './connection-failures.ts'
 
 /** What S3 and its SDK tell of a failure. */
 interface Refusal {
@@ -56,7 +56,7 @@ function reasonOf(error: unknown, bucket: string, place: string): string {
     case undefined:
       if ((error as Refusal | undefined)?.name === 'CredentialsProviderError')
         return 'There are no credentials for the object store: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.'
-      return `The object store does not answer at ${place}: ${whatHelps(error) ?? 'correct S3_ENDPOINT, or start the store'}.`
+      return `The object store does not answer at ${place}: ${connectionAdvice(error) ?? 'correct S3_ENDPOINT, or start the store'}.`
     default:
       return `The object store at ${place} answers ${statusOf(error)}: look into its logs, or correct S3_ENDPOINT.`
   }

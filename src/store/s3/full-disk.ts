@@ -7,7 +7,7 @@ const words = 'no space left on device'
 const most = 16 * 1024
 
 /** Whether an error's message says that the store has no room. */
-export function tellsOfFullDisk(message: string): boolean {
+export function saysDiskFull(message: string): boolean {
   return message.includes(words)
 }
 
@@ -16,9 +16,9 @@ export function tellsOfFullDisk(message: string): boolean {
  * @param message what is said of it
  * @returns an error with the code `ENOSPC` when the answer tells of a full disk. The answer is used up.
  */
-export async function inconclusive(answer: IncomingMessage, message: string): Promise<Error> {
+export async function inconclusiveAnswer(answer: IncomingMessage, message: string): Promise<Error> {
   const error = new Error(message)
-  return tellsOfFullDisk(await beginningOf(answer)) ? Object.assign(error, { code: 'ENOSPC' }) : error
+  return saysDiskFull(await beginningOf(answer)) ? Object.assign(error, { code: 'ENOSPC' }) : error
 }
 
 /** As much as comes of it: the answer may break off, or fall silent. */

@@ -2,7 +2,7 @@ import { HeadObjectCommand } from '@aws-sdk/client-s3'
 import type { StoredObject } from '#store/object-store.ts'
 import type { S3Bucket } from './bucket.ts'
 import { isAbsent } from './errors.ts'
-import { toldAs } from './told.ts'
+import { translateError } from './told.ts'
 
 /**
  * Size and checksum of an object, or `undefined` when there is none. The answer to a HEAD has no body, so a bucket that
@@ -24,6 +24,6 @@ export async function headObject(
     return { size: ContentLength, checksum: checksums ? ChecksumCRC32 : undefined }
   } catch (error) {
     if (isAbsent(error)) return undefined
-    throw toldAs(error, signal)
+    throw translateError(error, signal)
   }
 }

@@ -2,7 +2,7 @@ import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'
 import type { Readable } from 'node:stream'
 import { NodeHttpHandler } from '@smithy/node-http-handler'
-import { inconclusive } from './full-disk.ts'
+import { inconclusiveAnswer } from './full-disk.ts'
 import { Payload } from './payload.ts'
 import { StreamedBytes } from './streamed-bytes.ts'
 
@@ -115,7 +115,7 @@ export class S3Http {
     const { statusCode, body } = answer.response
     failWhenSilent(body, this.#silence)
     if (statusCode < 500 || statusCode === 503 || refusals.has(statusCode)) return answer
-    throw await inconclusive(body, `The object store answered ${statusCode} and may have opened an upload`)
+    throw await inconclusiveAnswer(body, `The object store answered ${statusCode} and may have opened an upload`)
   }
 
   #handlerOf({ method, query = {} }: Request, options: RequestOptions | undefined): NodeHttpHandler {
@@ -166,7 +166,7 @@ async function requirePlausible(
 ): Promise<void> {
   const hasNotWaited = statusCode < 300 && !isWhole
   if (!hasNotWaited && (statusCode < 500 || refusals.has(statusCode) || !isBegun)) return
-  throw await inconclusive(
+  throw await inconclusiveAnswer(
     body,
     `The object store answered ${statusCode} ${hasNotWaited ? 'before it had' : 'to'} the bytes`,
   )

@@ -1,9 +1,9 @@
 import { ListMultipartUploadsCommand, ListObjectsV2Command, ListObjectVersionsCommand } from '@aws-sdk/client-s3'
-import { notAnswered, notListable } from '#store/errors.ts'
-import type { Listed, Listing, ListOptions } from '#store/object-store.ts'
+import { listingDenied, storeUnavailable } from '#store/errors.ts'
+import type { ListEntry, Listing, ListOptions } from '#store/object-store.ts'
 import type { S3Bucket } from './bucket.ts'
 import { isDenied, isNotImplemented, noneIfAbsent } from './errors.ts'
-import { toldAs, unanswered } from './told.ts'
+import { explainFailure, translateError } from './told.ts'
 
 /** Where a page begins. */
 type Marker = Record<string, string | undefined>
@@ -29,14 +29,14 @@ export async function* listBucket(
   store: S3Bucket,
   listing: Listing,
   { key, signal }: ListOptions,
-): AsyncGenerator<Listed[], void, undefined> {
+): AsyncGenerator<ListEntry[], void, undefined> {
   const { list, permission } = pages[listing]
   const explain = (error: unknown) =>
-    isDenied(error) || isNotImplemented(error) ? notListable(permission, error) : unanswered(error)
+    isDenied(error) || isNotImplemented(error) ? listingDenied(permission, error) : explainFailure(error)
   let from: Marker | undefined = {}
   while (from) {
     const page: Awaited<ReturnType<ListPage>> = await list(store, { Prefix: key, ...from }, signal).catch((error) => {
-      throw toldAs(error, signal, explain)
+      throw translateError(error, signal, explain)
     })
     // A prefix is all S3 can be asked for, and longer keys have it too.
     const wanted = page.found.map(toListed).filter((listed) => key === undefined || listed.key === key)
@@ -72,12 +72,12 @@ async function listUploads(...[{ client, bucket }, from, abortSignal]: Parameter
   return { found: answer.Uploads ?? [], isTruncated: answer.IsTruncated, next }
 }
 
-function toListed({ Key = '', Size, LastModified, Initiated, UploadId }: S3Entry): Listed {
+function toListed({ Key = '', Size, LastModified, Initiated, UploadId }: S3Entry): ListEntry {
   return { key: Key, storedAt: LastModified ?? Initiated ?? new Date(0), size: Size, uploadId: UploadId }
 }
 
 /** @throws StowageError `storage_unavailable`: what is left out must not look as if it were not there */
 function requireMarker(marker: Marker): Marker {
   if (Object.values(marker).some((value) => value)) return marker
-  throw notAnswered(new Error('The store lists only a part and does not say where the rest begins'))
+  throw storeUnavailable(new Error('The store lists only a part and does not say where the rest begins'))
 }

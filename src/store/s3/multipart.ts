@@ -8,10 +8,10 @@ import {
 import { failpoint } from '#failpoints.ts'
 import type { PutOptions, Stored } from '#store/object-store.ts'
 import type { S3Bucket } from './bucket.ts'
-import { whileAnswering } from './completion.ts'
-import { isSameChecksum, storedAfterAll, whileSending } from './confirm.ts'
+import { whileStoreAnswers } from './completion.ts'
+import { abortAfterResponse, confirmByHead, isSameChecksum } from './confirm.ts'
 import { asBody, base64Of, checksumBytes, type Payload } from './payload.ts'
-import { toldAs, unstored } from './told.ts'
+import { explainPutFailure, translateError } from './told.ts'
 
 const never = new AbortController().signal
 
@@ -57,12 +57,12 @@ export class MultipartUpload {
       })
       failpoint('before-complete')
       const send = (abortSignal: AbortSignal) => client.send(command, { abortSignal })
-      const { ETag, ChecksumCRC32 } = await whileAnswering(this.#store, send)
+      const { ETag, ChecksumCRC32 } = await whileStoreAnswers(this.#store, send)
       failpoint('after-complete')
       if (ETag === undefined) throw new Error('CompleteMultipartUpload was answered without an ETag')
       return { ...stored, isConfirmed: isSameChecksum(ChecksumCRC32, stored.checksum) }
     } catch (error) {
-      return await storedAfterAll(this.#store, this.#key, stored, never, error)
+      return await confirmByHead(this.#store, this.#key, stored, never, error)
     }
   }
 
@@ -85,7 +85,7 @@ export class MultipartUpload {
       if (UploadId === undefined) throw new Error('CreateMultipartUpload was answered without an UploadId')
       return UploadId
     } catch (error) {
-      throw toldAs(error, never, unstored)
+      throw translateError(error, never, explainPutFailure)
     }
   }
 
@@ -94,14 +94,14 @@ export class MultipartUpload {
     try {
       const command = new UploadPartCommand({ Bucket, Key: this.#key, UploadId, PartNumber, Body: asBody(part) })
       failpoint('before-part')
-      const { ETag } = await whileSending(this.#signal, (abortSignal) => client.send(command, { abortSignal }))
+      const { ETag } = await abortAfterResponse(this.#signal, (abortSignal) => client.send(command, { abortSignal }))
       failpoint('after-part')
       const ChecksumCRC32 = checksums ? base64Of(part.checksum) : undefined
       this.#parts[PartNumber - 1] = { PartNumber, ETag, ChecksumCRC32 }
       this.#checksums[PartNumber - 1] = part.checksum
       this.#size += part.size
     } catch (error) {
-      throw toldAs(error, this.#signal, unstored)
+      throw translateError(error, this.#signal, explainPutFailure)
     }
   }
 

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { crc32 } from 'node:zlib'
-import { type Allowance, blockSize } from './buffer-pool.ts'
+import { type BufferLease, blockSize } from './buffer-pool.ts'
 import { base64Of, checksumBytes, Payload } from './payload.ts'
 
 /** A run of a body's bytes in lent blocks, checksummed while it is collected. Can be sent again. */
@@ -9,14 +9,14 @@ export class Part extends Payload {
   readonly number: number
   /** The body ended with this part. */
   isLast = false
-  readonly #allowance: Allowance
+  readonly #allowance: BufferLease
   readonly #withChecksum: boolean
   readonly #blocks: Buffer[] = []
   #room = 0
   #size = 0
   #crc32 = 0
 
-  constructor(number: number, allowance: Allowance, withChecksum: boolean) {
+  constructor(number: number, allowance: BufferLease, withChecksum: boolean) {
     super()
     this.number = number
     this.#allowance = allowance
@@ -60,11 +60,11 @@ export class Part extends Payload {
 
   /** Gives the blocks back; nobody may read them any more. */
   release(): void {
-    for (const block of this.#blocks.splice(0)) this.#allowance.giveBack(block)
+    for (const block of this.#blocks.splice(0)) this.#allowance.release(block)
   }
 
   async #addBlock(): Promise<void> {
-    this.#blocks.push(await this.#allowance.take())
+    this.#blocks.push(await this.#allowance.acquire())
     this.#room = Math.min(blockSize, this.#allowance.partSize - this.#size)
   }
 
@@ -85,7 +85,7 @@ export class Part extends Payload {
  */
 export async function* partsOf(
   body: AsyncIterable<Uint8Array>,
-  allowance: Allowance,
+  allowance: BufferLease,
   withChecksums: boolean,
 ): AsyncGenerator<Part, void, undefined> {
   let collecting: Part | undefined = new Part(1, allowance, withChecksums)

@@ -2,7 +2,7 @@ import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { failpoint } from '#failpoints.ts'
 import type { Stored } from '#store/object-store.ts'
 import type { S3Bucket } from './bucket.ts'
-import { isSameChecksum, storedAfterAll, whileSending } from './confirm.ts'
+import { abortAfterResponse, confirmByHead, isSameChecksum } from './confirm.ts'
 import { asBody, base64Of, type Payload } from './payload.ts'
 
 /** Stores an object in a single request. @throws the signal's reason, or StowageError `storage_unavailable` */
@@ -12,10 +12,10 @@ export async function putObject(store: S3Bucket, key: string, payload: Payload, 
   try {
     const command = new PutObjectCommand({ Bucket, Key: key, Body: asBody(payload), ...writing })
     failpoint('before-put')
-    const { ChecksumCRC32 } = await whileSending(signal, (abortSignal) => client.send(command, { abortSignal }))
+    const { ChecksumCRC32 } = await abortAfterResponse(signal, (abortSignal) => client.send(command, { abortSignal }))
     failpoint('after-put')
     return { ...stored(), isConfirmed: isSameChecksum(ChecksumCRC32, stored().checksum) }
   } catch (error) {
-    return await storedAfterAll(store, key, stored(), signal, error)
+    return await confirmByHead(store, key, stored(), signal, error)
   }
 }

@@ -1,11 +1,11 @@
 import { addAbortSignal, type Readable } from 'node:stream'
 import { GetObjectCommand } from '@aws-sdk/client-s3'
-import { noSuchObject } from '#store/errors.ts'
+import { objectNotFound } from '#store/errors.ts'
 import type { GetOptions } from '#store/object-store.ts'
 import type { S3Bucket } from './bucket.ts'
 import { isAbsent } from './errors.ts'
 import { inBackground } from './http.ts'
-import { toldAs } from './told.ts'
+import { translateError } from './told.ts'
 
 /**
  * The bytes of an object, or a range of them. The stream is Node's own http answer: destroying it closes the socket, and
@@ -32,6 +32,6 @@ export async function readObject(
     // On abort the SDK only lets go of the request, and what was already read would end as if it were all.
     return addAbortSignal(signal, body)
   } catch (error) {
-    throw isAbsent(error) ? noSuchObject(error) : toldAs(error, signal)
+    throw isAbsent(error) ? objectNotFound(error) : translateError(error, signal)
   }
 }

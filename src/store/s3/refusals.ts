@@ -1,8 +1,8 @@
 import { StowageError } from '#domain/errors.ts'
-import { noSpace } from '#store/errors.ts'
+import { storeFull } from '#store/errors.ts'
 import { adviceForLog } from './advice.ts'
 import { statusOf } from './errors.ts'
-import { tellsOfFullDisk } from './full-disk.ts'
+import { saysDiskFull } from './full-disk.ts'
 
 /** Refusals that pass: too many requests, two at once for one key, an answer that took too long. */
 const passing = new Set([408, 409, 423, 425, 429])
@@ -18,7 +18,7 @@ export function refusal(error: unknown): StowageError | undefined {
   const status = statusOf(error)
   if (status === undefined) return undefined
   const { name, message } = error as Error
-  if (status === 507 || full.has(name) || tellsOfFullDisk(message)) return noSpace(error)
+  if (status === 507 || full.has(name) || saysDiskFull(message)) return storeFull(error)
   if ((status < 400 || status >= 500 || passing.has(status)) && status !== 501) return undefined
   const told =
     name === 'EntityTooLarge'

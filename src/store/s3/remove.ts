@@ -8,7 +8,7 @@ import {
 import { failpoint } from '#failpoints.ts'
 import type { S3Bucket } from './bucket.ts'
 import { isAbsent, isDenied, isNotImplemented, noneIfAbsent } from './errors.ts'
-import { toldAs } from './told.ts'
+import { translateError } from './told.ts'
 
 export interface RemoveOptions {
   uploadId?: string | undefined
@@ -27,7 +27,7 @@ export async function removeObject(store: S3Bucket, key: string, options: Remove
     await deleteVersions(store, key, hasVersions, options)
     if (aborted.status === 'rejected') throw aborted.reason
   } catch (error) {
-    throw toldAs(error, options.signal)
+    throw translateError(error, options.signal)
   }
 }
 

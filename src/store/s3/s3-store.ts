@@ -6,7 +6,7 @@ import { headObject } from './head.ts'
 import { listBucket } from './list.ts'
 import { readObject } from './read.ts'
 import { removeObject } from './remove.ts'
-import { toldAs } from './told.ts'
+import { translateError } from './told.ts'
 import { upload } from './upload.ts'
 
 export type { S3StoreOptions } from './bucket.ts'
@@ -27,7 +27,7 @@ export function openS3Store(options: S3StoreOptions): ObjectStore {
     check: (signal) => checkBucket(store, place, signal),
     async close() {
       store.client.destroy()
-      store.memory.clear()
+      store.buffers.clear()
     },
   }
 }
@@ -36,6 +36,6 @@ async function checkBucket({ client, bucket }: S3Bucket, place: string, signal: 
   try {
     await client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal: signal })
   } catch (error) {
-    throw toldAs(error, signal, (cause) => explainCheck(cause, bucket, place))
+    throw translateError(error, signal, (cause) => explainCheck(cause, bucket, place))
   }
 }

@@ -2,7 +2,7 @@ import type { PutOptions } from '#store/object-store.ts'
 import type { S3Bucket } from './bucket.ts'
 
 /** One body on its way to one key. */
-export interface Sending {
+export interface UploadTask {
   store: S3Bucket
   key: string
   body: AsyncIterable<Uint8Array>

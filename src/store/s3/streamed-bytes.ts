@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { crc32 } from 'node:zlib'
-import { requireSize } from '#store/exact-size.ts'
+import { assertSize } from '#store/exact-size.ts'
 import { trailerHeaders, withTrailer } from './aws-chunked.ts'
 import { base64Of, checksumBytes, Payload } from './payload.ts'
 
@@ -75,7 +75,7 @@ export class StreamedBytes extends Payload {
         const now = last ? chunk.subarray(0, -1) : chunk
         if (now.length > 0) yield now
       }
-      requireSize(count, this.size)
+      assertSize(count, this.size)
       this.#isWhole = true
       if (last) yield last
     } catch (error) {

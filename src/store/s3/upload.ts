@@ -1,10 +1,10 @@
-import { untilAborted } from '#async/abortable.ts'
+import { abortable } from '#async/abortable.ts'
 import type { PutOptions, Stored } from '#store/object-store.ts'
 import type { S3Bucket } from './bucket.ts'
 import { blockSize } from './buffer-pool.ts'
-import { collectAndSend } from './buffered-upload.ts'
-import type { Sending } from './sending.ts'
-import { streamThrough } from './streaming-upload.ts'
+import { uploadBuffered } from './buffered-upload.ts'
+import type { UploadTask } from './sending.ts'
+import { uploadStreaming } from './streaming-upload.ts'
 
 /**
  * Stores a body. One of known length goes straight through; one of unknown length, or so short that keeping it for a second
@@ -20,11 +20,11 @@ export async function upload(
   const failure = new AbortController()
   const signal = AbortSignal.any([caller, failure.signal])
   const fail = (error: unknown) => failure.abort(error)
-  const source = untilAborted(body, signal)
-  const sending: Sending = { store, key, body: source, signal, fail, onUpload }
+  const source = abortable(body, signal)
+  const sending: UploadTask = { store, key, body: source, signal, fail, onUpload }
   try {
-    if (size !== undefined && size > blockSize) return await streamThrough(sending, size)
-    return await collectAndSend(sending, { size, atMost: size ?? atMost })
+    if (size !== undefined && size > blockSize) return await uploadStreaming(sending, size)
+    return await uploadBuffered(sending, { size, atMost: size ?? atMost })
   } catch (error) {
     fail(error)
     throw error

@@ -20,7 +20,7 @@ const closed = (socket: Socket) => until('the connection is closed', () => socke
 const get = (path: string, more = '') => `GET ${path} HTTP/1.1\r\nHost: test\r\n${more}\r\n`
 
 t.test('connections on which no request comes are closed', async (t) => {
-  const server = await startTestServer(t, { store: 'disk', patience: { headTime: 2000 } })
+  const server = await startTestServer(t, { store: 'disk', timeouts: { headTime: 2000 } })
   const bystander = await startBystander(server)
   const silent = Array.from({ length: 50 }, () => open(server))
   const begun = Array.from({ length: 50 }, () => open(server, 'GET /livez HTTP/1.1\r\nHost: te'))
@@ -173,8 +173,8 @@ const ended = {
 }
 
 t.test('whose connection was ended is not waited for', async (t) => {
-  const patience = { headTime: 1000, drainTime: 1000 }
-  const server = await startTestServer(t, { store: 'disk', patience })
+  const timeouts = { headTime: 1000, drainTime: 1000 }
+  const server = await startTestServer(t, { store: 'disk', timeouts })
   const { cookie } = await server.cookie(1)
   const json = `Host: test\r\nCookie: ${cookie}\r\nContent-Type: application/json\r\n`
   const chunked = `POST /api/v1/attachments HTTP/1.1\r\n${json}Transfer-Encoding: chunked\r\n\r\n`

@@ -11,11 +11,11 @@ import { startBystander } from './bystander.ts'
 import { isQuiet } from './quiet.ts'
 
 const tooSlow = /too slowly: fewer than 1024 a second over 3 s/
-const patience = { rateWindow: 3000 }
+const timeouts = { rateWindow: 3000 }
 
 for (const store of ['disk', 's3'] as const)
   t.test(`20 drips, on ${store}`, { skip: store === 's3' && skipWithoutS3 }, async (t) => {
-    const server = await startTestServer(t, { store, patience, env: { MAX_CONCURRENT_UPLOADS: '21' } })
+    const server = await startTestServer(t, { store, timeouts, env: { MAX_CONCURRENT_UPLOADS: '21' } })
     const bystander = await startBystander(server)
     const begunAt = performance.now()
     const forms = await Promise.all(
@@ -40,7 +40,7 @@ for (const store of ['disk', 's3'] as const)
   })
 
 t.test('raw bytes that come too slowly', async (t) => {
-  const server = await startTestServer(t, { store: 'disk', patience })
+  const server = await startTestServer(t, { store: 'disk', timeouts })
   const session = await Session.of(server, 2)
   const before = await newestId(server)
   const id = await session.reserve({ fileSize: 100_000 })
@@ -54,7 +54,7 @@ t.test('raw bytes that come too slowly', async (t) => {
 })
 
 t.test('who pauses, or ends slowly, but sends enough over the window is left alone', async (t) => {
-  const server = await startTestServer(t, { store: 'disk', patience })
+  const server = await startTestServer(t, { store: 'disk', timeouts })
   const form = beginForm(server.url, cookieApi.path, cookieApi.fileField, await server.cookie(1))
   for (let round = 0; round < 3; round++) {
     await form.send(Buffer.alloc(4096))
@@ -65,7 +65,7 @@ t.test('who pauses, or ends slowly, but sends enough over the window is left alo
 })
 
 t.test('a tiny file is never too slow within the window', async (t) => {
-  const server = await startTestServer(t, { store: 'disk', patience })
+  const server = await startTestServer(t, { store: 'disk', timeouts })
   const form = beginForm(server.url, cookieApi.path, cookieApi.fileField, await server.cookie(1))
   await form.send(Buffer.from('x'))
   // The time is the subject here.
@@ -76,7 +76,7 @@ t.test('a tiny file is never too slow within the window', async (t) => {
 t.test('who is held back by a slow store is not slow', async (t) => {
   const server = await startTestServer(t, {
     store: 'disk',
-    patience,
+    timeouts,
     wrapStore: (store) => ({
       ...store,
       async put(key, body, options) {

@@ -37,7 +37,7 @@ const refused = [
 ] as const
 
 t.test('bodies nobody asked for are answered at once, and their connections go', async (t) => {
-  const server = await startTestServer(t, { store: 'disk', patience: { drainTime: 2000 } })
+  const server = await startTestServer(t, { store: 'disk', timeouts: { drainTime: 2000 } })
   const bystander = await startBystander(server)
   const held = refused.flatMap(([method, path, headers, surface, status]) =>
     Array.from({ length: 10 }, () => ({
@@ -60,7 +60,7 @@ t.test('bodies nobody asked for are answered at once, and their connections go',
 })
 
 t.test('a client that drips after its answer is cut off all the same', async (t) => {
-  const server = await startTestServer(t, { store: 'disk', patience: { drainTime: 1000 } })
+  const server = await startTestServer(t, { store: 'disk', timeouts: { drainTime: 1000 } })
   const sockets = [
     holdBack(server.url, 'POST', '/nope', json),
     openRequest(server.url, 'GET', '/livez', { 'content-length': mebibyte }),
@@ -73,7 +73,7 @@ t.test('a client that drips after its answer is cut off all the same', async (t)
 })
 
 t.test('a download with a body that does not end', async (t) => {
-  const server = await startTestServer(t, { store: 'disk', patience: { drainTime: 1000 } })
+  const server = await startTestServer(t, { store: 'disk', timeouts: { drainTime: 1000 } })
   const { addresses } = await upload(server, new File(['bytes'], 'a.txt'))
   for (const { url, headers } of addresses) {
     const { pathname, search } = new URL(url)
@@ -125,7 +125,7 @@ t.test('a room may be named with as many members as the limit says', async (t) =
 })
 
 t.test('a body that is no file must be there in time', async (t) => {
-  const server = await startTestServer(t, { store: 'disk', patience: { plainBodyTime: 1500 } })
+  const server = await startTestServer(t, { store: 'disk', timeouts: { plainBodyTime: 1500 } })
   const bearer = await server.bearer(1)
   for (const [path, headers, surface] of [
     ['/api/v1/session', bearer, cookieApi],

@@ -46,7 +46,7 @@ t.test('a body may come in chunks of any size', async (t) => {
 })
 
 t.test('a body in too many small chunks is refused', async (t) => {
-  const server = await startTestServer(t, { store: 'disk', patience: { drainTime: 1000 } })
+  const server = await startTestServer(t, { store: 'disk', timeouts: { drainTime: 1000 } })
   for (const surface of surfaces) {
     const form = inChunksOf(1, formOf(filePart(surface, 'x'.repeat(long))))
     const headers = { ...form.headers, ...(await surface.credentials(server, 2)) }
@@ -76,7 +76,7 @@ function flood(
 }
 
 t.test('whatever they are sent to, small chunks harm nobody else', async (t) => {
-  const server = await startTestServer(t, { store: 'disk', patience: { drainTime: 3000 } })
+  const server = await startTestServer(t, { store: 'disk', timeouts: { drainTime: 3000 } })
   const bystander = await startBystander(server)
   const json = { 'content-type': 'application/json' }
   const session = { ...(await server.cookie(2)), ...json }

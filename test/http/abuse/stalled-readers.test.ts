@@ -61,7 +61,7 @@ async function readSlowly(socket: Socket, bytesPerSecond: number, size: number):
 
 async function startWith(t: Test, store: 'disk' | 's3', env: Record<string, string>, log?: ReadLog) {
   const wrap = log && { wrapStore: watchReads(log) }
-  const server = await startTestServer(t, { store, env, ...wrap, patience: { rateWindow: 4000 } })
+  const server = await startTestServer(t, { store, env, ...wrap, timeouts: { rateWindow: 4000 } })
   const { addresses } = await upload(server, large())
   return { server, session: addresses[0], link: addresses[1] }
 }

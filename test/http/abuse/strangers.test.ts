@@ -64,7 +64,7 @@ t.test('a form whose fields name a place that is not theirs ends at once', async
 })
 
 t.test('one user holds a quarter of the slots, and gives them back', async (t) => {
-  const server = await startTestServer(t, { store: 'disk', patience: { rateWindow: 5000 } })
+  const server = await startTestServer(t, { store: 'disk', timeouts: { rateWindow: 5000 } })
   const bystander = await startBystander(server)
   const form = unfinishedForm([], (b) => `--${b}\r\n${filePart(bearerApi).headers}\r\n\r\n`)
   const headers = { ...(await server.bearer(9)), ...form.headers, 'content-length': 2 ** 30 }

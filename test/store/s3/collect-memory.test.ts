@@ -1,7 +1,7 @@
 import { buffer } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
-import { openBucket, type S3Bucket, spareMemory } from '#store/s3/bucket.ts'
-import { blockSize, PartMemory } from '#store/s3/buffer-pool.ts'
+import { openBucket, type S3Bucket, sharedMemory } from '#store/s3/bucket.ts'
+import { BufferPool, blockSize } from '#store/s3/buffer-pool.ts'
 import { upload } from '#store/s3/upload.ts'
 import { until } from '../../support/until.ts'
 import { bytesOf, chunksOf } from '../bodies.ts'
@@ -29,7 +29,7 @@ interface Held {
 }
 
 /** A store that takes every part and holds its answer back until it is told to answer. */
-async function openHolding(t: Test, spare = spareMemory) {
+async function openHolding(t: Test, spare = sharedMemory) {
   const proxy = await openFaultProxy(t, 'http://unused')
   const held: Held[] = []
   const received: Held[] = []
@@ -51,7 +51,7 @@ async function openHolding(t: Test, spare = spareMemory) {
     ...{ bucket: 'any', region: 'us-east-1', endpoint: proxy.endpoint, accessKeyId: 'any', secretAccessKey: 'any' },
     ...{ forcePathStyle: true, checksums: 'crc32', maxObjectSize: 1024 ** 3 },
   })
-  const bucket: S3Bucket = { ...opened, memory: new PartMemory(spare) }
+  const bucket: S3Bucket = { ...opened, buffers: new BufferPool(spare) }
   t.teardown(() => bucket.client.destroy())
   return {
     ...{ bucket, held, received },
@@ -72,10 +72,10 @@ for (const [uploads, spare, size] of [
 ] as const) {
   t.test(`${uploads} uploads hold a part each and share ${spare} bytes more`, async (t) => {
     const { bucket, open } = await openHolding(t, spare)
-    const { memory } = bucket
+    const { buffers } = bucket
     let mostLent = 0
     const look = () => {
-      mostLent = Math.max(mostLent, memory.lent)
+      mostLent = Math.max(mostLent, buffers.acquired)
     }
     const puts = Array.from({ length: uploads }, (_, index) =>
       // Small parts, however much there is to spare.
@@ -83,41 +83,41 @@ for (const [uploads, spare, size] of [
     )
     const bound = uploads * partSize + spare
     const wanted = uploads * Math.min(size, 3 * partSize)
-    await until('all the memory there is is out', () => memory.lent * blockSize === Math.min(bound, wanted))
+    await until('all the memory there is is out', () => buffers.acquired * blockSize === Math.min(bound, wanted))
     for (let turn = 0; turn < 100; turn += 1) await new Promise(setImmediate)
-    t.equal(memory.lent * blockSize, Math.min(bound, wanted))
+    t.equal(buffers.acquired * blockSize, Math.min(bound, wanted))
     open()
     for (const stored of await Promise.all(puts)) t.equal(stored.size, size)
     t.ok(mostLent * blockSize <= bound, `${mostLent} blocks`)
-    t.equal(memory.lent, 0)
-    t.ok(memory.free * blockSize <= Math.min(bound, 64 * mebibyte), 'and none was made beyond them')
+    t.equal(buffers.acquired, 0)
+    t.ok(buffers.free * blockSize <= Math.min(bound, 64 * mebibyte), 'and none was made beyond them')
   })
 }
 
 t.test('Large parts hold no more either', async (t) => {
   const { bucket, open } = await openHolding(t)
-  const { memory } = bucket
+  const { buffers } = bucket
   const uploads = 8
   let mostLent = 0
   const look = () => {
-    mostLent = Math.max(mostLent, memory.lent)
+    mostLent = Math.max(mostLent, buffers.acquired)
   }
   const puts = Array.from({ length: uploads }, (_, index) =>
     upload(bucket, `large/${index}`, bodyOf(33 * mebibyte, look), { signal: never }),
   )
-  const bound = uploads * partSize + spareMemory
-  await until('all the memory there is is out', () => memory.lent * blockSize === bound)
+  const bound = uploads * partSize + sharedMemory
+  await until('all the memory there is is out', () => buffers.acquired * blockSize === bound)
   open()
   await Promise.all(puts)
   t.ok(mostLent * blockSize <= bound, `${mostLent} blocks`)
-  t.equal(memory.lent, 0)
+  t.equal(buffers.acquired, 0)
 })
 
 t.test('Nobody waits for one who holds all that is spare', async (t) => {
   const { bucket, held } = await openHolding(t, 2 * partSize)
-  const { memory } = bucket
+  const { buffers } = bucket
   const greedy = upload(bucket, 'greedy', bodyOf(4 * partSize), { signal: never, atMost: 4 * partSize })
-  await until('it has all that is spare', () => memory.lent * blockSize === 3 * partSize)
+  await until('it has all that is spare', () => buffers.acquired * blockSize === 3 * partSize)
   const others = Promise.all(
     [1, 2, 3].map((index) => upload(bucket, `other/${index}`, bodyOf(4 * partSize), { signal: never, atMost: 1 })),
   )
@@ -133,7 +133,7 @@ t.test('Nobody waits for one who holds all that is spare', async (t) => {
     return isOver
   })
   for (const { size } of await others) t.equal(size, 4 * partSize)
-  t.equal(memory.lent * blockSize, 3 * partSize, 'the greedy one still has it')
+  t.equal(buffers.acquired * blockSize, 3 * partSize, 'the greedy one still has it')
   let isServed = false
   greedy.finally(() => {
     isServed = true
@@ -142,7 +142,7 @@ t.test('Nobody waits for one who holds all that is spare', async (t) => {
     for (const part of held.splice(0)) part.answer()
     return isServed
   })
-  t.equal(memory.lent, 0)
+  t.equal(buffers.acquired, 0)
 })
 
 t.test('A store that answers one part at a time starves nobody', async (t) => {
@@ -161,7 +161,7 @@ t.test('A store that answers one part at a time starves nobody', async (t) => {
     return done === puts.length
   })
   t.equal(answered, 16)
-  t.equal(bucket.memory.lent, 0)
+  t.equal(bucket.buffers.acquired, 0)
 })
 
 t.test('A client that leaves while its upload waits for memory gives back what it has', async (t) => {
@@ -169,11 +169,11 @@ t.test('A client that leaves while its upload waits for memory gives back what i
   const controller = new AbortController()
   const put = upload(bucket, 'leaving/1', bodyOf(4 * partSize), { signal: controller.signal, atMost: 1 })
   await until('a part is on its way and there is no memory for another', () => held.length === 1)
-  t.equal(bucket.memory.lent * blockSize, partSize)
+  t.equal(bucket.buffers.acquired * blockSize, partSize)
   const reason = new Error('The client left')
   controller.abort(reason)
   t.equal(await put.catch((error) => error), reason)
-  t.equal(bucket.memory.lent, 0)
+  t.equal(bucket.buffers.acquired, 0)
   open()
   t.equal((await upload(bucket, 'leaving/2', bodyOf(4 * partSize), { signal: never })).size, 4 * partSize)
 })
@@ -203,7 +203,7 @@ for (const [words, atMost] of [
       puts.push(upload(bucket, key, body(), { signal: never, atMost }))
       return (await until('a part has come', () => held.find((part) => part.key === key)))?.bytes
     }
-    const room = Math.floor(spareMemory / (largePart - partSize + blockSize))
+    const room = Math.floor(sharedMemory / (largePart - partSize + blockSize))
     for (let index = 1; index <= room; index += 1) t.equal(await firstPart(`large/${index}`), largePart)
     for (let index = 1; index <= 3; index += 1) t.equal(await firstPart(`small/${index}`), partSize)
     goOn.resolve()
@@ -212,13 +212,13 @@ for (const [words, atMost] of [
     const sizesOf = (name: string) => received.filter(({ key }) => key === name).map(({ bytes }) => bytes)
     t.same(new Set(sizesOf('large/1')), new Set([largePart, 1]), 'all parts but the last have the same size')
     t.same(new Set(sizesOf('small/1')), new Set([partSize, (2 * largePart + 1) % partSize]))
-    t.equal(bucket.memory.lent, 0)
+    t.equal(bucket.buffers.acquired, 0)
   })
 }
 
 s3Test('Bodies that share little memory are not mixed', async (t) => {
   const { options, store } = await openBehindProxy(t)
-  const bucket: S3Bucket = { ...openBucket(options), memory: new PartMemory(3 * blockSize) }
+  const bucket: S3Bucket = { ...openBucket(options), buffers: new BufferPool(3 * blockSize) }
   t.teardown(() => bucket.client.destroy())
   const all = bytesOf(3 * partSize)
   const slices = Array.from({ length: 8 }, (_, i) => all.subarray(i * 1000, i * 1000 + 2 * partSize + i))
@@ -226,5 +226,5 @@ s3Test('Bodies that share little memory are not mixed', async (t) => {
     slices.map((bytes, i) => upload(bucket, `crowd/${i}`, chunksOf(bytes, 65_521), { signal: never })),
   )
   for (const [i, one] of stored.entries()) t.same(one, { ...(await store.head(`crowd/${i}`)), isConfirmed: true })
-  t.equal(bucket.memory.lent, 0)
+  t.equal(bucket.buffers.acquired, 0)
 })

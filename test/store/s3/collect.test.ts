@@ -36,31 +36,31 @@ s3Test('Every block of memory comes back', async (t) => {
   const { options, proxy } = await openBehindProxy(t)
   const bucket = openBucket(options)
   t.teardown(() => bucket.client.destroy())
-  const { memory } = bucket
+  const { buffers } = bucket
   const bytes = bytesOf(4 * partSize)
 
   const taken: number[] = []
   await upload(bucket, 'back/1', chunksOf(bytes, 65_536), {
     signal: never,
-    onUpload: async () => void taken.push(memory.lent),
+    onUpload: async () => void taken.push(buffers.acquired),
   })
   t.ok(Number(taken[0]) >= partSize / blockSize, 'a part was collected')
-  t.equal(memory.lent, 0, 'after success')
+  t.equal(buffers.acquired, 0, 'after success')
   await upload(bucket, 'back/2', chunksOf(bytes, 4 * partSize), { signal: never })
-  t.ok(memory.free <= (3 * partSize) / blockSize, `${memory.free} blocks were enough for uploads one after another`)
+  t.ok(buffers.free <= (3 * partSize) / blockSize, `${buffers.free} blocks were enough for uploads one after another`)
 
   await t.rejects(upload(bucket, 'back/3', failingAfter(bytes, new Error('The client hung up')), { signal: never }))
-  t.equal(memory.lent, 0, 'after the body failed')
+  t.equal(buffers.acquired, 0, 'after the body failed')
 
   const controller = new AbortController()
   const body = hangingAfter(bytes, () => controller.abort())
   await t.rejects(upload(bucket, 'back/4', body, { signal: controller.signal }))
-  t.equal(memory.lent, 0, 'after an abort')
+  t.equal(buffers.acquired, 0, 'after an abort')
 
   await t.rejects(
     upload(bucket, 'back/5', chunksOf(bytes, 65_536), { signal: never, onUpload: () => Promise.reject() }),
   )
-  t.equal(memory.lent, 0, 'after the caller failed')
+  t.equal(buffers.acquired, 0, 'after the caller failed')
 
   for (const [size, actual] of [
     [10, 9],
@@ -70,13 +70,13 @@ s3Test('Every block of memory comes back', async (t) => {
   ] as const) {
     const body = chunksOf(bytes.subarray(0, actual), 65_536)
     await t.rejects(upload(bucket, `back/${size}/${actual}`, body, { signal: never, size }), /as announced/)
-    t.equal(memory.lent, 0, `after ${actual} bytes instead of ${size}`)
+    t.equal(buffers.acquired, 0, `after ${actual} bytes instead of ${size}`)
   }
 
   proxy.fault = (exchange) => exchange.answer(403)
   await t.rejects(upload(bucket, 'back/6', chunksOf(bytes, 65_536), { signal: never }))
   await t.rejects(upload(bucket, 'back/7', chunksOf(bytes.subarray(0, 10), 10), { signal: never }))
-  t.equal(memory.lent, 0, 'after the store failed')
+  t.equal(buffers.acquired, 0, 'after the store failed')
 })
 
 for (const [what, fail] of [

@@ -1,13 +1,13 @@
 import t from 'tap'
-import { type Allowance, blockSize, PartMemory } from '#store/s3/buffer-pool.ts'
+import { type BufferLease, BufferPool, blockSize } from '#store/s3/buffer-pool.ts'
 
 const part = 4 * blockSize
 
 /** As many blocks as there are without waiting, at most `most`; and whether one more had to be waited for. */
-async function takeAll(allowance: Allowance, most = 1000) {
+async function takeAll(allowance: BufferLease, most = 1000) {
   const blocks: Buffer[] = []
   while (blocks.length < most) {
-    const taking = allowance.take()
+    const taking = allowance.acquire()
     const block = await Promise.race([taking, settled()])
     if (!block) return { blocks, waiting: taking }
     blocks.push(block)
@@ -21,53 +21,53 @@ async function settled(): Promise<undefined> {
 }
 
 t.test('An upload gets its own part and then what is spare', async (t) => {
-  const memory = new PartMemory(3 * blockSize)
+  const memory = new BufferPool(3 * blockSize)
   const allowance = memory.open(part)
   const { blocks, waiting } = await takeAll(allowance)
   t.equal(allowance.partSize, part)
   t.equal(blocks.length, 4 + 3)
-  t.equal(memory.lent, 4 + 3)
+  t.equal(memory.acquired, 4 + 3)
   t.ok(waiting, 'then it waits')
   for (const block of blocks) t.equal(block.length, blockSize)
   t.equal(new Set(blocks.map((block) => block.buffer)).size, 7, 'no block is lent twice')
 })
 
 t.test('An upload that has used up the spare keeps no other from its part', async (t) => {
-  const memory = new PartMemory(3 * blockSize)
+  const memory = new BufferPool(3 * blockSize)
   await takeAll(memory.open(part))
   for (let upload = 1; upload <= 5; upload += 1) {
     const { blocks, waiting } = await takeAll(memory.open(part))
     t.equal(blocks.length, 4)
     t.ok(waiting)
-    t.equal(memory.lent, 7 + 4 * upload)
+    t.equal(memory.acquired, 7 + 4 * upload)
   }
 })
 
 t.test('The spare is closed while a crowd holds 256 MiB, and nobody is kept from its part', async (t) => {
   const mebibyte = 2 ** 20
-  const memory = new PartMemory(mebibyte)
+  const memory = new BufferPool(mebibyte)
   await takeAll(memory.open(256 * mebibyte), 1024)
-  t.equal(memory.lent * blockSize, 256 * mebibyte)
+  t.equal(memory.acquired * blockSize, 256 * mebibyte)
   const allowance = memory.open(part, 2 * part)
   t.equal(allowance.partSize, part, 'no larger parts')
   const { blocks, waiting } = await takeAll(allowance)
   t.equal(blocks.length, 4, 'its part and nothing of the spare')
-  allowance.giveBack(blocks[0] as Buffer)
+  allowance.release(blocks[0] as Buffer)
   t.equal(await waiting, blocks[0])
 })
 
 t.test('Whoever waits goes on with its own block that comes back', async (t) => {
-  const memory = new PartMemory(0)
+  const memory = new BufferPool(0)
   const allowance = memory.open(part)
   const { blocks, waiting } = await takeAll(allowance)
   t.equal(blocks.length, 4)
-  allowance.giveBack(blocks[0] as Buffer)
+  allowance.release(blocks[0] as Buffer)
   t.equal(await waiting, blocks[0], 'the same block, used again')
-  t.equal(memory.lent, 4)
+  t.equal(memory.acquired, 4)
 })
 
 t.test('Whoever waits goes on with a spare block of somebody else', async (t) => {
-  const memory = new PartMemory(blockSize)
+  const memory = new BufferPool(blockSize)
   const first = memory.open(part)
   const second = memory.open(part)
   const { blocks } = await takeAll(first, 5)
@@ -77,7 +77,7 @@ t.test('Whoever waits goes on with a spare block of somebody else', async (t) =>
     isAwake = true
   })
   // Returned while it holds five: the spare one comes back.
-  first.giveBack(blocks.pop() as Buffer)
+  first.release(blocks.pop() as Buffer)
   t.equal((await waiting)?.length, blockSize)
   t.ok(isAwake)
 
@@ -86,27 +86,27 @@ t.test('Whoever waits goes on with a spare block of somebody else', async (t) =>
   again?.then(() => {
     isAwake = true
   })
-  first.giveBack(blocks.pop() as Buffer)
+  first.release(blocks.pop() as Buffer)
   await settled()
   t.notOk(isAwake, "a block of the other's own part is not to be had")
-  t.equal(memory.lent, 3 + 5)
+  t.equal(memory.acquired, 3 + 5)
 })
 
 t.test('One spare block wakes all who wait, and one gets it', async (t) => {
-  const memory = new PartMemory(blockSize)
+  const memory = new BufferPool(blockSize)
   const holder = memory.open(part)
   const { blocks } = await takeAll(holder, 5)
   const others = await Promise.all([1, 2, 3].map(() => takeAll(memory.open(part))))
   let awake = 0
   for (const { waiting } of others) waiting?.then(() => awake++)
-  holder.giveBack(blocks[4] as Buffer)
+  holder.release(blocks[4] as Buffer)
   await settled()
   t.equal(awake, 1)
-  t.equal(memory.lent, 4 + 3 * 4 + 1)
+  t.equal(memory.acquired, 4 + 3 * 4 + 1)
 })
 
 t.test('A part is as large as wished when the spare can give it', async (t) => {
-  const memory = new PartMemory(13 * blockSize)
+  const memory = new BufferPool(13 * blockSize)
   const large = [memory.open(part, 2 * part), memory.open(part, 2 * part), memory.open(part, 2 * part)]
   t.same(
     large.map(({ partSize }) => partSize),
@@ -116,12 +116,12 @@ t.test('A part is as large as wished when the spare can give it', async (t) => {
   t.equal(small.partSize, part, 'one spare block is left, four would be needed')
   t.equal((await takeAll(small)).blocks.length, 4 + 1)
 
-  t.equal((await takeAll(large[0] as Allowance)).blocks.length, 8, 'all of the large part is sure')
-  t.equal(memory.lent, 5 + 8)
+  t.equal((await takeAll(large[0] as BufferLease)).blocks.length, 8, 'all of the large part is sure')
+  t.equal(memory.acquired, 5 + 8)
 })
 
 t.test('What a large part took out of the spare comes back when the upload is over', async (t) => {
-  const memory = new PartMemory(4 * blockSize)
+  const memory = new BufferPool(4 * blockSize)
   const { waiting } = await (async () => {
     using large = memory.open(part, 2 * part)
     t.equal(large.partSize, 2 * part)
@@ -136,31 +136,31 @@ t.test('What a large part took out of the spare comes back when the upload is ov
 })
 
 t.test('A small part gives nothing back that it did not take', async (t) => {
-  const memory = new PartMemory(blockSize)
+  const memory = new BufferPool(blockSize)
   memory.open(part)[Symbol.dispose]()
   memory.open(part, 2 * part)[Symbol.dispose]()
   t.equal((await takeAll(memory.open(part))).blocks.length, 5)
 })
 
 t.test('Blocks are used again, and not kept for ever', async (t) => {
-  const memory = new PartMemory(1000 * blockSize)
+  const memory = new BufferPool(1000 * blockSize)
   const allowance = memory.open(part)
   const { blocks } = await takeAll(allowance, 300)
   t.equal(memory.free, 0)
-  for (const block of blocks.slice(0, 200)) allowance.giveBack(block)
+  for (const block of blocks.slice(0, 200)) allowance.release(block)
   t.equal(memory.free, 200, 'while some are out, all are kept')
   const { blocks: again } = await takeAll(allowance, 50)
   t.ok(again.every((block) => blocks.includes(block)))
   t.equal(memory.free, 150)
-  for (const block of [...blocks.slice(200), ...again]) allowance.giveBack(block)
-  t.equal(memory.lent, 0)
+  for (const block of [...blocks.slice(200), ...again]) allowance.release(block)
+  t.equal(memory.acquired, 0)
   t.equal(memory.free, (64 * 1024 * 1024) / blockSize)
   memory.clear()
   t.equal(memory.free, 0)
 })
 
 t.test('However blocks come and go, no more are out than uploads and spare allow', async (t) => {
-  const memory = new PartMemory(10 * blockSize)
+  const memory = new BufferPool(10 * blockSize)
   const uploads = Array.from({ length: 6 }, () => ({ allowance: memory.open(part, 2 * part), blocks: [] as Buffer[] }))
   const most = 6 * 4 + 10
   let waiting = 0
@@ -170,7 +170,7 @@ t.test('However blocks come and go, no more are out than uploads and spare allow
     random = (random * 48_271) % 2_147_483_647
     const { allowance, blocks } = uploads[random % 6] as (typeof uploads)[number]
     if (random % 5 < 3) {
-      const taking = allowance.take()
+      const taking = allowance.acquire()
       const block = await Promise.race([taking, Promise.resolve().then(() => undefined)])
       if (block) blocks.push(block)
       else {
@@ -180,13 +180,13 @@ t.test('However blocks come and go, no more are out than uploads and spare allow
           blocks.push(late)
         })
       }
-    } else if (blocks.length > 0) allowance.giveBack(blocks.pop() as Buffer)
-    if (memory.lent > most) return t.fail(`${memory.lent} blocks are out`)
+    } else if (blocks.length > 0) allowance.release(blocks.pop() as Buffer)
+    if (memory.acquired > most) return t.fail(`${memory.acquired} blocks are out`)
     mostWaiting = Math.max(mostWaiting, waiting)
   }
   t.ok(mostWaiting > 10, 'there was not enough for all')
-  while (memory.lent > 0) {
-    for (const { allowance, blocks } of uploads) for (const block of blocks.splice(0)) allowance.giveBack(block)
+  while (memory.acquired > 0) {
+    for (const { allowance, blocks } of uploads) for (const block of blocks.splice(0)) allowance.release(block)
     await settled()
   }
   t.equal(waiting, 0, 'nobody waits for ever')

@@ -83,10 +83,10 @@ s3Test('Streamed parts are not kept, and read no faster than the store takes the
   await isHeld.promise
   for (let turn = 0; turn < 100; turn += 1) await new Promise(setImmediate)
   t.ok(produced < partSize + 65_536, 'nothing of the second part was read before the store asked for it')
-  t.equal(bucket.memory.lent, 0)
+  t.equal(bucket.buffers.acquired, 0)
   goOn.resolve()
   t.equal((await put).size, size)
-  t.equal(bucket.memory.free + bucket.memory.lent, 0, 'no memory was ever needed')
+  t.equal(bucket.buffers.free + bucket.buffers.acquired, 0, 'no memory was ever needed')
   await until('no connection of a part is kept', () => proxy.openFor('UploadPart') === 0)
 })
 

@@ -86,12 +86,12 @@ s3Test('A body of known size goes to the store while it arrives, and none of it 
       yield chunk
       sent += chunk.length
       await until('the store has what was sent', () => received > sent)
-      mostLent = Math.max(mostLent, bucket.memory.lent)
+      mostLent = Math.max(mostLent, bucket.buffers.acquired)
     }
   }
   t.equal((await upload(bucket, 'arriving/1', body(), { signal: never, size })).size, size)
   t.equal(mostLent, 0)
-  t.equal(bucket.memory.free, 0, 'no memory was ever needed')
+  t.equal(bucket.buffers.free, 0, 'no memory was ever needed')
 })
 
 for (const checksums of ['crc32', 'off'] as const) {
@@ -110,7 +110,7 @@ for (const checksums of ['crc32', 'off'] as const) {
     }
     const put = upload(bucket, 'deaf/1', body(), { signal: never, size: 1024 ** 3 })
     await t.rejects(put, { code: 'storage_unavailable', cause: /has not gone on for 1500 ms/ })
-    t.equal(bucket.memory.free + bucket.memory.lent, 0)
+    t.equal(bucket.buffers.free + bucket.buffers.acquired, 0)
     const taken = await deaf.countTaken()
     t.ok(taken > 0)
     t.ok(produced - taken <= 3 * chunk.length, `${produced - taken} bytes were read that the store's side never got`)

@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { readBack } from '#store/hash-object.ts'
+import { hashObject } from '#store/hash-object.ts'
 import type { ObjectStore } from '#store/object-store.ts'
 import { bytesOf, chunksOf, collect } from '../bodies.ts'
 import { openFaultProxy } from '../fault-proxy.ts'
@@ -130,7 +130,7 @@ t.test('Lists, deletions and what workers read go on though readers have taken e
   const store = openAt(t, proxy.endpoint, { timeouts: { ...timeouts, silence: 60_000 }, maxSockets: 1 })
   const reading = await store.get('stalled/1', { signal: never })
   await t.rejects(store.get('a/2', { signal: never }), unavailable)
-  t.equal((await readBack(store, 'a/2', 'sha256', never)).size, 3)
+  t.equal((await hashObject(store, 'a/2', 'sha256', never)).size, 3)
   for (const listing of ['objects', 'versions', 'uploads'] as const)
     for await (const page of store.list(listing, { signal: never })) t.same(page, [])
   await t.resolves(store.remove('a/2'))
