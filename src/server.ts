@@ -6,45 +6,39 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import fastify from 'fastify'
 import type { Config } from '#config/config.ts'
 import { type ClientTimeouts, limits } from '#domain/limits.ts'
-import { downloadSlots, Slots, uploadSlots } from '#domain/transfer-slots.ts'
+import { downloadSlots, TransferSlots, uploadSlots } from '#domain/transfer-slots.ts'
 import { admit, admitPreflights } from '#http/admission/admission.ts'
 import { openRateLimits } from '#http/admission/rate-limits.ts'
 import { Refusals } from '#http/admission/refusals.ts'
-import type { App } from '#http/app.ts'
+import { type App, publicUrlOf } from '#http/app.ts'
 import { bearerApi } from '#http/bearer-api/bearer-api.ts'
 import { setErrorHandlers } from '#http/bearer-api/errors.ts'
-import {
-  answerBadUrl,
-  brokenRequestHandler,
-  connectionOptions,
-  endLastConnections,
-} from '#http/connections/connections.ts'
+import { answerBadUrl, brokenRequestHandler } from '#http/connections/broken-requests.ts'
 import { boundedServer } from '#http/connections/http-server.ts'
 import { lingeringClose } from '#http/connections/lingering-close.ts'
-import { corsOptions } from '#http/cors.ts'
+import { endLastConnections } from '#http/connections/stop-listening.ts'
 import { getFileRoute } from '#http/files.ts'
+import type { HttpContext } from '#http/http-context.ts'
 import { loggerOptions, OneLineARequest } from '#http/logging.ts'
-import { noteMethods } from '#http/method-not-allowed.ts'
+import { trackMethods } from '#http/method-not-allowed.ts'
 import { errorDocsRoute } from '#http/ops/error-docs.ts'
 import { type Health, healthRoutes } from '#http/ops/health.ts'
 import { metricsRoute, type Transfers } from '#http/ops/metrics.ts'
-import { publicUrlOf } from '#http/public-url.ts'
 import { limitPlainBodies } from '#http/request-body/plain-bodies.ts'
-import { setDefaultHeaders } from '#http/response-headers.ts'
+import { corsOptions, setDefaultHeaders } from '#http/response-headers.ts'
+import { connectionOptions, validationOptions } from '#http/server-options.ts'
 import { sessionApi } from '#http/session-api/session-api.ts'
-import { validationOptions } from '#http/validation.ts'
 import type { DatabaseClient } from '#persistence/connection/client.ts'
 import { watchServer } from '#recovery/watch-server.ts'
 import type { ObjectStore } from '#store/object-store.ts'
 import { startWorkers } from '#workers/workers.ts'
-import type { AppContext } from './deps.ts'
 
 export interface ServerParts {
   config: Config
   database: DatabaseClient
   store: ObjectStore
   urlSigningKey: string
-  /** From the moment the server is asked to stop. */
+  /** True from the moment the server is asked to stop. */
   isDraining?: () => boolean
   /** Whether the workers run in this process, as by default; otherwise they run in another one: see `worker.ts`. */
   withWorkers?: boolean
@@ -57,7 +51,7 @@ export interface ServerParts {
  * the caller's.
  */
 export async function buildServer(parts: ServerParts): Promise<App> {
-  const { config, database, store, urlSigningKey, isDraining = () => false, withWorkers = true } = parts
+  const { config, database, store, isDraining = () => false } = parts
   const timeouts = { ...limits, ...parts.timeouts }
   const refusals = new Refusals()
   const app: App = fastify({
@@ -73,58 +67,53 @@ export async function buildServer(parts: ServerParts): Promise<App> {
     logController: new OneLineARequest(),
     trustProxy: config.trustProxy.length > 0 ? config.trustProxy : false,
     ...validationOptions,
-    frameworkErrors: (error, request, reply) => answerBadUrl(deps, error, request, reply),
+    frameworkErrors: (error, request, reply) => answerBadUrl(context, error, request, reply),
   }).withTypeProvider<TypeBoxTypeProvider>()
 
-  const uploads = new Slots(uploadSlots(config))
-  const downloads = new Slots(downloadSlots(config))
-  const deps: AppContext = {
-    config,
-    db: database.db,
-    store,
-    urlSigningKey,
-    log: app.log,
+  const uploads = new TransferSlots(uploadSlots(config.maxConcurrentUploads, config.uploadsPerUser))
+  const downloads = new TransferSlots(downloadSlots(config.maxConcurrentDownloads, config.downloadsPerUser))
+  const workers = startWorkers({ config, db: database.db, store, log: app.log }, parts.withWorkers)
+  const context: HttpContext = {
+    ...{ config, db: database.db, store, log: app.log, timeouts },
+    urlSigningKey: parts.urlSigningKey,
     publicUrl: publicUrlOf(app, config),
-    timeouts,
     rates: await openRateLimits(app, config),
     takeUploadSlot: (owner) => uploads.take(owner),
     takeDownloadSlot: (...owners) => downloads.take(...owners),
-    wakePurge: () => workers?.wakePurge(),
-    wakeDeletions: () => workers?.wakeDeletions(),
+    wakePurge: workers.wakePurge,
+    wakeDeletions: workers.wakeDeletions,
   }
-  const workers = withWorkers ? startWorkers(deps) : undefined
+  const watch = watchServer(context)
   // Asked before the connections are waited for, so that a worker that does not end takes no time of its own.
-  app.addHook('preClose', async () => void workers?.stop())
-  app.addHook('onClose', () => workers?.stop())
+  app.addHook('preClose', async () => void workers.stop())
+  app.addHook('onClose', async () => void (await Promise.all([workers.stop(), watch.stop()])))
   app.decorate('uploadsEnded', () => uploads.allFree())
 
   setDefaultHeaders(app)
   endLastConnections(app)
-  const watch = watchServer(deps)
-  app.addHook('onClose', () => watch.stop())
   await app.register(lingeringClose, timeouts)
-  admitPreflights(app, deps)
+  admitPreflights(app, context)
   await app.register(cors, corsOptions(config))
   await app.register(cookie)
   await app.register(multipart, { throwFileSizeLimit: false })
-  admit(app, deps)
-  limitPlainBodies(app, deps)
-
+  admit(app, context)
+  limitPlainBodies(app, context)
   refusals.watch(app)
+
   const connections = promisify(app.server.getConnections.bind(app.server))
   const transfers = { uploads, downloads, connections, refusals: refusals.counts }
-  await addRoutes(app, deps, { database, store, isDraining }, transfers)
+  await addRoutes(app, context, { database, store, isDraining }, transfers)
   return app
 }
 
-async function addRoutes(app: App, deps: AppContext, health: Health, transfers: Transfers): Promise<void> {
-  const methods = noteMethods(app)
-  setErrorHandlers(app, deps)
+async function addRoutes(app: App, context: HttpContext, health: Health, transfers: Transfers): Promise<void> {
+  const methods = trackMethods(app)
+  setErrorHandlers(app, context)
   healthRoutes(app, health)
-  metricsRoute(app, { db: deps.db, transfers })
+  metricsRoute(app, { db: context.db, transfers })
   errorDocsRoute(app)
-  getFileRoute(app, deps)
-  await app.register(sessionApi(deps), { prefix: '/api/v1' })
-  await app.register(bearerApi(deps), { prefix: '/v1' })
-  methods.answer()
+  getFileRoute(app, context)
+  await app.register(sessionApi(context), { prefix: '/api/v1' })
+  await app.register(bearerApi(context), { prefix: '/v1' })
+  methods.refuseOthers()
 }

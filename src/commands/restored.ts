@@ -1,4 +1,5 @@
 import type { Config } from '#config/config.ts'
+import { createLogger } from '#http/logging.ts'
 import type { Database } from '#persistence/connection/client.ts'
 import { declareRestored, readHold, revokeCredentials } from '#persistence/server-identity.ts'
 import { endHold } from '#recovery/release-hold.ts'
@@ -42,7 +43,11 @@ async function release(db: Database, config: Config): Promise<void> {
   onStopSignal().then(() => stopping.abort())
   await using cleanup = new AsyncDisposableStack()
   const store = cleanup.adopt(await openStore(config), (store) => store.close())
-  const { isReleased, kept } = await endHold({ db, store, config }, heldSince, stopping.signal)
+  const { isReleased, kept } = await endHold(
+    { db, store, log: createLogger(config.logLevel), config },
+    heldSince,
+    stopping.signal,
+  )
   if (kept > 0) console.log(`Kept: ${kept} files that were under way in the database and whole in the store.`)
   console.log(isReleased ? 'Released: recovery and removal go on.' : 'Not released: another hold has begun meanwhile.')
 }

@@ -1,8 +1,7 @@
-import fastify from 'fastify'
 import type { Config } from '#config/config.ts'
 import { byteSize } from '#config/settings.ts'
 import { StowageError } from '#domain/errors.ts'
-import { loggerOptions } from '#http/logging.ts'
+import { createLogger } from '#http/logging.ts'
 import type { Database } from '#persistence/connection/client.ts'
 import { scrub } from '#scrub/scrub.ts'
 import { exitCodeOf, summaryOf } from '#scrub/summary.ts'
@@ -32,8 +31,7 @@ export async function scrubCommand(env: NodeJS.ProcessEnv, options: Options): Pr
   const run = async (db: Database, config: Config) => {
     await using cleanup = new AsyncDisposableStack()
     const store = cleanup.adopt(await openStore(config), (store) => store.close())
-    // The server's own log, without a server.
-    const { log } = fastify({ logger: loggerOptions(config.logLevel) })
+    const log = createLogger(config.logLevel)
     log.info({ store: store.description }, 'scrubbing')
     const result = await scrub({ db, store, log, config }, scrubOptions, stopping.signal)
     if (typeof result.interruptedBy === 'object') log.fatal({ err: result.interruptedBy.error }, 'broken off')

@@ -1,4 +1,4 @@
-import { createSession, revokeSession } from '#auth/sessions.ts'
+import { createSession, revokeSession } from '#auth/credentials.ts'
 import { StowageError } from '#domain/errors.ts'
 import { putUsers } from '#rooms/users.ts'
 import { type Options, userOption } from './usage.ts'

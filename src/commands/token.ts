@@ -1,4 +1,4 @@
-import { createToken, revokeToken } from '#auth/tokens.ts'
+import { createToken, revokeToken } from '#auth/credentials.ts'
 import { StowageError } from '#domain/errors.ts'
 import { allScopes, type Scope } from '#domain/principal.ts'
 import { readClock } from '#persistence/clock.ts'

@@ -1,4 +1,4 @@
-import { firstInternalId } from '#persistence/schema.ts'
+import { firstInternalId } from '#domain/ids.ts'
 
 export const usage = `Usage: stowage <command>
 

@@ -1,5 +1,5 @@
-import { attachmentNotFound } from '#auth/permissions.ts'
-import type { AppContext } from '#deps.ts'
+import type { AppContext } from '#app-context.ts'
+import { attachmentNotFound } from '#domain/errors.ts'
 import type { AttachmentRecord } from '#persistence/attachments.ts'
 import { softDelete } from '#persistence/deletion.ts'
 

@@ -1,4 +1,4 @@
-import type { AppContext } from '#deps.ts'
+import type { AppContext } from '#app-context.ts'
 import { failpoint } from '#failpoints.ts'
 import { claimPurgeable, deleteObjectRow, type Purgeable, postponePurge, schedulePurge } from '#persistence/objects.ts'
 

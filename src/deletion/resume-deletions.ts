@@ -1,4 +1,4 @@
-import type { AppContext } from '#deps.ts'
+import type { AppContext } from '#app-context.ts'
 import { type DeletedParent, findPendingDeletions, softDeleteContents } from '#persistence/deletion.ts'
 
 /** Deletions of each kind that one run goes on with. */

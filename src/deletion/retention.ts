@@ -1,4 +1,4 @@
-import type { AppContext } from '#deps.ts'
+import type { AppContext } from '#app-context.ts'
 import {
   beginning,
   type Cursor,

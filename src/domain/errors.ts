@@ -2,7 +2,7 @@ import { limits } from './limits.ts'
 
 /**
  * What can go wrong, in the domain's own words. Every surface maps a code to its status and shape exactly once
- * (`http/problems.ts`), so the domain knows nothing of HTTP.
+ * (`http/errors.ts`), so the domain knows nothing of HTTP.
  */
 export type ErrorCode =
   | 'unauthenticated'
@@ -56,4 +56,21 @@ export class StowageError extends Error {
 /** Text of a client, for an error to that client alone: in quotes and cut to `limits.quote`. */
 export function quoted(text: string): string {
   return JSON.stringify(text.length > limits.quote ? `${text.slice(0, limits.quote)}…` : text)
+}
+
+export function attachmentNotFound(): StowageError {
+  return new StowageError('not_found', 'Attachment not found')
+}
+
+export function messageNotFound(): StowageError {
+  return new StowageError('not_found', 'Message not found')
+}
+
+export function roomNotFound(): StowageError {
+  return new StowageError('not_found', 'Room not found')
+}
+
+/** @param maxFileSize bytes */
+export function tooLarge(maxFileSize: number): StowageError {
+  return new StowageError('too_large', `The file is larger than ${maxFileSize} bytes. Send a smaller one.`)
 }

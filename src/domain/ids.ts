@@ -18,3 +18,9 @@ export function newPublicId(): string {
 export function isPublicId(text: string): boolean {
   return /^[A-Za-z0-9]{16}$/.test(text) && !/^\d+$/.test(text)
 }
+
+/** The chat backend's own integer ids end below this. Rooms and messages that Stowage makes itself begin here. */
+export const firstInternalId = 2 ** 52
+
+/** A room, message or attachment by its integer id (cookie API) or its string id (bearer API). */
+export type Ref = { id: number } | { publicId: string }

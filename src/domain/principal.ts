@@ -1,9 +1,16 @@
-import type { Clock } from '#persistence/clock.ts'
-import type { Credential } from '#persistence/publish-permission.ts'
 import { StowageError } from './errors.ts'
 
 export const allScopes = ['read', 'write', 'admin'] as const
 export type Scope = (typeof allScopes)[number]
+
+/** The token or session that a request came with, by the id of its row. */
+export interface Credential {
+  kind: 'token' | 'session'
+  id: number
+}
+
+/** Milliseconds since 1970. */
+export type Clock = () => number
 
 /** Who asks, and what they may do at all. What they may do where is decided by their rooms: `membership.ts`. */
 export interface Principal {

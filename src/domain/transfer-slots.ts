@@ -1,4 +1,3 @@
-import type { Config } from '#config/config.ts'
 import { StowageError } from './errors.ts'
 
 export interface SlotLimits {
@@ -13,7 +12,7 @@ export interface SlotLimits {
 }
 
 /** Counts the transfers of a kind that this replica has under way, and their owners: each transfer holds memory and sockets. */
-export class Slots {
+export class TransferSlots {
   readonly #limits: SlotLimits
   readonly #perOwner: number
   readonly #takenBy = new Map<string, number>()
@@ -69,7 +68,7 @@ export class Slots {
 }
 
 /** The limits of uploads at once. */
-export function uploadSlots({ maxConcurrentUploads: most, uploadsPerUser: perOwner }: Config): SlotLimits {
+export function uploadSlots(most: number, perOwner: number | undefined): SlotLimits {
   return {
     most,
     perOwner,
@@ -79,7 +78,7 @@ export function uploadSlots({ maxConcurrentUploads: most, uploadsPerUser: perOwn
 }
 
 /** The limits of downloads at once. */
-export function downloadSlots({ maxConcurrentDownloads: most, downloadsPerUser: perOwner }: Config): SlotLimits {
+export function downloadSlots(most: number, perOwner: number | undefined): SlotLimits {
   return {
     most,
     perOwner,

@@ -1,3 +1,4 @@
+import type { AddressInfo } from 'node:net'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type {
   FastifyBaseLogger,
@@ -6,6 +7,7 @@ import type {
   RawRequestDefaultExpression,
   RawServerDefault,
 } from 'fastify'
+import type { Config } from '#config/config.ts'
 import type { Principal } from '#domain/principal.ts'
 import type { FoundAttachment } from '#persistence/attachments.ts'
 
@@ -34,5 +36,14 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The route reads its body as a stream, and itself gives up a client that falls silent. */
     readsBodyAsStream?: boolean
+  }
+}
+
+/** `PUBLIC_URL`, else the address that is listened on. */
+export function publicUrlOf({ server }: App, { publicUrl, port }: Config): () => string {
+  return () => {
+    if (publicUrl !== undefined) return publicUrl
+    const address = server.address() as AddressInfo | null
+    return `http://localhost:${address?.port ?? port}`
   }
 }

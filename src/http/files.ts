@@ -1,15 +1,13 @@
 import { type Static, Type } from 'typebox'
-import { attachmentNotFound } from '#auth/permissions.ts'
 import { isSignatureOf, type SignedFile } from '#auth/signed-urls.ts'
-import type { AppContext } from '#deps.ts'
-import { StowageError } from '#domain/errors.ts'
+import { attachmentNotFound, StowageError } from '#domain/errors.ts'
 import { normalFormOf } from '#domain/file-name.ts'
 import { downloadable } from '#downloads/download.ts'
-import { sendFile } from '#http/downloads/send-file.ts'
 import { findAttachmentForLink } from '#persistence/attachments.ts'
 import type { App } from './app.ts'
-import { publicId } from './ids.ts'
-import { PathPart, QueryText } from './schema-types.ts'
+import type { HttpContext } from './http-context.ts'
+import { PathPart, publicId, QueryText } from './parameters.ts'
+import { sendFile } from './send-file.ts'
 
 const schema = {
   params: Type.Object({ id: PathPart, fileName: PathPart }),
@@ -23,7 +21,7 @@ const schema = {
 type AskedFile = Static<typeof schema.params> & Static<typeof schema.querystring>
 
 /** `GET` and `HEAD /files/:id/:fileName`: the bytes, for whoever holds a `file_url` that has not expired. */
-export function getFileRoute(app: App, deps: AppContext): void {
+export function getFileRoute(app: App, deps: HttpContext): void {
   app.route({
     method: ['GET', 'HEAD'],
     url: '/files/:id/:fileName',
@@ -43,7 +41,7 @@ export function getFileRoute(app: App, deps: AppContext): void {
 
 /** Checked before anything is looked up, so that a bad link tells nothing of what exists. @throws StowageError `forbidden` */
 function requireSignature(
-  { urlSigningKey, config }: AppContext,
+  { urlSigningKey, config }: HttpContext,
   { id, fileName, expires = '', version = '0', signature = '' }: AskedFile,
 ): Required<SignedFile> {
   const linkVersion = Number(version)

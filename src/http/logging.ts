@@ -1,11 +1,12 @@
-import { DrizzleQueryError } from 'drizzle-orm'
-import { type FastifyReply, type FastifyRequest, type FastifyServerOptions, LogController } from 'fastify'
+import { type FastifyReply, type FastifyRequest, LogController } from 'fastify'
+import { type Logger, type LoggerOptions, pino } from 'pino'
+import { isQueryError } from '#persistence/connection/errors.ts'
 
 /**
  * JSON lines with a request id. Of a request only method and route are logged, since the address itself can hold file
  * names and signatures; of an error its kind, never the values of a query.
  */
-export function loggerOptions(level: string): NonNullable<FastifyServerOptions['logger']> {
+export function loggerOptions(level: string): LoggerOptions {
   return {
     level,
     // @fastify/multipart traces the headers it was given, the cookie among them.
@@ -19,6 +20,11 @@ export function loggerOptions(level: string): NonNullable<FastifyServerOptions['
       err: describeError,
     },
   }
+}
+
+/** A log of its own, for a process without a server. */
+export function createLogger(level: string): Logger {
+  return pino(loggerOptions(level))
 }
 
 /** One line a request, when it has been answered, instead of Fastify's two. */
@@ -38,10 +44,30 @@ function describeError(error: unknown): { type: string; message: string; stack: 
   const frames = error.stack?.split('\n').filter((line) => /^\s+at /.test(line)) ?? []
   return {
     type: error.name,
-    // drizzle puts the query and its parameters, file names and digests among them, into the message.
-    message: error instanceof DrizzleQueryError ? 'a query failed' : error.message,
+    // The message of a query error holds the query and its parameters, file names and digests among them.
+    message: isQueryError(error) ? 'a query failed' : error.message,
     stack: frames.join('\n'),
     ...('code' in error && { code: error.code }),
     ...(error.cause !== undefined && { cause: describeError(error.cause) }),
+  }
+}
+
+/**
+ * Thins out log lines about events that can come a thousand times a second: the first event is logged, and later ones at most
+ * once an interval.
+ * @param interval milliseconds
+ * @returns calls `tell` when a line is due, with the number of events since the line before
+ */
+export function throttleLog(interval: number): (tell: (untold: number) => void) => void {
+  let toldAt = Number.NEGATIVE_INFINITY
+  let untold = 0
+  return (tell) => {
+    if (performance.now() - toldAt < interval) {
+      untold += 1
+      return
+    }
+    toldAt = performance.now()
+    tell(untold)
+    untold = 0
   }
 }

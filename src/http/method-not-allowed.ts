@@ -5,20 +5,20 @@ import type { App } from './app.ts'
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const satisfies HTTPMethods[]
 
 /**
- * Fastify answers 404 where a path exists but not for this method. Between this call and `answer()` the routes of `app`
- * are noted; `answer()` adds the 405 with `Allow` (RFC 9110 section 15.5.6) for every method they lack.
+ * Fastify answers 404 where a path exists but not for this method. Between this call and `refuseOthers()` the routes of `app`
+ * are noted; `refuseOthers()` adds a 405 with `Allow` (RFC 9110 section 15.5.6) for every method they lack.
  */
-export function noteMethods(app: App): { answer(): void } {
+export function trackMethods(app: App): { refuseOthers(): void } {
   const allowed = new Map<string, Set<string>>()
   app.addHook('onRoute', ({ url, method }) => {
-    // What stands for every address that is not known is no address of its own.
+    // A wildcard stands for unknown addresses and is no address of its own.
     if (url.endsWith('*')) return
     const known = allowed.get(url) ?? new Set()
     for (const name of [method].flat()) known.add(name.toUpperCase())
     allowed.set(url, known)
   })
   return {
-    answer() {
+    refuseOthers() {
       for (const [url, known] of [...allowed]) addRefusal(app, url.slice(app.prefix.length), known)
     },
   }

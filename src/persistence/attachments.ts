@@ -1,15 +1,12 @@
 import { and, asc, desc, eq, gt, isNull, sql } from 'drizzle-orm'
+import type { Ref } from '#domain/ids.ts'
 import { limits } from '#domain/limits.ts'
 import { type AttachmentState, readyState } from '#domain/states.ts'
-import { type Database, rowsOf } from '#persistence/connection/client.ts'
+import type { Database } from '#persistence/connection/client.ts'
 import { databaseTime } from './clock.ts'
-import { prepared } from './prepared.ts'
-import { stateLiterals } from './quoted.ts'
 import { attachments, members, messages, objects, rooms, transitions, users } from './schema.ts'
+import { prepared, rowsOf, stateLiterals } from './statements.ts'
 import type { Attachment, Attempt } from './transitions.ts'
-
-/** An attachment by its integer id (cookie API) or its string id (bearer API). */
-export type AttachmentRef = { id: number } | { publicId: string }
 
 /** An attachment with the string id of its message. */
 export interface AttachmentRecord extends Attachment {
@@ -61,16 +58,16 @@ const oneByPublicId = prepared((db) => selectOne(db, 'publicId').prepare('attach
 /** An attachment that is not deleted, what `userId` is in its room, and when: milliseconds since 1970 by the database's clock. */
 export async function findAttachment(
   db: Database,
-  ref: AttachmentRef,
+  ref: Ref,
   userId: number,
-): Promise<{ attachment: FoundAttachment; standing: RoomRole; now: number } | undefined> {
+): Promise<{ attachment: FoundAttachment; role: RoomRole; now: number } | undefined> {
   const [row] =
     'id' in ref
       ? await oneById(db).execute({ ref: ref.id, userId })
       : await oneByPublicId(db).execute({ ref: ref.publicId, userId })
   if (row === undefined) return undefined
-  const standing = row.moderator === null ? null : row.moderator ? 'moderator' : 'member'
-  return { attachment: { ...toRecord(row), objectKey: row.objectKey }, standing, now: row.now }
+  const role = row.moderator === null ? null : row.moderator ? 'moderator' : 'member'
+  return { attachment: { ...toRecord(row), objectKey: row.objectKey }, role, now: row.now }
 }
 
 /** An attachment that is not deleted, whoever asks: for signed URLs, which carry their own permission. */

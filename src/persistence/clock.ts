@@ -1,8 +1,6 @@
 import { sql } from 'drizzle-orm'
+import type { Clock } from '#domain/principal.ts'
 import type { Database } from '#persistence/connection/client.ts'
-
-/** Milliseconds since 1970. */
-export type Clock = () => number
 
 /** The database's time in milliseconds since 1970: a column for a statement that is asked anyway. */
 export const databaseTime = sql<number>`extract(epoch from now()) * 1000`.mapWith(Number)

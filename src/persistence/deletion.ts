@@ -88,6 +88,13 @@ const scopeOf = {
   users: (uploaderId: number): DeletionScope => ({ uploaderId }),
 }
 
+/** Hides a message, room or user at once on every replica. @returns false when it is hidden already, or unknown */
+export async function hide(db: Database, parent: DeletedParent, id: number): Promise<boolean> {
+  const rows = await db.execute(sql`
+    update ${sql.identifier(parent)} set deleted_at = now() where id = ${id} and deleted_at is null returning id`)
+  return rows.length > 0
+}
+
 /** How many members are removed in one statement. */
 const memberBatch = 2000
 

@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm'
 import { type AttachmentState, failedStates, type leasedStates } from '#domain/states.ts'
-import { type Database, rowsOf } from '#persistence/connection/client.ts'
-import { stateLiterals } from './quoted.ts'
+import type { Database } from '#persistence/connection/client.ts'
 import { attachments } from './schema.ts'
+import { rowsOf, stateLiterals } from './statements.ts'
 import type { Attachment, Attempt } from './transitions.ts'
 
 const verifying = 'ChecksumVerificationOnServerSideInProgress' satisfies AttachmentState

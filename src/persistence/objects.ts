@@ -1,6 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm'
-import { type Database, rowsOf } from '#persistence/connection/client.ts'
+import type { Database } from '#persistence/connection/client.ts'
 import { objects } from './schema.ts'
+import { rowsOf } from './statements.ts'
 
 /** Writes down the store's id of a multipart upload, before its first part is sent. */
 export async function recordUploadId(db: Database, key: string, uploadId: string): Promise<void> {

@@ -1,13 +1,8 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { StowageError } from '#domain/errors.ts'
+import type { Credential } from '#domain/principal.ts'
 import type { Database } from '#persistence/connection/client.ts'
 import { sessions, tokens } from './schema.ts'
-
-/** The row of the token or session that a request came with. */
-export interface Credential {
-  kind: 'token' | 'session'
-  id: number
-}
 
 /** The credential has ended since the request began. */
 export class CredentialEnded extends StowageError {

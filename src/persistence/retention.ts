@@ -1,8 +1,8 @@
 import { type SQL, sql } from 'drizzle-orm'
+import { firstInternalId } from '#domain/ids.ts'
 import { statesAwaitingBytes, unfinishedEnds } from '#domain/states.ts'
 import type { Database } from '#persistence/connection/client.ts'
-import { stateLiterals } from './quoted.ts'
-import { firstInternalId } from './schema.ts'
+import { stateLiterals } from './statements.ts'
 
 /** A place in a table that is gone through page by page. */
 export interface Cursor {

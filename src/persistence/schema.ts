@@ -14,6 +14,7 @@ import {
   uniqueIndex,
 } from 'drizzle-orm/pg-core'
 import type { Config } from '#config/config.ts'
+import { firstInternalId } from '#domain/ids.ts'
 import {
   attachmentStates,
   leasedStates,
@@ -22,7 +23,7 @@ import {
   statesAwaitingBytes,
   unfinishedEnds,
 } from '#domain/states.ts'
-import { stateLiterals } from './quoted.ts'
+import { stateLiterals } from './statements.ts'
 
 const id = (name: string) => bigint(name, { mode: 'number' })
 const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' })
@@ -30,9 +31,6 @@ const publicId = () => text('public_id').notNull()
 const createdAt = () => time('created_at').notNull().defaultNow()
 /** When nothing of what a deletion hid was left to bury; `null` until then. */
 const deletionFinishedAt = () => time('buried_at')
-
-/** The chat backend's own integer ids end below this; rooms and messages that Stowage makes itself begin here. */
-export const firstInternalId = 2 ** 52
 
 /** Ids of the rooms and messages that Stowage makes itself, up to the largest integer JSON carries safely. */
 export const internalIds = pgSequence('own_ids', {

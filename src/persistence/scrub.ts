@@ -1,8 +1,8 @@
 import { type InferSelectModel, sql } from 'drizzle-orm'
 import { readyState } from '#domain/states.ts'
 import type { Database } from '#persistence/connection/client.ts'
-import { stateLiterals } from './quoted.ts'
 import type { scrubs } from './schema.ts'
+import { stateLiterals } from './statements.ts'
 
 /** An object that a Ready attachment lies in, and what it has to be. */
 export interface Scrubbable {

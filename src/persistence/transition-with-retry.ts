@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { AppContext } from '#deps.ts'
+import type { AppContext } from '#app-context.ts'
 import type { Database } from '#persistence/connection/client.ts'
 import { isDatabaseUnavailable } from '#persistence/connection/errors.ts'
 import type { Lease } from '#uploads/lease.ts'

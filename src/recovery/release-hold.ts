@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { AppContext } from '#deps.ts'
+import type { AppContext } from '#app-context.ts'
 import { StowageError } from '#domain/errors.ts'
 import { findInterrupted, findInterruptedRequest, type InterruptedUpload } from '#persistence/interrupted-uploads.ts'
 import { releaseHold } from '#persistence/server-identity.ts'
-import { StateConflict, transition } from '#persistence/transitions.ts'
+import { StateConflict } from '#persistence/transitions.ts'
 import { hashObject, type ObjectHash } from '#store/hash-object.ts'
-import { lastByteStored } from '#uploads/publish.ts'
+import { publish } from '#uploads/publish.ts'
 
 const pageSize = 1000
 
@@ -20,72 +20,70 @@ export interface HoldEnd {
   kept: number
 }
 
-type EndHoldDeps = Pick<AppContext, 'db' | 'store'> & { config: Pick<AppContext['config'], 'uploadLeaseSeconds'> }
+type EndHoldContext = Pick<AppContext, 'db' | 'store' | 'log'> & {
+  config: Pick<AppContext['config'], 'uploadLeaseSeconds'>
+}
 
 /**
- * Ends a hold. First the files that have arrived are kept: an upload that was under way when the copy was made may have been
- * finished and acknowledged on the lost server, and the recovery would fail it and remove its bytes. Before that, the hold must
- * have lasted for half a lease, within which every living writer renews its lease.
+ * Ends a hold. Before that, it publishes the files that have arrived: an upload that was under way when the copy was made may have
+ * been finished and acknowledged on the lost server, and the recovery would fail it and remove its bytes. The hold must have lasted
+ * for half a lease by then, within which every living writer renews its lease.
  * @param heldSince the beginning of the hold, from `readHold`; a hold that has begun since goes on
- * @throws StowageError `storage_unavailable`, what a query fails with, the signal's reason: the hold goes on then
+ * @throws StowageError `storage_unavailable`, the failure of a query, the signal's reason: the hold goes on then
  */
-export async function endHold(deps: EndHoldDeps, heldSince: Date, signal: AbortSignal): Promise<HoldEnd> {
-  const { db, config } = deps
+export async function endHold(context: EndHoldContext, heldSince: Date, signal: AbortSignal): Promise<HoldEnd> {
+  const { db, config } = context
   const renewed = heldSince.getTime() + config.uploadLeaseSeconds * 500
   await delay(Math.max(0, renewed - Date.now()), undefined, { signal })
-  const kept = await publishArrived(deps, signal)
+  const kept = await publishArrived(context, signal)
   return { isReleased: await releaseHold(db, heldSince), kept }
 }
 
-async function publishArrived(deps: EndHoldDeps, signal: AbortSignal): Promise<number> {
+async function publishArrived(context: EndHoldContext, signal: AbortSignal): Promise<number> {
   const seen = new Set<string>()
   let kept = 0
   let last: number | undefined = 0
   while (last !== undefined) {
-    const page: InterruptedUpload[] = await findInterrupted(deps.db, { ...pageOf(deps), after: last })
+    const page: InterruptedUpload[] = await findInterrupted(context.db, { ...pageOf(context), after: last })
     for (const { requestId } of page) {
       if (requestId === null || seen.has(requestId)) continue
       seen.add(requestId)
-      kept += await publishRequest(deps, requestId, signal)
+      kept += await publishRequest(context, requestId, signal)
     }
     last = page.length < pageSize ? undefined : page.at(-1)?.id
   }
   return kept
 }
 
-function pageOf({ config }: EndHoldDeps) {
+function pageOf({ config }: EndHoldContext) {
   return { limit: pageSize, leaseSeconds: config.uploadLeaseSeconds }
 }
 
-/** Keeps all files of a request, or none: a request with a file that is missing, or not as declared, was not acknowledged. */
-async function publishRequest(deps: EndHoldDeps, requestId: string, signal: AbortSignal): Promise<number> {
-  const { db, store } = deps
-  const files = await findInterruptedRequest(db, requestId, pageOf(deps))
+/** Publishes all files of a request, or none: a request with a file that is missing, or not as declared, was not acknowledged. */
+async function publishRequest(context: EndHoldContext, requestId: string, signal: AbortSignal): Promise<number> {
+  const { db, store } = context
+  const files = await findInterruptedRequest(db, requestId, pageOf(context))
   const arrived = []
   for (const file of files) {
-    const found = await readIfThere(store, file, signal)
+    const found = await hashIfThere(store, file, signal)
     if (found === undefined || !isAsDeclared(file, found)) return 0
     arrived.push({ id: file.id, attempt: file.attempt, fileSize: found.size, fileChecksum: found.digest })
   }
   if (arrived.length === 0) return 0
+  const reason = 'The store holds it whole, though the database had lost that it was finished.'
+  const from = 'UploadFromClientToServerInProgress'
   try {
-    await transition(db, arrived, {
-      from: 'UploadFromClientToServerInProgress',
-      via: { state: 'ChecksumVerificationOnServerSideInProgress', reason: lastByteStored },
-      to: 'ReadyForDownloadFromServerToClient',
-      reason: 'The store holds it whole, though the database had lost that it was finished.',
-      actor: 'restore',
-    })
+    await publish(context, arrived, { from, reason, actor: 'restore' }, { signal, seconds: 0 })
     return arrived.length
   } catch (error) {
-    // Deleted, or ended otherwise, meanwhile.
+    // One of them was deleted, or its attempt ended otherwise, meanwhile.
     if (error instanceof StateConflict) return 0
     throw error
   }
 }
 
 /** An object appears in the store when its last byte has come, and not before. */
-async function readIfThere(
+async function hashIfThere(
   store: AppContext['store'],
   file: InterruptedUpload,
   signal: AbortSignal,

@@ -1,15 +1,13 @@
-import type { AppContext } from '#deps.ts'
+import type { AppContext } from '#app-context.ts'
 import { claimExpired } from '#persistence/leases.ts'
 import { type Attachment, StateConflict } from '#persistence/transitions.ts'
-import { NotStoredAsSent } from '#uploads/publish.ts'
-import { VerificationUndecided } from '#uploads/verify.ts'
-import type { FailedReads } from './failed-reads.ts'
-import { reverify } from './reverify.ts'
+import { NotStoredAsSent, VerificationUndecided } from '#uploads/verify.ts'
+import { type ReverifyContext, reverify } from './reverify.ts'
 
 /** How many are read back at once: each takes as long as its file is large. */
 const batch = 10
 
-type VerifyDeps = Pick<AppContext, 'db' | 'store' | 'config' | 'log' | 'wakePurge'> & { failedReads: FailedReads }
+type RetryContext = ReverifyContext & Pick<AppContext, 'wakePurge'>
 
 /**
  * Verifies the files that were left in verification: their server died, or the store did not answer it. Apart from the
@@ -18,7 +16,7 @@ type VerifyDeps = Pick<AppContext, 'db' | 'store' | 'config' | 'log' | 'wakePurg
  * @returns true when there may be more at once
  * @throws VerificationUndecided when the store answered for none of them: another run at once would ask in vain
  */
-export async function retryVerification(deps: VerifyDeps, signal: AbortSignal): Promise<boolean> {
+export async function retryVerification(deps: RetryContext, signal: AbortSignal): Promise<boolean> {
   const { db, config } = deps
   const left = await claimExpired(
     db,
@@ -42,7 +40,7 @@ function oneOfEachRequest(files: readonly Attachment[]): Attachment[] {
 }
 
 /** That a file has ended otherwise meanwhile is as it should be; what the store holds, or does not tell, is worth a line. */
-function tellOrThrow({ log }: VerifyDeps, error: unknown): void {
+function tellOrThrow({ log }: RetryContext, error: unknown): void {
   if (error instanceof StateConflict) return
   if (error instanceof VerificationUndecided) log.warn({ err: error }, 'not verified yet')
   else if (error instanceof NotStoredAsSent)

@@ -1,58 +1,62 @@
-import type { AppContext } from '#deps.ts'
+import type { AppContext } from '#app-context.ts'
 import { StowageError } from '#domain/errors.ts'
 import { findInVerification, releaseLeases, type Unverified } from '#persistence/leases.ts'
 import { DestinationGone } from '#persistence/publish-permission.ts'
-import { type Attempt, transition } from '#persistence/transitions.ts'
+import type { Attempt } from '#persistence/transitions.ts'
 import { hashObject } from '#store/hash-object.ts'
+import { failAttempt } from '#uploads/fail.ts'
 import { Lease } from '#uploads/lease.ts'
-import { otherFileFailed, settle, type Verified } from '#uploads/publish.ts'
+import { publishVerified, siblingFailed, type Verified } from '#uploads/publish.ts'
 import { VerificationUndecided } from '#uploads/verify.ts'
 import type { FailedReads } from './failed-reads.ts'
 
 const actor = 'verification'
 const noAnswer = 'The object store did not say whether the file is whole. Send it again.'
 
+export type ReverifyContext = Pick<AppContext, 'db' | 'store' | 'config' | 'log'> & { failedReads: FailedReads }
+
 /**
- * Step 3 once more, for the files of a request whose verification did not end: their server died, or the store did not answer. The
- * stored bytes are read back and compared with what was computed on the way, because the store's first answer died with the server.
- * A store that does not answer is asked again, for a lease after the first try that failed.
+ * Verifies the files of a request again, because their server died or the store did not answer. The stored bytes are read back and
+ * compared with the digests computed on the way: the store's answer was lost with the process. A store that stays silent is asked
+ * again, until a lease has passed since the first try that failed.
  * @param one of the files, seen in verification
- * @throws StowageError when they were not whole, or were moved or deleted meanwhile: then nothing is left to do.
- *   VerificationUndecided when the store did not answer: then they are to be verified again, or have been given up
+ * @throws StowageError when they are not whole, or were moved or deleted meanwhile: then nothing is left to do.
+ *   VerificationUndecided when the store did not answer: then they are to be verified again, or have failed
  */
 export async function reverify(
-  deps: Pick<AppContext, 'db' | 'store' | 'config' | 'log'> & { failedReads: FailedReads },
+  context: ReverifyContext,
   one: Pick<Unverified, 'id' | 'requestId'>,
   stopping: AbortSignal,
 ): Promise<void> {
-  const { db, config, failedReads } = deps
+  const { db, config, failedReads } = context
   const files = await findInVerification(db, one)
   using lease = new Lease(db, config.uploadLeaseSeconds)
   for (const { id, attempt } of files) lease.add({ id, attempt })
-  if (files.some((file) => file.hasFailedSibling)) return await giveUp(db, files, otherFileFailed)
+  if (files.some((file) => file.hasFailedSibling)) return await failAll(context, files, siblingFailed)
   const signal = AbortSignal.any([stopping, lease.signal])
-  const verified = await readAll(deps, files, signal).catch((error) => leave(deps, files, stopping, error))
+  const verified = await readAll(context, files, signal).catch((error) => leave(context, files, stopping, error))
   if (verified === undefined) return
   forget(failedReads, files)
-  await settleOrGiveUp(deps, files, verified, lease)
+  await publishOrFail(context, files, verified, lease)
 }
 
 /**
- * Releases the leases of files, so that any replica verifies them again at once; or gives the files up after enough tries.
- * @throws VerificationUndecided, unless the reason is only that this server stops
+ * Releases the leases of files, so that any replica verifies them again at once; or fails the files after enough tries.
+ * @throws VerificationUndecided, unless the only reason is that this server stops
  */
 async function leave(
-  { db, failedReads }: Pick<AppContext, 'db'> & { failedReads: FailedReads },
+  context: ReverifyContext,
   files: readonly Unverified[],
   stopping: AbortSignal,
   error: unknown,
 ): Promise<undefined> {
+  const { db, failedReads } = context
   if (stopping.aborted) return await releaseLeases(db, attemptsOf(files)).then(() => undefined)
   const [first] = files
   if (first === undefined || !failedReads.note(first.id)) await releaseLeases(db, attemptsOf(files))
   else {
     forget(failedReads, files)
-    await giveUp(db, files, noAnswer)
+    await failAll(context, files, noAnswer)
   }
   throw new VerificationUndecided(error)
 }
@@ -62,28 +66,24 @@ function forget(failedReads: FailedReads, [first]: readonly Unverified[]): void 
   if (first) failedReads.forget(first.id)
 }
 
-/** Moves the files out of verification. Those whose uploader has left the room since, or whose message is gone, fail. */
-async function settleOrGiveUp(
-  deps: Pick<AppContext, 'db' | 'log'>,
+/** Fails the files whose uploader has left the room since, or whose message is gone. */
+async function publishOrFail(
+  context: ReverifyContext,
   files: readonly Unverified[],
   verified: readonly Verified[],
   lease: Lease,
 ): Promise<void> {
   try {
-    await settle(deps, verified, { actor }, lease)
+    await publishVerified(context, verified, { actor }, lease)
   } catch (error) {
     if (!(error instanceof DestinationGone)) throw error
-    await giveUp(deps.db, files, error.reason)
+    await failAll(context, files, error.reason)
   }
 }
 
-async function giveUp(db: AppContext['db'], files: readonly Unverified[], reason: string): Promise<void> {
-  await transition(db, attemptsOf(files), {
-    from: 'ChecksumVerificationOnServerSideInProgress',
-    to: 'ChecksumVerificationOnServerSideFailed',
-    reason,
-    actor,
-  })
+async function failAll({ db }: ReverifyContext, files: readonly Unverified[], reason: string): Promise<void> {
+  for (const attempt of attemptsOf(files))
+    await failAttempt(db, attempt, { from: ['ChecksumVerificationOnServerSideInProgress'], reason, actor })
 }
 
 function attemptsOf(files: readonly Unverified[]): Attempt[] {
@@ -91,7 +91,7 @@ function attemptsOf(files: readonly Unverified[]): Attempt[] {
 }
 
 async function readAll(
-  { store }: Pick<AppContext, 'store'>,
+  { store }: ReverifyContext,
   files: readonly Unverified[],
   signal: AbortSignal,
 ): Promise<Verified[]> {

@@ -1,5 +1,5 @@
-import type { FastifyBaseLogger } from 'fastify'
 import type { Config } from '#config/config.ts'
+import type { Logger } from '#domain/logger.ts'
 import type { Database } from '#persistence/connection/client.ts'
 import { isDatabaseUnavailable } from '#persistence/connection/errors.ts'
 import { checkServerIdentity, type IdentityCheck } from '#persistence/server-identity.ts'
@@ -12,7 +12,7 @@ const every = 2000
 export interface Watched {
   config: Config
   db: Database
-  log: FastifyBaseLogger
+  log: Logger
 }
 
 /** Looks at the database's server, in every process. The first process that finds another server logs it as an error. */
@@ -33,11 +33,7 @@ function ignoreUnavailable(error: unknown): undefined {
   if (!isDatabaseUnavailable(error)) throw error
 }
 
-function tell(
-  log: FastifyBaseLogger,
-  { server, before, heldSince }: IdentityCheck,
-  last: IdentityCheck | undefined,
-): void {
+function tell(log: Logger, { server, before, heldSince }: IdentityCheck, last: IdentityCheck | undefined): void {
   if (server.timeline === 0 && last?.server.timeline !== 0)
     log.warn('the database may not say which server it is on: after a failover or a restore run `stowage restored`')
   if (before)

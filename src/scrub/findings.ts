@@ -1,4 +1,4 @@
-import type { FastifyBaseLogger } from 'fastify'
+import type { Logger } from '#domain/logger.ts'
 import type { Scrubbable, ScrubCounts } from '#persistence/scrub.ts'
 import type { ObjectHash } from '#store/hash-object.ts'
 import type { ListEntry, Listing } from '#store/object-store.ts'
@@ -12,9 +12,9 @@ export class Findings {
   unlisted = 0
   /** Bytes, those included that were read in vain. */
   bytes = 0
-  readonly #log: FastifyBaseLogger
+  readonly #log: Logger
 
-  constructor(log: FastifyBaseLogger) {
+  constructor(log: Logger) {
     this.#log = log
   }
 

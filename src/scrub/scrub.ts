@@ -1,6 +1,6 @@
+import type { AppContext } from '#app-context.ts'
 import { RateLimiter } from '#async/rate-limiter.ts'
 import { defaultBackoff, retry } from '#async/retry.ts'
-import type { AppContext } from '#deps.ts'
 import type { Database } from '#persistence/connection/client.ts'
 import { isDatabaseUnavailable } from '#persistence/connection/errors.ts'
 import { recordScrub } from '#persistence/scrub.ts'
@@ -63,7 +63,7 @@ export async function scrub(
     const hasSeenAll = findings.unreadable + findings.unlisted === 0
     if (hasSeenAll) await ask((db) => recordScrub(db, findings.counts, secondsSoFar()))
     if (heldSince && hasSeenAll && options.olderThanHours === undefined)
-      hold = await ask((db) => endHold({ db, store, config }, heldSince, signal))
+      hold = await ask((db) => endHold({ db, store, log, config }, heldSince, signal))
   } catch (error) {
     brokenOff = signal.aborted ? 'asked' : { error }
   }

@@ -1,15 +1,14 @@
-import type { AppContext } from '#deps.ts'
-import { StowageError } from '#domain/errors.ts'
+import type { AppContext } from '#app-context.ts'
+import { attachmentNotFound, StowageError } from '#domain/errors.ts'
 import { fileNameFrom } from '#domain/file-name.ts'
 import { limits } from '#domain/limits.ts'
 import { awaitsBytes, type ClientSideState, clientSideStates, legalMoves } from '#domain/states.ts'
-import { type AttachmentRecord, changeAttachment, hasTransitioned } from '#persistence/attachments.ts'
+import { type AttachmentRecord, changeAttachment, hasTransitioned, renameAttachment } from '#persistence/attachments.ts'
 import { type Attachment, transition } from '#persistence/transitions.ts'
-import { rename } from './rename.ts'
 
 /** The changes that a client asks for, at least one. */
 export interface RequestedChange {
-  /** Where it is with its own checksum. */
+  /** How far it is with its own checksum. */
   state?: ClientSideState | undefined
   /** Lower-case hex, in the attachment's algorithm. */
   checksum?: string | undefined
@@ -28,17 +27,17 @@ const reasons: Readonly<Record<ClientSideState, string>> = {
  * @throws StowageError `invalid` for a bad name, `conflict` for what its state does not allow or when it moved meanwhile
  */
 export async function change(
-  deps: Pick<AppContext, 'db'>,
+  context: Pick<AppContext, 'db'>,
   attachment: AttachmentRecord,
   { state, checksum: declaredChecksum, fileName }: RequestedChange,
   actor: string,
 ): Promise<Attachment> {
   const noted = { declaredChecksum, fileName: fileName === undefined ? undefined : fileNameFrom(fileName) }
-  if (state !== undefined) return await transitionClientSide(deps, attachment, state, noted, actor)
-  if (declaredChecksum === undefined) return await rename(deps, attachment, fileName ?? '')
+  if (state !== undefined) return await transitionClientSide(context, attachment, state, noted, actor)
+  if (declaredChecksum === undefined) return await rename(context, attachment, fileName ?? '')
   if (!awaitsBytes(attachment.state))
     throw refused(attachment, 'its bytes are there or on their way, so its checksum cannot be declared any more')
-  const changed = await changeAttachment(deps.db, attachment, noted)
+  const changed = await changeAttachment(context.db, attachment, noted)
   if (changed === undefined)
     throw new StowageError('conflict', 'The attachment was moved or deleted meanwhile. Read it again.')
   return changed
@@ -61,4 +60,19 @@ async function transitionClientSide(
 
 function refused({ state }: AttachmentRecord, what: string): StowageError {
   return new StowageError('conflict', `The attachment is in state ${state}: ${what}. Read it again.`)
+}
+
+/**
+ * Gives an attachment another name; the bytes stay where they are.
+ * @param attachment one that the caller may change
+ * @throws StowageError `invalid` for a bad name, `not_found` when it was deleted meanwhile
+ */
+export async function rename(
+  { db }: Pick<AppContext, 'db'>,
+  { id, messagePublicId }: AttachmentRecord,
+  fileName: string,
+): Promise<AttachmentRecord> {
+  const renamed = await renameAttachment(db, id, fileNameFrom(fileName))
+  if (!renamed) throw attachmentNotFound()
+  return { ...renamed, messagePublicId }
 }

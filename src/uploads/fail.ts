@@ -1,59 +1,46 @@
-import type { AppContext } from '#deps.ts'
+import type { AppContext } from '#app-context.ts'
 import { StowageError } from '#domain/errors.ts'
+import { leasedStates } from '#domain/states.ts'
 import { failpoint } from '#failpoints.ts'
+import type { Database } from '#persistence/connection/client.ts'
 import { isDatabaseUnavailable } from '#persistence/connection/errors.ts'
-import { type Attempt, StateConflict, type TransitionOptions, transition } from '#persistence/transitions.ts'
-import { measurementOf, type UploadAttempt } from './attempt.ts'
-import { lastByteStored } from './publish.ts'
+import {
+  type Attempt,
+  StateConflict,
+  type TransitionOptions,
+  type TransitionPatch,
+  transition,
+} from '#persistence/transitions.ts'
+import { lastByteStored, measurementOf, type UploadAttempt } from './attempt.ts'
 import { ChecksumMismatch, isAsDeclared } from './verify.ts'
 
-type Way = Pick<TransitionOptions, 'from' | 'to'>
+type LeasedState = (typeof leasedStates)[number]
 
-/** Into the failed state, from wherever a writer was at work. */
-const waysToFail: Way[] = [
-  { from: 'UploadFromClientToServerInProgress', to: 'UploadFromClientToServerFailed' },
-  { from: 'ChecksumVerificationOnServerSideInProgress', to: 'ChecksumVerificationOnServerSideFailed' },
-]
-
-/**
- * The other end of an upload: every file of the request reaches a failed state and its bytes are handed to the purge.
- * Never throws: what cannot be written down now, because the database is away, the recovery does when the lease is over, and
- * so with every file behind it.
- */
-export async function failUpload(
-  deps: Pick<AppContext, 'db' | 'log' | 'wakePurge'>,
-  files: UploadAttempt[],
-  error: unknown,
-  actor: string,
-): Promise<void> {
-  const reason = error instanceof StowageError ? error.reason : 'The server failed while the file arrived.'
-  for (const file of files) {
-    try {
-      if (error instanceof ChecksumMismatch && file.ingested && !isAsDeclared(file))
-        await failMismatched(deps, file, reason, actor)
-      else await failAttempt(deps, file.attempt, reason, actor)
-    } catch (cause) {
-      // Deleted meanwhile: nothing is left to fail.
-      if (cause instanceof StateConflict) continue
-      deps.log.warn({ err: cause, attachmentId: file.attempt.id }, 'left to the recovery')
-      // The client waits for its answer: not once more for each of a thousand files.
-      if (isDatabaseUnavailable(cause)) break
-    }
-  }
-  if (files.length > 0) deps.wakePurge()
+export interface Failure {
+  /** The client reads it as `failureReason`. */
+  reason: string
+  /** Who: `user:1`, or the worker's name. */
+  actor: string
+  /** The only states to fail the attempt in; every state with a writer at work unless given. */
+  from?: readonly LeasedState[]
+  /** The bytes are not the declared or sent ones, rather than missing or undecided. */
+  isMismatch?: boolean
 }
 
-/** Fails one attempt, whichever step its writer had reached; one that has ended otherwise meanwhile stays as it is. */
+/**
+ * Fails one attempt and hands its bytes to the purge. An attempt that has ended otherwise, or was deleted, stays as it is.
+ * @param attempt with the measured size and checksum, where the failure is a mismatch of bytes that have just arrived
+ * @throws what the database fails with
+ */
 export async function failAttempt(
-  { db }: Pick<AppContext, 'db'>,
-  { id, attempt }: Attempt,
-  reason: string,
-  actor: string,
+  db: Database,
+  attempt: Attempt & TransitionPatch,
+  { reason, actor, from = leasedStates, isMismatch = false }: Failure,
 ): Promise<void> {
   failpoint('before-fail')
-  for (const way of waysToFail) {
+  for (const state of from) {
     try {
-      await transition(db, [{ id, attempt }], { ...way, reason, actor })
+      await transition(db, [attempt], { from: state, ...wayToFail(state, isMismatch), reason, actor })
       failpoint('after-fail')
       return
     } catch (error) {
@@ -62,20 +49,36 @@ export async function failAttempt(
   }
 }
 
-/** In one statement: left in verification by a crash, the file would look as if it only had to be verified again. */
-async function failMismatched(
-  { db }: Pick<AppContext, 'db'>,
-  file: UploadAttempt,
-  reason: string,
+/** A mismatch of a file that is still uploading passes through verification in one statement: a crash must not leave it there. */
+function wayToFail(from: LeasedState, isMismatch: boolean): Pick<TransitionOptions, 'via' | 'to'> {
+  const isUploading = from === 'UploadFromClientToServerInProgress'
+  if (!isMismatch)
+    return { to: isUploading ? 'UploadFromClientToServerFailed' : 'ChecksumVerificationOnServerSideFailed' }
+  const via = { state: 'ChecksumVerificationOnServerSideInProgress', reason: lastByteStored } as const
+  return { ...(isUploading && { via }), to: 'ChecksumVerificationOnServerSideMismatch' }
+}
+
+/**
+ * Fails every file of a request. Never throws: recovery fails the files that the database does not let be failed here, when their
+ * lease is over.
+ */
+export async function failUpload(
+  { db, log, wakePurge }: Pick<AppContext, 'db' | 'log' | 'wakePurge'>,
+  files: readonly UploadAttempt[],
+  error: unknown,
   actor: string,
 ): Promise<void> {
-  failpoint('before-fail')
-  await transition(db, [measurementOf(file)], {
-    from: 'UploadFromClientToServerInProgress',
-    via: { state: 'ChecksumVerificationOnServerSideInProgress', reason: lastByteStored },
-    to: 'ChecksumVerificationOnServerSideMismatch',
-    reason,
-    actor,
-  })
-  failpoint('after-fail')
+  const reason = error instanceof StowageError ? error.reason : 'The server failed while the file arrived.'
+  for (const file of files) {
+    const isMismatch = error instanceof ChecksumMismatch && file.ingested !== undefined && !isAsDeclared(file)
+    try {
+      if (isMismatch) await failAttempt(db, measurementOf(file), { reason, actor, isMismatch })
+      else await failAttempt(db, file.attempt, { reason, actor })
+    } catch (cause) {
+      log.warn({ err: cause, attachmentId: file.attempt.id }, 'left to the recovery')
+      // The client waits for its answer, which must not take another time-out for each of a thousand files.
+      if (isDatabaseUnavailable(cause)) break
+    }
+  }
+  if (files.length > 0) wakePurge()
 }

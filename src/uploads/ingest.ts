@@ -1,20 +1,19 @@
 import { createHash, type Hash } from 'node:crypto'
-import type { Readable } from 'node:stream'
-import { StowageError } from '#domain/errors.ts'
+import { StowageError, tooLarge } from '#domain/errors.ts'
 import type { ObjectStore, PutOptions, Stored } from '#store/object-store.ts'
 
 export interface IngestOptions extends Omit<PutOptions, 'size'> {
   store: ObjectStore
   objectKey: string
-  /** Of the digests to compute, each once. */
+  /** The digests to compute, each once. */
   algorithms: readonly string[]
   /** Most bytes. */
   maxFileSize: number
-  /** Bytes the client says it sends. */
+  /** Bytes the client declares. */
   declaredSize?: number | undefined
 }
 
-/** What was counted and hashed on the way, and what the store says it took. */
+/** The size and digests that were measured while the bytes arrived, and the store's answer. */
 export interface Ingested {
   fileSize: number
   /** Lower-case hex, by algorithm. */
@@ -23,11 +22,11 @@ export interface Ingested {
 }
 
 /**
- * Step 2: the bytes pass once, from the client through the limit and the digest into the store, no faster than the store
+ * Step 2: the bytes pass once, from the client through the limit and the digests into the store, no faster than the store
  * takes them. Limits fail inside the stream, so a body that breaks one never looks finished.
  * @throws StowageError `too_large`, `invalid` for a size other than declared, `storage_unavailable`; or the body's own error
  */
-export async function ingest(body: Readable, options: IngestOptions): Promise<Ingested> {
+export async function ingest(body: AsyncIterable<Buffer>, options: IngestOptions): Promise<Ingested> {
   const hashes = options.algorithms.map((algorithm) => createHash(algorithm))
   const count = { bytes: 0 }
   const { store, objectKey, declaredSize, ...putOptions } = options
@@ -39,6 +38,7 @@ export async function ingest(body: Readable, options: IngestOptions): Promise<In
   return { fileSize: count.bytes, digests: Object.fromEntries(digests), stored }
 }
 
+/** The only place where the bytes of a file are counted and limited. */
 async function* hashAndLimit(
   bytes: AsyncIterable<Buffer>,
   count: { bytes: number },
@@ -53,10 +53,6 @@ async function* hashAndLimit(
     yield chunk
   }
   if (declaredSize !== undefined && count.bytes < declaredSize) throw sizeDiffers(declaredSize, 'fewer')
-}
-
-export function tooLarge(maxFileSize: number): StowageError {
-  return new StowageError('too_large', `The file is larger than ${maxFileSize} bytes. Send a smaller one.`)
 }
 
 function sizeDiffers(declaredSize: number, difference: string): StowageError {

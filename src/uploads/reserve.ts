@@ -1,49 +1,40 @@
-import { messageNotFound } from '#auth/permissions.ts'
-import type { AppContext } from '#deps.ts'
+import type { AppContext } from '#app-context.ts'
 import { contentTypeFrom } from '#domain/content-type.ts'
-import { StowageError } from '#domain/errors.ts'
+import { messageNotFound, StowageError, tooLarge } from '#domain/errors.ts'
 import { fileNameFrom } from '#domain/file-name.ts'
 import { failpoint } from '#failpoints.ts'
-import { isAtAttachmentLimit, isAtReservationLimit, isTrue } from '#persistence/caps.ts'
-import { type Attachment, insertReserved, type Reservation } from '#persistence/transitions.ts'
-import { tooLarge } from './ingest.ts'
+import {
+  insertReserved,
+  isAtAttachmentLimit,
+  isAtReservationLimit,
+  isTrue,
+  type Reservation,
+} from '#persistence/attempts.ts'
+import type { Attachment } from '#persistence/transitions.ts'
+import type { FileDeclaration } from './incoming-file.ts'
 
-/** A file that is about to arrive, now or later. */
-export interface FileDeclaration {
-  messageId: number
-  uploaderId: number
-  fileName: string | undefined
-  /** As the client claims it. */
-  contentType: string | undefined
-  /** Bytes, when the client said so. */
-  declaredSize?: number | undefined
-  /** Lower-case hex, when the client said so. */
-  declaredChecksum?: string | undefined
-  actor: string
-}
+type ReserveContext = Pick<AppContext, 'db' | 'config'>
 
 /**
  * Announces a file whose bytes come in a request of their own. Objects and leases belong to attempts: a reservation has none. A
- * reservation that is never used is forgotten as failed attachments are.
+ * reservation that is never used expires as failed attachments do.
  * @throws StowageError `invalid` for a bad name, `too_large`, `not_found` when the message is gone, `conflict` when it is full,
- *   `rate_limited` when the user has too many that await their bytes
+ *   `rate_limited` when the user has too many attachments that await their bytes
  */
 export async function reserve(
-  deps: Pick<AppContext, 'db' | 'config'>,
-  announced: FileDeclaration & { declaredSize: number },
+  context: ReserveContext,
+  declaration: FileDeclaration & { declaredSize: number; actor: string },
 ): Promise<Attachment> {
-  const reservation = { ...reservationOf(deps, announced), declaredSize: announced.declaredSize }
-  if (announced.declaredSize > deps.config.maxFileSize) throw tooLarge(deps.config.maxFileSize)
+  const { declaredSize, uploaderId } = declaration
+  const { maxFileSize, reservationsPerUser } = context.config
+  const reservation = { ...reservationOf(context, declaration), declaredSize, reason: 'The client announced the file.' }
+  if (declaredSize > maxFileSize) throw tooLarge(maxFileSize)
   failpoint('before-reserve')
-  const most = deps.config.reservationsPerUser
-  const reason = 'The client announced the file.'
-  const reserved = await insertReserved(deps.db, { ...reservation, reason }, most)
+  const reserved = await insertReserved(context.db, reservation, reservationsPerUser)
   failpoint('after-reserve')
-  if (reserved === undefined) {
-    if (await isTrue(deps.db, isAtReservationLimit(announced.uploaderId, most))) throw tooManyReserved(most)
-    throw await refusalFor(deps, announced)
-  }
-  return reserved
+  if (reserved !== undefined) return reserved
+  const isAtLimit = await isTrue(context.db, isAtReservationLimit(uploaderId, reservationsPerUser))
+  throw isAtLimit ? tooManyReserved(reservationsPerUser) : await refusalFor(context, declaration)
 }
 
 function tooManyReserved(most: number): StowageError {
@@ -53,7 +44,7 @@ function tooManyReserved(most: number): StowageError {
 
 /** The error for a message that takes no further attachment. */
 export async function refusalFor(
-  { db, config }: Pick<AppContext, 'db' | 'config'>,
+  { db, config }: ReserveContext,
   { messageId }: Pick<FileDeclaration, 'messageId'>,
 ): Promise<StowageError> {
   const most = config.attachmentsPerMessage
@@ -61,14 +52,14 @@ export async function refusalFor(
   return new StowageError('conflict', `The message has ${most} attachments, and takes no more. Use another message.`)
 }
 
-/** @throws StowageError `invalid` for a bad name */
+/** @throws StowageError `invalid` for a bad name or media type */
 export function reservationOf(
   { config }: Pick<AppContext, 'config'>,
-  announced: FileDeclaration,
+  declaration: FileDeclaration & { actor: string },
 ): Omit<Reservation, 'reason'> {
-  const { messageId, uploaderId, declaredSize, declaredChecksum, actor } = announced
-  const fileName = fileNameFrom(announced.fileName)
-  const contentType = contentTypeFrom(announced.contentType, fileName)
+  const { messageId, uploaderId, declaredSize, declaredChecksum, actor } = declaration
+  const fileName = fileNameFrom(declaration.fileName)
+  const contentType = contentTypeFrom(declaration.contentType, fileName)
   const file = { fileName, contentType, checksumAlgorithm: config.checksumAlgorithm, declaredSize, declaredChecksum }
   return { messageId, uploaderId, ...file, mostOfMessage: config.attachmentsPerMessage, actor }
 }

@@ -1,49 +1,61 @@
 import { randomBytes } from 'node:crypto'
-import type { AppContext } from '#deps.ts'
+import type { AppContext } from '#app-context.ts'
+import { contentTypeFrom, unknownType } from '#domain/content-type.ts'
 import { StowageError } from '#domain/errors.ts'
 import { awaitsBytes } from '#domain/states.ts'
-import { type Attachment, insertIntent, startAttempt, type Writer } from '#persistence/transitions.ts'
+import { insertAttempt, insertIntent, type Writer } from '#persistence/attempts.ts'
+import type { Attachment } from '#persistence/transitions.ts'
 import type { UploadAttempt } from './attempt.ts'
-import { type FileDeclaration, refusalFor, reservationOf } from './reserve.ts'
+import type { IncomingFile, NewFile, ReservedFile, UploadRequest } from './incoming-file.ts'
+import { refusalFor, reservationOf } from './reserve.ts'
+
+type StartContext = Pick<AppContext, 'db' | 'config'>
 
 const reason = 'The file began to arrive.'
 
 /**
- * Step 1: the intent row. Committed before the store hears of the key, so that whatever a crash leaves is found by query.
- * @throws StowageError `invalid` for a bad name, `not_found` when the message is gone, `conflict` when it is full
+ * Step 1: the intent row. It is committed before the store hears of the key, so a query finds every object that a crash leaves.
+ * @throws StowageError `invalid` for a bad name, `not_found` when the message is gone, `conflict` when the message is full, or when
+ *   the bytes of a reserved attachment are there or on their way
  */
-export async function startNew(
-  deps: Pick<AppContext, 'db' | 'config'>,
-  announced: FileDeclaration,
-  requestId: string,
+export function startAttempt(
+  context: StartContext,
+  file: IncomingFile,
+  request: UploadRequest,
 ): Promise<UploadAttempt> {
-  const writer = newWriter(deps, requestId)
-  const intent = { ...reservationOf(deps, announced), ...writer, reason }
-  const attachment = await insertIntent(deps.db, intent)
-  if (attachment === undefined) throw await refusalFor(deps, announced)
-  return arriving(attachment, writer)
+  return 'attachment' in file ? startReserved(context, file, request) : startNew(context, file, request)
 }
 
-/**
- * Step 1 for an attachment that is there already: its first attempt, or one more after those that failed.
- * @param contentType what is known of it by now
- * @throws StowageError `conflict` when its bytes are there or on their way, or it was deleted meanwhile
- */
-export async function startReserved(
-  deps: Pick<AppContext, 'db' | 'config'>,
-  attachment: Attachment,
-  { contentType, actor, requestId }: { contentType: string; actor: string; requestId: string },
-): Promise<UploadAttempt> {
+async function startNew(context: StartContext, file: NewFile, { actor, requestId }: UploadRequest) {
+  const writer = newWriter(context, requestId)
+  const intent = { ...reservationOf(context, { ...file, actor }), ...writer, reason }
+  const attachment = await insertIntent(context.db, intent)
+  if (attachment === undefined) throw await refusalFor(context, file)
+  return attemptAt(attachment, writer)
+}
+
+/** The first attempt at a reserved attachment, or another one after those that failed. */
+async function startReserved(context: StartContext, file: ReservedFile, { actor, requestId }: UploadRequest) {
+  const { attachment, declaredSize, digests } = file
   if (!awaitsBytes(attachment.state))
     throw new StowageError(
       'conflict',
       `The bytes of this attachment are there or on their way: its state is ${attachment.state}. Read it again.`,
     )
-  const writer = newWriter(deps, requestId)
-  return arriving(await startAttempt(deps.db, attachment, { ...writer, contentType, reason, actor }), writer)
+  const writer = newWriter(context, requestId)
+  const contentType = contentTypeOf(file)
+  const started = attemptAt(
+    await insertAttempt(context.db, attachment, { ...writer, contentType, reason, actor }),
+    writer,
+  )
+  return { ...started, declaredSize, declaredDigests: [...started.declaredDigests, ...digests] }
 }
 
-function arriving(attachment: Attachment, { objectKey }: Writer): UploadAttempt {
+function contentTypeOf({ attachment: { contentType, fileName }, contentType: claimed }: ReservedFile): string {
+  return contentType === unknownType ? contentTypeFrom(claimed, fileName) : contentType
+}
+
+function attemptAt(attachment: Attachment, { objectKey }: Writer): UploadAttempt {
   const { id, attempt, fileChecksumAlgorithm: algorithm, declaredSize, declaredChecksum } = attachment
   return {
     attempt: { id, attempt },
@@ -55,10 +67,10 @@ function arriving(attachment: Attachment, { objectKey }: Writer): UploadAttempt 
 }
 
 /**
- * The key is 160 random bits in hex: it belongs to this attempt alone and tells nothing of the file. Its first two digits
+ * The key is 160 random bits in hex: it belongs to this attempt alone and says nothing about the file. Its first two digits
  * spread the keys over folders and partitions.
  */
-function newWriter({ config }: Pick<AppContext, 'config'>, requestId: string): Writer {
+function newWriter({ config }: StartContext, requestId: string): Writer {
   const name = randomBytes(20).toString('hex')
   return { objectKey: `${name.slice(0, 2)}/${name}`, leaseSeconds: config.uploadLeaseSeconds, requestId }
 }

@@ -1,157 +1,103 @@
-import type { Readable } from 'node:stream'
-import type { AppContext } from '#deps.ts'
+import type { AppContext } from '#app-context.ts'
 import { failpoint } from '#failpoints.ts'
 import { releaseLeases } from '#persistence/leases.ts'
 import { recordUploadId } from '#persistence/objects.ts'
-import type { Credential } from '#persistence/publish-permission.ts'
-import { transitionWithRetry } from '#persistence/transition-with-retry.ts'
 import type { Attachment } from '#persistence/transitions.ts'
-import { algorithmsOf, ingestedOf, measurementOf, type UploadAttempt } from './attempt.ts'
+import { answerInTime } from './answer-in-time.ts'
+import { algorithmsOf, type UploadAttempt } from './attempt.ts'
 import { failUpload } from './fail.ts'
-import { answerInTime } from './in-time.ts'
+import type { IncomingFile, UploadRequest } from './incoming-file.ts'
 import { ingest } from './ingest.ts'
 import { Lease } from './lease.ts'
-import { asSent, lastByteStored, type Mover, NotStoredAsSent, settle } from './publish.ts'
-import { isStoredAsSent, VerificationUndecided, verifyDeclared } from './verify.ts'
+import { verifyAndPublish } from './publish.ts'
+import { startAttempt } from './start-attempt.ts'
+import { NotStoredAsSent, VerificationUndecided } from './verify.ts'
 
-/** A file as a request brings it. */
-export interface Incoming {
-  /** Commits the attempt and the key its bytes will lie under. */
-  begin(): Promise<UploadAttempt>
-  /** Asked for once the attempt has begun: of a file that is refused before, nothing is read. */
-  openBody(): Readable
-  /** Bytes that may come at most, when that is known though the size is not. */
-  atMost?: number | undefined
-}
-
-export type Receive = (file: Incoming) => Promise<void>
-
-/** Whose request it is, and whether it still lasts. */
-export interface UploadRequest {
-  /** Who is written into the history. */
-  actor: string
-  /** The token or session of the request. When it has ended before the last byte is stored, nothing becomes Ready. */
-  credential: Credential
-  /** Aborts the transfer while bytes arrive; once they are stored, a client that leaves changes nothing. */
-  signal: AbortSignal
-  /** Of the request, as the logs name it; what it brings becomes Ready together. */
-  requestId: string
-}
+type Files = AsyncIterable<IncomingFile> | Iterable<IncomingFile>
 
 /**
- * The way of the files of one request: begin, ingest, verify, publish. They become Ready together or not at all.
- * @param receiveAll brings the files, one after another
- * @returns the attachments, Ready, in the order they were brought
- * @throws StowageError whatever went wrong, after every file of the request has been failed and handed to the purge;
- *   VerificationUndecided when it is left to a worker; PublishUndecided when the database keeps it waiting
+ * The way of the files of one request: start an attempt, ingest, verify, publish. They become Ready together or not at all.
+ * @param files are pulled one after another: the next one is asked for when the bytes of the one before are stored
+ * @returns the attachments, Ready, in the order of the files
+ * @throws StowageError `busy` or `rate_limited` without a free slot; what `files` or a body fails with; after every file of the
+ *   request has failed and its bytes are handed to the purge. VerificationUndecided when verification is left to a worker;
+ *   PublishUndecided when the database does not answer in time
  */
-export function upload(
-  deps: AppContext,
-  uploading: UploadRequest,
-  receiveAll: (receive: Receive) => Promise<void>,
-): Promise<Attachment[]> {
+export function upload(context: AppContext, request: UploadRequest, files: Files): Promise<Attachment[]> {
   const { promise: stored, resolve: onStored } = Promise.withResolvers<void>()
-  return answerInTime(uploadAll(deps, uploading, receiveAll, onStored), stored)
+  return answerInTime(uploadAll(context, request, files, onStored), stored)
 }
 
 async function uploadAll(
-  deps: AppContext,
-  { actor, credential, signal }: UploadRequest,
-  receiveAll: (receive: Receive) => Promise<void>,
+  context: AppContext,
+  request: UploadRequest,
+  files: Files,
   onStored: () => void,
 ): Promise<Attachment[]> {
-  using _slot = deps.takeUploadSlot(actor)
-  using lease = new Lease(deps.db, deps.config.uploadLeaseSeconds)
-  const files: UploadAttempt[] = []
+  using _slot = context.takeUploadSlot(request.actor)
+  using lease = new Lease(context.db, context.config.uploadLeaseSeconds)
+  const attempts: UploadAttempt[] = []
   try {
-    await receiveAll((file) => receive(deps, file, files, lease, signal))
+    for await (const file of files) await receive(context, request, file, attempts, lease)
     onStored()
-    return await finish(deps, files, lease, { actor, credential })
+    return await verifyAndPublish(context, attempts, request, lease)
   } catch (error) {
-    if (error instanceof VerificationUndecided) {
-      await leaveUndecided(deps, files)
-      throw error
-    }
-    if (error instanceof NotStoredAsSent) {
-      deps.wakePurge()
-      throw error
-    }
-    // A store may have lost the upload because the attachment was deleted meanwhile: then that is the error.
-    await lease.renew()
-    const reason = lease.signal.aborted ? lease.signal.reason : error
-    await failUpload(deps, files, reason, actor)
-    throw reason
+    throw await endFailed(context, request, attempts, lease, error)
   }
 }
 
 async function receive(
-  deps: AppContext,
-  file: Incoming,
-  files: UploadAttempt[],
+  context: AppContext,
+  request: UploadRequest,
+  file: IncomingFile,
+  attempts: UploadAttempt[],
   lease: Lease,
-  signal: AbortSignal,
 ): Promise<void> {
-  signal.throwIfAborted()
+  const { db, store, config } = context
+  request.signal.throwIfAborted()
   failpoint('before-intent')
-  const arriving = await file.begin()
+  const started = await startAttempt(context, file, request)
   failpoint('after-intent')
-  const { attempt, objectKey, declaredSize } = arriving
-  files.push(arriving)
+  const { attempt, objectKey, declaredSize } = started
+  attempts.push(started)
   lease.add(attempt)
-  arriving.ingested = await ingest(file.openBody(), {
-    store: deps.store,
+  started.ingested = await ingest(file.body, {
+    store,
     objectKey,
-    algorithms: algorithmsOf(arriving),
-    maxFileSize: deps.config.maxFileSize,
+    algorithms: algorithmsOf(started),
+    maxFileSize: config.maxFileSize,
     declaredSize,
-    atMost: file.atMost,
-    signal: AbortSignal.any([signal, lease.signal]),
-    onUpload: (uploadId) => recordUploadId(deps.db, objectKey, uploadId),
+    atMost: 'atMost' in file ? file.atMost : undefined,
+    signal: AbortSignal.any([request.signal, lease.signal]),
+    onUpload: (uploadId) => recordUploadId(db, objectKey, uploadId),
   })
 }
 
-/**
- * From the last byte of the last file to Ready. What the store has confirmed with its answer needs no second look at it, and
- * so the passage through verification is one statement; otherwise there is one move into it and one out of it.
- */
-async function finish(deps: AppContext, files: UploadAttempt[], lease: Lease, by: Mover): Promise<Attachment[]> {
-  for (const file of files) verifyDeclared(file)
-  const verifying = {
-    state: 'ChecksumVerificationOnServerSideInProgress',
-    reason: lastByteStored,
-  } as const
-  const arrived = files.map(measurementOf)
-  const from = 'UploadFromClientToServerInProgress'
-  if (files.every((file) => ingestedOf(file).stored.isConfirmed)) {
-    failpoint('before-publish')
-    const to = 'ReadyForDownloadFromServerToClient'
-    const published = await transitionWithRetry(
-      deps,
-      arrived,
-      { from, via: verifying, to, reason: asSent, ...by },
-      lease,
-    )
-    failpoint('after-publish')
-    return published
+/** Ends an upload that is not published. @returns the error for the client */
+async function endFailed(
+  context: AppContext,
+  { actor }: UploadRequest,
+  attempts: readonly UploadAttempt[],
+  lease: Lease,
+  error: unknown,
+): Promise<unknown> {
+  if (error instanceof VerificationUndecided) {
+    await leaveToWorker(context, attempts)
+    return error
   }
-  const { state, reason } = verifying
-  failpoint('before-verify')
-  await transitionWithRetry(
-    deps,
-    arrived,
-    { from, to: state, reason, actor: by.actor, leaseSeconds: lease.seconds },
-    lease,
-  )
-  failpoint('after-verify')
-  const verified = files.map(async (file) => ({
-    attempt: file.attempt,
-    isWhole: await isStoredAsSent(deps.store, file),
-  }))
-  return await settle(deps, await Promise.all(verified), by, lease)
+  if (error instanceof NotStoredAsSent) {
+    context.wakePurge()
+    return error
+  }
+  // The store may have lost the upload because the attachment was deleted meanwhile. The lost lease is the error then.
+  await lease.renew()
+  const reason = lease.signal.aborted ? lease.signal.reason : error
+  await failUpload(context, attempts, reason, actor)
+  return reason
 }
 
-/** Lets a worker ask again at once, rather than when the lease has run out. Never throws: then it runs out. */
-async function leaveUndecided({ db, log }: AppContext, files: UploadAttempt[]): Promise<void> {
+/** Lets a worker verify the files at once, rather than when the lease has run out. Never throws: then it runs out. */
+async function leaveToWorker({ db, log }: AppContext, files: readonly UploadAttempt[]): Promise<void> {
   const attempts = files.map(({ attempt }) => attempt)
   await releaseLeases(db, attempts).catch((err) => log.warn({ err, attempts }, 'undecided until the lease has run out'))
 }

@@ -1,8 +1,9 @@
+import type { Digest } from '#domain/digests.ts'
 import { StowageError } from '#domain/errors.ts'
 import type { ObjectStore } from '#store/object-store.ts'
-import { type Digest, ingestedOf, type UploadAttempt } from './attempt.ts'
+import { ingestedOf, type UploadAttempt } from './attempt.ts'
 
-/** The digest computed on the way differs from the one the client declared. */
+/** The digest of the bytes received differs from the declared one. */
 export class ChecksumMismatch extends StowageError {
   constructor(algorithm: string, declared: string, computed: string | undefined) {
     super(
@@ -14,7 +15,15 @@ export class ChecksumMismatch extends StowageError {
   }
 }
 
-/** The store does not say what it holds: whether a file is whole cannot be decided now. A worker asks again. */
+/** The store holds other bytes than were sent to it. Every file of the request has failed. */
+export class NotStoredAsSent extends StowageError {
+  constructor() {
+    super('storage_unavailable', 'The file was not stored as it was sent. Send it again.')
+    this.name = 'NotStoredAsSent'
+  }
+}
+
+/** The store does not answer, so verification cannot be decided. A worker tries again. */
 export class VerificationUndecided extends StowageError {
   constructor(cause: unknown) {
     super(
@@ -26,12 +35,12 @@ export class VerificationUndecided extends StowageError {
   }
 }
 
-/** A client that declares no digest takes what arrived as it is. */
+/** True of every file whose client declares no digest. */
 export function isAsDeclared(file: UploadAttempt): boolean {
   return findMismatch(file) === undefined
 }
 
-/** Step 3a: what arrived is what the client declared. @throws ChecksumMismatch */
+/** Step 3a: compares the digests of the bytes received with the declared ones. @throws ChecksumMismatch */
 export function verifyDeclared(file: UploadAttempt): void {
   const mismatch = findMismatch(file)
   if (mismatch) throw new ChecksumMismatch(mismatch.algorithm, mismatch.hex, mismatch.computed)
@@ -45,7 +54,7 @@ function findMismatch(file: UploadAttempt): (Digest & { computed: string | undef
 }
 
 /**
- * Step 3b: whether the finished object, as the store reports it, has the size and the checksum of what was sent to it.
+ * Step 3b: whether the finished object, as the store reports it, has the size and the checksum that were sent.
  * @throws VerificationUndecided when the store does not answer
  */
 export async function isStoredAsSent(store: ObjectStore, file: UploadAttempt): Promise<boolean> {

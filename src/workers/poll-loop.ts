@@ -1,5 +1,5 @@
-import type { FastifyBaseLogger } from 'fastify'
 import { settlesWithin, withTimeout } from '#async/timeout.ts'
+import type { Logger } from '#domain/logger.ts'
 
 export interface PollLoop {
   /** Runs the job now, or once more when it is running; a job that has just failed waits all the same. */
@@ -20,7 +20,7 @@ export interface PollOptions {
   limit?: number
   /** Milliseconds that `stop` waits for a run that does not end. */
   stopLimit?: number
-  log: FastifyBaseLogger
+  log: Logger
   /** Returns true when there is more to do at once. The signal aborts when the server stops or the run is given up. */
   job(signal: AbortSignal): Promise<boolean>
 }

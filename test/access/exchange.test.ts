@@ -1,6 +1,5 @@
 import t from 'tap'
-import { createSession, findSession } from '#auth/sessions.ts'
-import { createToken } from '#auth/tokens.ts'
+import { createSession, createToken, findSession } from '#auth/credentials.ts'
 import { type Headers, readJson, send } from '../http/bearer-api/requests.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/until.ts'

@@ -1,8 +1,9 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
+import { deleteRoom, deleteUser } from '#deletion/delete-with-contents.ts'
 import { putMessage } from '#rooms/messages.ts'
-import { deleteMember, deleteRoom, putMember, putRoom } from '#rooms/rooms.ts'
-import { deleteUser, putUsers } from '#rooms/users.ts'
+import { deleteMember, putMember, putRoom } from '#rooms/rooms.ts'
+import { putUsers } from '#rooms/users.ts'
 import type { TestServer } from '../support/server.ts'
 import { startIdle } from '../workers/abandoned.ts'
 
@@ -62,7 +63,7 @@ t.test('what is refused changes nothing', async (t) => {
   const { db } = server
   await putRoom(db, 60, { memberIds: [61, 62], moderatorIds: [] })
   await putUsers(db, [69])
-  await deleteUser(db, 69)
+  await deleteUser(server, 69)
   const knows = async () => ({
     users: await rows(server, sql`select id::int from users where id between 60 and 100 order by id`),
     own: (await rows(server, sql`select id from rooms where owner_id is not null`)).length,
@@ -113,7 +114,7 @@ t.test('rooms, messages and users said and deleted at once come to no deadlock a
       putMessage(db, 60 + (n % 3), { roomId: 60, authorId: 72 + n }),
       putMember(db, 60, 90 - n, true),
       putUsers(db, [90 - n, 70, 200 - n]),
-      ...(n === 10 ? [deleteRoom(db, 60)] : []),
+      ...(n === 10 ? [deleteRoom(server, 60)] : []),
     ]).flat(),
   )
   const reasons = settled.filter((one) => one.status === 'rejected').map(({ reason }) => reason.code)
@@ -121,7 +122,7 @@ t.test('rooms, messages and users said and deleted at once come to no deadlock a
     reasons.filter((code) => !['conflict', 'not_found'].includes(code)),
     [],
   )
-  await deleteRoom(db, 60).catch(() => {})
+  await deleteRoom(server, 60).catch(() => {})
   await t.rejects(putRoom(db, 60, { memberIds: [70], moderatorIds: [] }), { code: 'conflict' })
   await t.rejects(putMember(db, 60, 70, false), { code: 'not_found' })
   t.equal(

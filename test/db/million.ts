@@ -1,5 +1,5 @@
 import postgres from 'postgres'
-import { firstInternalId } from '#persistence/schema.ts'
+import { firstInternalId } from '#domain/ids.ts'
 
 const ready = 'ReadyForDownloadFromServerToClient'
 const failed = 'UploadFromClientToServerFailed'

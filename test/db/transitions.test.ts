@@ -1,21 +1,13 @@
 import { sql } from 'drizzle-orm'
 import postgres from 'postgres'
 import t from 'tap'
+import { deleteMessage } from '#deletion/delete-with-contents.ts'
 import { listTransitions } from '#persistence/attachments.ts'
+import { insertAttempt, insertIntent, insertReserved, type Reservation, type Writer } from '#persistence/attempts.ts'
 import { softDelete } from '#persistence/deletion.ts'
 import { renewLeases } from '#persistence/leases.ts'
 import { findObjectKey } from '#persistence/objects.ts'
-import {
-  type Attachment,
-  type Attempt,
-  insertIntent,
-  insertReserved,
-  type Reservation,
-  startAttempt,
-  transition,
-  type Writer,
-} from '#persistence/transitions.ts'
-import { deleteMessage } from '#rooms/messages.ts'
+import { type Attachment, type Attempt, transition } from '#persistence/transitions.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/until.ts'
 
@@ -105,7 +97,7 @@ t.test('transitions', async (t) => {
 
   t.test('an attempt begins with its key, its lease and its step of history, at once', async (t) => {
     const reservation = await onlyReserved(server)
-    const begun = await startAttempt(db, reservation, { ...beginning, objectKey: 'bb/1', contentType: 'image/png' })
+    const begun = await insertAttempt(db, reservation, { ...beginning, objectKey: 'bb/1', contentType: 'image/png' })
     t.match(begun, { id: reservation.id, state: uploading, attempt: 1, contentType: 'image/png', declaredSize: 3 })
     t.ok((begun.leaseExpiresAt as Date) > new Date())
     t.equal(await findObjectKey(db, begun.id, 1), 'bb/1')
@@ -117,7 +109,7 @@ t.test('transitions', async (t) => {
     const to = 'ChecksumVerificationOnServerSideMismatch'
     const [failure] = (await transition(db, [attempt], { from: verifying, to, ...why })) as [Attachment]
     t.match(failure, { fileSize: 3, failureReason: 'a test' })
-    const begun = await startAttempt(db, failure, { ...beginning, objectKey: 'bb/2' })
+    const begun = await insertAttempt(db, failure, { ...beginning, objectKey: 'bb/2' })
     t.match(begun, { attempt: 2, fileSize: null, fileChecksum: null, failureReason: null, state: uploading })
     t.equal(await findObjectKey(db, begun.id, 2), 'bb/2')
     t.equal(await findObjectKey(db, begun.id, 1), undefined, 'the first one stays with the purge')
@@ -126,7 +118,7 @@ t.test('transitions', async (t) => {
   t.test('of many that begin at once exactly one does, with one key', async (t) => {
     const reservation = await onlyReserved(server)
     const begin = (_: unknown, number: number) =>
-      startAttempt(db, reservation, { ...beginning, objectKey: `cc/${number}` })
+      insertAttempt(db, reservation, { ...beginning, objectKey: `cc/${number}` })
     const outcomes = await Promise.allSettled(Array.from({ length: 20 }, begin))
     t.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1)
     const rows = await db.execute(sql`select from objects where attachment_id = ${reservation.id}`)
@@ -142,10 +134,10 @@ t.test('transitions', async (t) => {
       { id, attempt: 1, state: 'Initial' },
       { id: 12345, attempt: 0, state: 'Initial' },
     ] as const)
-      await t.rejects(startAttempt(db, seen, { ...beginning, objectKey: 'dd/1' }), { name: 'StateConflict' })
-    await t.rejects(startAttempt(db, { ...reservation, state: ready }, { ...beginning, objectKey: 'dd/1' }), /No edge/)
+      await t.rejects(insertAttempt(db, seen, { ...beginning, objectKey: 'dd/1' }), { name: 'StateConflict' })
+    await t.rejects(insertAttempt(db, { ...reservation, state: ready }, { ...beginning, objectKey: 'dd/1' }), /No edge/)
     await softDelete(db, { id })
-    await t.rejects(startAttempt(db, reservation, { ...beginning, objectKey: 'dd/1' }), { name: 'StateConflict' })
+    await t.rejects(insertAttempt(db, reservation, { ...beginning, objectKey: 'dd/1' }), { name: 'StateConflict' })
     t.equal((await db.execute(sql`select from objects where key = 'dd/1'`)).length, 0)
   })
 
@@ -153,7 +145,7 @@ t.test('transitions', async (t) => {
     const reservation = await onlyReserved(server)
     let burying: ReturnType<typeof softDelete> | undefined
     await db.transaction(async (transaction) => {
-      await startAttempt(transaction, reservation, { ...beginning, objectKey: 'ee/1' })
+      await insertAttempt(transaction, reservation, { ...beginning, objectKey: 'ee/1' })
       burying = softDelete(db, { id: reservation.id })
       await until('the burial waits for the lock', async () => {
         const waiting = await db.execute(sql`select from pg_locks where not granted`)
@@ -229,7 +221,7 @@ t.test('transitions', async (t) => {
   })
 
   t.test('nothing is reserved in what is deleted', async (t) => {
-    await deleteMessage(db, 9)
+    await deleteMessage(server, 9)
     t.equal(await insertIntent(db, { ...intent(), messageId: 9 }), undefined)
     t.equal(await insertIntent(db, { ...intent(), messageId: 12345 }), undefined)
   })

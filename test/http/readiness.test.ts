@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify'
 import t from 'tap'
-import { watchReadiness } from '#http/ops/readiness.ts'
+import { watchReadiness } from '#http/ops/health.ts'
 import type { ObjectStore } from '#store/object-store.ts'
 import { until } from '../support/until.ts'
 

@@ -1,10 +1,11 @@
 import { DrizzleQueryError } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { listTransitions } from '#persistence/attachments.ts'
+import { insertIntent } from '#persistence/attempts.ts'
 import type { Database } from '#persistence/connection/client.ts'
 import { unavailable } from '#persistence/connection/errors.ts'
 import { transitionWithRetry } from '#persistence/transition-with-retry.ts'
-import { insertIntent, transition } from '#persistence/transitions.ts'
+import { transition } from '#persistence/transitions.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
 const from = 'UploadFromClientToServerInProgress'

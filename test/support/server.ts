@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'drizzle-orm'
 import type { Test } from 'tap'
-import { createSession } from '#auth/sessions.ts'
-import { createToken } from '#auth/tokens.ts'
+import { createSession, createToken } from '#auth/credentials.ts'
 import { openStore } from '#commands/parts.ts'
 import { type Config, readConfig } from '#config/config.ts'
 import type { ClientTimeouts } from '#domain/limits.ts'
+import type { Logger } from '#domain/logger.ts'
 import { allScopes, type Scope } from '#domain/principal.ts'
 import type { App } from '#http/app.ts'
 import { type Database, openDatabase } from '#persistence/connection/client.ts'
@@ -45,6 +45,10 @@ export interface TestServer {
   db: Database
   databaseUrl: string
   store: ObjectStore
+  log: Logger
+  /** Do nothing: the tests look for what is due themselves. */
+  wakePurge(): void
+  wakeDeletions(): void
   /** The header of a new session of a user. */
   cookie(userId: number): Promise<{ cookie: string }>
   /** The header of a new token of a user; read and write unless named. */
@@ -98,7 +102,9 @@ export async function startTestServer(
   await putRoom(db, 9, { memberIds: [9], moderatorIds: [] })
   await putMessage(db, 9, { roomId: 9, authorId: 9 })
   return {
-    ...{ url, app, config, db, databaseUrl, store, remains: place.remains },
+    ...{ url, app, config, db, databaseUrl, store, log: app.log, remains: place.remains },
+    wakePurge() {},
+    wakeDeletions() {},
     async cookie(userId) {
       await putUsers(db, [userId])
       const { session } = await createSession(db, { userId, scopes: ['read', 'write'] })

@@ -1,14 +1,14 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { createSession } from '#auth/sessions.ts'
-import { createToken, revokeToken } from '#auth/tokens.ts'
+import { createSession, createToken, revokeToken } from '#auth/credentials.ts'
+import { deleteRoom, deleteUser } from '#deletion/delete-with-contents.ts'
 import { resumeDeletions } from '#deletion/resume-deletions.ts'
 import { expireRows, Sweeps } from '#deletion/retention.ts'
+import { insertAttempt, insertIntent, insertReserved } from '#persistence/attempts.ts'
 import { softDelete } from '#persistence/deletion.ts'
-import { insertIntent, insertReserved, startAttempt, transition } from '#persistence/transitions.ts'
+import { transition } from '#persistence/transitions.ts'
 import { createInternalMessage } from '#rooms/messages.ts'
-import { deleteRoom, putRoom } from '#rooms/rooms.ts'
-import { deleteUser } from '#rooms/users.ts'
+import { putRoom } from '#rooms/rooms.ts'
 import type { TestServer } from '../support/server.ts'
 import { startIdle, uploading, verifying, why } from './abandoned.ts'
 
@@ -110,14 +110,14 @@ t.test('of a file that became Ready late, the attempts before are forgotten', as
     await transition(db, [{ id, attempt: 0 }], { from, to, ...why })
     from = to
   }
-  let seen: Parameters<typeof startAttempt>[1] = { id, attempt: 0, state: from }
+  let seen: Parameters<typeof insertAttempt>[1] = { id, attempt: 0, state: from }
   const beginning = { ...writer, contentType: 'text/plain', ...why }
   for (let attempt = 1; attempt <= 5; attempt += 1) {
-    await startAttempt(db, seen, { ...beginning, objectKey: `aa/${attempt}` })
+    await insertAttempt(db, seen, { ...beginning, objectKey: `aa/${attempt}` })
     await transition(db, [{ id, attempt }], { from: uploading, to: failed, ...why })
     seen = { id, attempt, state: failed }
   }
-  await startAttempt(db, seen, { ...beginning, objectKey: 'aa/6' })
+  await insertAttempt(db, seen, { ...beginning, objectKey: 'aa/6' })
   const attempts = [{ id, attempt: 6, fileSize: 1, fileChecksum: 'ab' }]
   await transition(db, attempts, {
     from: uploading,
@@ -168,10 +168,10 @@ t.test('members of what is deleted, credentials of who is deleted, all scrubs bu
   const { db } = server
   const userIds = Array.from({ length: 5000 }, (_, n) => 1000 + n)
   await putRoom(db, 50, { memberIds: userIds, moderatorIds: [] })
-  t.equal(await deleteRoom(db, 50), false, 'too many to be waited for')
+  t.equal(await deleteRoom(server, 50), false, 'too many to be waited for')
   await createSession(db, { userId: 2, scopes: ['read'] })
   await createToken(db, { userId: 2, scopes: ['read'], expiresAt: null })
-  await deleteUser(db, 2)
+  await deleteUser(server, 2)
   while (await resumeDeletions({ ...server, wakePurge() {} }));
   const [left] = await db.execute<{ n: number }>(sql`
     select count(*)::int as n from members m join rooms r on r.id = m.room_id join users u on u.id = m.user_id

@@ -2,8 +2,9 @@ import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { resumeDeletions } from '#deletion/resume-deletions.ts'
 import { expireRows } from '#deletion/retention.ts'
+import { insertAttempt, insertIntent, insertReserved } from '#persistence/attempts.ts'
 import { softDelete } from '#persistence/deletion.ts'
-import { type Attachment, insertIntent, insertReserved, startAttempt, transition } from '#persistence/transitions.ts'
+import { type Attachment, transition } from '#persistence/transitions.ts'
 import { createInternalMessage } from '#rooms/messages.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
@@ -88,7 +89,7 @@ t.test('a reservation that is never used is forgotten, one whose bytes arrive is
   ]
   const to = 'ChecksumCalculationOnClientSideInProgress'
   await transition(db, [{ id: computing.id, attempt: 0 }], { from: 'Initial', to, ...why })
-  await startAttempt(db, again, { ...beginning, objectKey: 'aa/1' })
+  await insertAttempt(db, again, { ...beginning, objectKey: 'aa/1' })
   const [failed] = await transition(db, [{ id: again.id, attempt: 1 }], {
     from: uploading,
     to: 'UploadFromClientToServerFailed',
@@ -98,11 +99,11 @@ t.test('a reservation that is never used is forgotten, one whose bytes arrive is
   t.equal(await count(server, 'attachments'), 5, 'not before its time')
 
   await db.execute(sql`update attachments set modified_at = now() - interval '25 hours' where id <> ${fresh.id}`)
-  await startAttempt(db, failed as Attachment, { ...beginning, objectKey: 'aa/2' })
+  await insertAttempt(db, failed as Attachment, { ...beginning, objectKey: 'aa/2' })
   await db.execute(sql`delete from objects where key = 'aa/1'`)
   await db.execute(sql`update attachments set modified_at = now() - interval '25 hours' where id = ${again.id}`)
   await db.transaction(async (beginningNow) => {
-    await startAttempt(beginningNow, used, { ...beginning, objectKey: 'aa/3' })
+    await insertAttempt(beginningNow, used, { ...beginning, objectKey: 'aa/3' })
     await expireRows(deps)
   })
   await expireRows(deps)

@@ -1,34 +1,26 @@
-import type { AppContext } from '#deps.ts'
 import { requireScope } from '#domain/principal.ts'
 import type { App } from '#http/app.ts'
-import { createSessionRoute } from './create-session.ts'
-import { createTokenRoute } from './create-token.ts'
-import { deleteMemberRoute } from './delete-member.ts'
-import { deleteMessageRoute } from './delete-message.ts'
-import { deleteRoomRoute } from './delete-room.ts'
-import { deleteSessionRoute } from './delete-session.ts'
-import { deleteTokenRoute } from './delete-token.ts'
-import { deleteUserRoute } from './delete-user.ts'
-import { putMemberRoute } from './put-member.ts'
-import { putMessageRoute } from './put-message.ts'
-import { putRoomRoute } from './put-room.ts'
-import { putUserRoute } from './put-user.ts'
+import type { HttpContext } from '#http/http-context.ts'
+import { createSessionRoute, createTokenRoute, deleteSessionRoute, deleteTokenRoute } from './credentials.ts'
+import { deleteMessageRoute, putMessageRoute } from './messages.ts'
+import { deleteMemberRoute, deleteRoomRoute, putMemberRoute, putRoomRoute } from './rooms.ts'
+import { deleteUserRoute, putUserRoute } from './users.ts'
 
-/** What the chat backend tells Stowage: who is where, and who may come with which credential. All of it needs `admin`. */
-export function adminRoutes(deps: AppContext) {
+/** The chat's own data: users, rooms, members, messages and credentials, as the chat backend sets them. All of it needs `admin`. */
+export function adminApi(context: HttpContext) {
   return async (app: App): Promise<void> => {
     app.addHook('onRequest', async ({ principal }) => requireScope(principal, 'admin'))
-    putUserRoute(app, deps)
-    deleteUserRoute(app, deps)
-    putRoomRoute(app, deps)
-    deleteRoomRoute(app, deps)
-    putMemberRoute(app, deps)
-    deleteMemberRoute(app, deps)
-    putMessageRoute(app, deps)
-    deleteMessageRoute(app, deps)
-    createTokenRoute(app, deps)
-    deleteTokenRoute(app, deps)
-    createSessionRoute(app, deps)
-    deleteSessionRoute(app, deps)
+    putUserRoute(app, context)
+    deleteUserRoute(app, context)
+    putRoomRoute(app, context)
+    deleteRoomRoute(app, context)
+    putMemberRoute(app, context)
+    deleteMemberRoute(app, context)
+    putMessageRoute(app, context)
+    deleteMessageRoute(app, context)
+    createTokenRoute(app, context)
+    deleteTokenRoute(app, context)
+    createSessionRoute(app, context)
+    deleteSessionRoute(app, context)
   }
 }

@@ -1,10 +1,10 @@
 import type { FastifyRequest } from 'fastify'
-import type { AppContext } from '#deps.ts'
 import { StowageError } from '#domain/errors.ts'
 import type { Principal } from '#domain/principal.ts'
 import type { App } from '#http/app.ts'
 import { hasUnknownExpectation } from '#http/connections/expectations.ts'
 import { routeNotFound } from '#http/errors.ts'
+import type { HttpContext } from '#http/http-context.ts'
 
 /*
  * A request is admitted in one order on every route, before a byte of its body is read:
@@ -12,7 +12,7 @@ import { routeNotFound } from '#http/errors.ts'
  * 1. `admit`, for all requests: how often the address comes, whether there is a route;
  * 2. `requireAuthentication`, for the routes of a surface: who asks, how often the user comes;
  * 3. `onRequest` of a route whose address names the place of a file: whether the user may put one there;
- * 4. `AppContext.takeUploadSlot` and `takeDownloadSlot`, when a transfer begins: how many transfers the user has under way.
+ * 4. `HttpContext.takeUploadSlot` and `takeDownloadSlot`, when a transfer begins: how many transfers the user has under way.
  *
  * Only then are its bytes read. A form whose fields name the place is refused as soon as they have come.
  */
@@ -21,14 +21,14 @@ import { routeNotFound } from '#http/errors.ts'
 const probes = new Set(['/livez', '/readyz', '/metrics'])
 
 /** Counts the preflights of browsers. To be called before CORS is set up, which answers them. */
-export function admitPreflights(app: App, { rates }: Pick<AppContext, 'rates'>): void {
+export function admitPreflights(app: App, { rates }: Pick<HttpContext, 'rates'>): void {
   app.addHook('onRequest', async (request) => {
     if (request.method === 'OPTIONS') await rates.perAddress(request)
   })
 }
 
 /** Admits requests to the server, whoever they come from. */
-export function admit(app: App, { rates }: Pick<AppContext, 'rates'>): void {
+export function admit(app: App, { rates }: Pick<HttpContext, 'rates'>): void {
   app.decorateRequest('principal')
   app.decorateRequest('messageId')
   app.decorateRequest('attachment')
@@ -50,7 +50,7 @@ export function admit(app: App, { rates }: Pick<AppContext, 'rates'>): void {
  */
 export function requireAuthentication(
   app: App,
-  deps: Pick<AppContext, 'rates'>,
+  deps: Pick<HttpContext, 'rates'>,
   authenticate: (request: FastifyRequest) => Promise<Principal>,
 ): void {
   app.addHook('onRequest', authenticated(deps, authenticate))
@@ -58,7 +58,7 @@ export function requireAuthentication(
 
 /** The same for a single route. */
 export function authenticated(
-  { rates }: Pick<AppContext, 'rates'>,
+  { rates }: Pick<HttpContext, 'rates'>,
   authenticate: (request: FastifyRequest) => Promise<Principal>,
 ): (request: FastifyRequest) => Promise<void> {
   return async (request) => {

@@ -1,8 +1,8 @@
 import { type Static, Type } from 'typebox'
 import { endOfLink, filePath, signedFilePath } from '#auth/signed-urls.ts'
-import type { AppContext } from '#deps.ts'
 import type { Principal } from '#domain/principal.ts'
 import type { ReadyAttachment } from '#downloads/download.ts'
+import type { HttpContext } from '#http/http-context.ts'
 import type { AttachmentRecord, RoomRole } from '#persistence/attachments.ts'
 
 /** The attachment as seed 001 shows it. */
@@ -19,16 +19,16 @@ export const AttachmentObject = Type.Object({
 /** Whom the object is for: what they are in its room decides what their link opens. */
 export interface Reader {
   principal: Principal
-  standing: RoomRole
+  role: RoomRole
 }
 
 /** With a `file_url` minted now. For whoever may not read the file it is there too, unsigned: it opens nothing. */
 export function attachmentObject(
-  deps: Pick<AppContext, 'config' | 'publicUrl' | 'urlSigningKey'>,
+  deps: Pick<HttpContext, 'config' | 'publicUrl' | 'urlSigningKey'>,
   attachment: ReadyAttachment<AttachmentRecord>,
-  { principal, standing }: Reader,
+  { principal, role }: Reader,
 ): Static<typeof AttachmentObject> {
-  const mayRead = standing !== null && principal.scopes.includes('read')
+  const mayRead = role !== null && principal.scopes.includes('read')
   return {
     id: attachment.publicId,
     message_id: attachment.messagePublicId,
@@ -41,7 +41,7 @@ export function attachmentObject(
 }
 
 function linkTo(
-  { config, urlSigningKey }: Pick<AppContext, 'config' | 'urlSigningKey'>,
+  { config, urlSigningKey }: Pick<HttpContext, 'config' | 'urlSigningKey'>,
   { publicId, fileName, linkVersion }: AttachmentRecord,
   { now }: Principal,
 ): string {

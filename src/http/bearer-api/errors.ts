@@ -1,8 +1,8 @@
 import { type Static, Type } from 'typebox'
-import type { AppContext } from '#deps.ts'
 import type { ErrorCode } from '#domain/errors.ts'
 import type { App } from '#http/app.ts'
 import { routeNotFound, toHttpError } from '#http/errors.ts'
+import type { HttpContext } from '#http/http-context.ts'
 
 /** The `type` of every error on this surface, and what it means: the page behind `documentation_url` is made of it. */
 export const errorTypes = {
@@ -53,14 +53,14 @@ export const BearerApiError = Type.Object({
 })
 
 /** The shape of every error on this surface. */
-export function bearerApiError(error: unknown, { publicUrl }: Pick<AppContext, 'publicUrl'>) {
+export function bearerApiError(error: unknown, { publicUrl }: Pick<HttpContext, 'publicUrl'>) {
   const { code, status, message, headers } = toHttpError(error)
   const type = typeOf[code] ?? 'invalid_request_error'
   const body: Static<typeof BearerApiError> = { type, message, documentation_url: `${publicUrl()}/docs/errors#${type}` }
   return { status, body, headers: { ...headers, ...(status === 401 && { 'www-authenticate': 'Bearer' }) } }
 }
 
-export function setErrorHandlers(app: App, deps: Pick<AppContext, 'publicUrl'>): void {
+export function setErrorHandlers(app: App, deps: Pick<HttpContext, 'publicUrl'>): void {
   app.setErrorHandler((error, request, reply) => {
     const { status, headers, body } = bearerApiError(error, deps)
     if (status >= 500) request.log.error({ err: error }, 'request failed')

@@ -3,11 +3,11 @@ import type { Socket } from 'node:net'
 import type { FastifyBaseLogger, FastifyServerFactory } from 'fastify'
 import type { Config } from '#config/config.ts'
 import { type ClientTimeouts, limits } from '#domain/limits.ts'
+import { throttleLog } from '#http/logging.ts'
 import { continueOnRead, markExpectation } from './expectations.ts'
 import { servePipelined } from './pipelining.ts'
 import { endSlowReaders } from './slow-readers.ts'
 import { coalesceChunks } from './small-chunks.ts'
-import { throttleLog } from './sparse-log.ts'
 
 export interface Connections {
   config: Pick<Config, 'maxConnections' | 'downloadIdleSeconds' | 'minimumRate'>

@@ -1,9 +1,9 @@
 import type { RequestListener, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { limits } from '#domain/limits.ts'
+import { throttleLog } from '#http/logging.ts'
 import type { Connections } from './http-server.ts'
 import { RateWindow } from './rate-window.ts'
-import { throttleLog } from './sparse-log.ts'
 import { unacknowledged } from './unacknowledged.ts'
 
 /**

@@ -1,5 +1,6 @@
 import { Server } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
+import type { App } from '#http/app.ts'
 
 /** A turn of the event loop in which there was nothing to do takes less, in milliseconds. */
 const idleTurn = 0.25
@@ -25,4 +26,14 @@ export async function stopListening(server: Server): Promise<void> {
   }
   // The close() of an HTTP server would also end the idle connections.
   Server.prototype.close.call(server)
+}
+
+/**
+ * Once the server takes no new connection, each answer ends its own, so that the load balancer has none left that it could send
+ * a request over just when the server closes it.
+ */
+export function endLastConnections(app: App): void {
+  app.addHook('onRequest', async (_request, reply) => {
+    if (!app.server.listening) reply.header('connection', 'close')
+  })
 }

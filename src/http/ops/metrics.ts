@@ -3,8 +3,7 @@ import type { App } from '#http/app.ts'
 import type { Database } from '#persistence/connection/client.ts'
 import { readScrubState, type ScrubState } from '#persistence/scrub.ts'
 import { readHold } from '#persistence/server-identity.ts'
-import { onceASecond } from './once-a-second.ts'
-import { withinLimit } from './within-limit.ts'
+import { onceASecond, withinLimit } from './probes.ts'
 
 export interface Measured {
   db: Database

@@ -5,10 +5,12 @@ import type { ClientTimeouts } from '#domain/limits.ts'
 import { bodyBroken, brokenReason } from '#http/connections/broken-body.ts'
 import { RateWindow } from '#http/connections/rate-window.ts'
 
-/** A request body that is arriving, until disposed. */
+/** The watch over a request body that is arriving, until disposed. */
 export interface BodyWatch extends Disposable {
-  /** Aborts when the client hangs up, or sends no byte for the idle time, or too few, although the server is reading. */
+  /** Aborts when the client hangs up, or sends no byte for the idle time, or too few, although the server is reading; or by `fail`. */
   signal: AbortSignal
+  /** Ends the transfer with an error. The first error is the reason of `signal`. */
+  fail(error: unknown): void
 }
 
 /** How slow a client may be. */
@@ -17,18 +19,20 @@ export interface BodyLimits {
   timeouts: Pick<ClientTimeouts, 'rateWindow'>
 }
 
-export function watchBody(request: IncomingMessage, slowness: BodyLimits): BodyWatch {
+export function watchBody(request: IncomingMessage, limits: BodyLimits): BodyWatch {
   const ending = new AbortController()
-  // A body may have come whole and yet be lost: what was not read when the connection closed is thrown away.
+  const fail = (error: unknown) => ending.abort(error)
+  // A body may have come whole and yet be lost: bytes that were not read when the connection closed are thrown away.
   const onEnd = () => {
-    if (!request.readableEnded) ending.abort(brokenReason(request) ?? connectionClosed())
+    if (!request.readableEnded) fail(brokenReason(request) ?? connectionClosed())
   }
   request.once('close', onEnd)
   request.once(bodyBroken, onEnd)
   if (request.destroyed || brokenReason(request)) onEnd()
-  const stopWatching = watchProgress(request, slowness, (error) => ending.abort(error))
+  const stopWatching = watchProgress(request, limits, fail)
   return {
     signal: ending.signal,
+    fail,
     [Symbol.dispose]() {
       request.off('close', onEnd)
       request.off(bodyBroken, onEnd)

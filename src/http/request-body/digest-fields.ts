@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { Digest } from '#domain/digests.ts'
 import { StowageError } from '#domain/errors.ts'
 import { limits } from '#domain/limits.ts'
-import type { Digest } from '#uploads/attempt.ts'
 
 const fields = ['Repr-Digest', 'Content-Digest'] as const
 

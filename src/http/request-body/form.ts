@@ -1,11 +1,11 @@
-import type { Readable } from 'node:stream'
 import { MIMEType } from 'node:util'
-import type { MultipartFile, MultipartValue } from '@fastify/multipart'
+import type { MultipartValue } from '@fastify/multipart'
 import type { FastifyError, FastifyRequest } from 'fastify'
 import { abortable } from '#async/abortable.ts'
 import type { Config } from '#config/config.ts'
 import { quoted, StowageError } from '#domain/errors.ts'
 import { limits } from '#domain/limits.ts'
+import type { BodyWatch } from './body-watch.ts'
 import { CanonicalForm } from './canonical-form.ts'
 import { fieldText } from './field-text.ts'
 import type { PartHead } from './part-head.ts'
@@ -21,59 +21,96 @@ export interface FormFile {
   fileName: string | undefined
   /** As the client claims it; `undefined` when it claims none. */
   contentType: string | undefined
-  body: Readable
-  /** Bytes it may have at most: those of the whole form, when it says so. */
+  body: AsyncIterable<Buffer>
+  /** The most bytes it can have: those of the whole form, when the form has a length. */
   atMost: number | undefined
 }
 
-export interface FormHandlers {
-  /** The only name a file may come under. */
+export interface FormOptions {
+  /** The only name of a file. */
   fileField: string
-  /** The only names a field may come under. */
+  /** The only names of fields. */
   fields: readonly string[]
-  signal: AbortSignal
-  onField(field: FormField): void
-  /** Has taken the body to its end when it resolves. */
-  onFile(file: FormFile): Promise<void>
 }
 
 /**
- * Reads a `multipart/form-data` body (RFC 7578) to its closing boundary, one part after another, as it arrives.
- * @throws StowageError for a body that is none, breaks a limit or ends early; `signal`'s reason; what the handlers throw
+ * The parts of a `multipart/form-data` body (RFC 7578) up to its closing boundary, one after another, as they arrive. The body of a
+ * file is to be read before the next part is asked for.
+ * @param watch fails with the error that refuses the form, also while the body of a file is being read
+ * @throws StowageError for a body that is no form, breaks a limit or ends early; the reason of `watch`
  */
-export async function receiveForm(request: FastifyRequest, config: Config, handlers: FormHandlers): Promise<void> {
-  const refused = new AbortController()
+export async function* readForm(
+  request: FastifyRequest,
+  config: Config,
+  options: FormOptions,
+  watch: BodyWatch,
+): AsyncGenerator<FormField | FormFile, void, undefined> {
   const count = new PartCount(config)
   const boundary = boundaryOf(request)
   const form = new CanonicalForm({
     boundary,
     onHead: (head) => count.sent(head),
     refuse(error) {
-      refused.abort(error)
+      watch.fail(error)
       // The parser gives up the file at hand, of which no more will come.
       form.destroy()
     },
   })
-  const signal = AbortSignal.any([handlers.signal, refused.signal])
+  const explain = (error: unknown) =>
+    watch.signal.aborted ? watch.signal.reason : isParserError(error) ? broken(error) : error
   request.raw.pipe(form)
   try {
-    for await (const part of abortable(partsOf(viewOf(request, form, boundary), config), signal)) {
+    for await (const part of abortable(partsOf(viewOf(request, form, boundary), config), watch.signal)) {
       const head = form.takeHead()
       if (head?.isFile !== (part.type === 'file')) throw broken()
-      if (part.type === 'file') await takeFile(part, head, formLengthOf(request), count, handlers)
-      else handlers.onField(fieldFrom(part as MultipartValue<string>, head, handlers))
+      if (part.type !== 'file') {
+        yield fieldFrom(part as MultipartValue<string>, head, options)
+        continue
+      }
+      const { file } = part
+      try {
+        count.taken()
+        yield { ...fileFrom(head, options), body: explained(file, explain), atMost: formLengthOf(request) }
+      } finally {
+        // A part that is not read to its end would hold the parser, and with it the request, for ever.
+        if (!file.readableEnded) file.destroy()
+      }
     }
     if (!form.isWhole || form.takeHead() !== undefined) throw broken()
   } catch (error) {
-    throw refused.signal.aborted ? refused.signal.reason : parserDisagrees(error) ? broken(error) : error
+    throw explain(error)
   } finally {
     request.raw.unpipe(form)
     form.destroy()
   }
 }
 
+function fileFrom({ name, fileName, contentType }: PartHead, { fileField }: FormOptions) {
+  if (name !== fileField)
+    throw new StowageError('invalid', `A file came under the name ${quoted(name)}. Name the field "${fileField}".`, {
+      reason: `A file came under another name than "${fileField}".`,
+    })
+  return { name, fileName, contentType }
+}
+
+/** The bytes of `file`; its failure as `explain` translates it. */
+function explained(file: AsyncIterable<Buffer>, explain: (error: unknown) => unknown): AsyncIterable<Buffer> {
+  return {
+    [Symbol.asyncIterator]() {
+      const chunks = file[Symbol.asyncIterator]()
+      return {
+        next: () =>
+          chunks.next().catch((error) => {
+            throw explain(error)
+          }),
+        return: async () => (await chunks.return?.()) ?? { done: true, value: undefined },
+      }
+    },
+  }
+}
+
 /** Whether an error is the parser's own. A form in canonical shape gives no cause for one. Some carry no code, only these words. */
-function parserDisagrees(error: unknown): boolean {
+function isParserError(error: unknown): boolean {
   if (error instanceof StowageError) return false
   const { code, message } = error as Partial<FastifyError>
   return code?.startsWith('FST_') || /multipart|terminated early|Malformed part/i.test(message ?? '')
@@ -127,8 +164,7 @@ function viewOf(request: FastifyRequest, form: CanonicalForm, boundary: string):
 function partsOf(view: FastifyRequest, { maxFileSize, maxFilesPerRequest }: Config) {
   return view.parts({
     limits: {
-      // One more than is taken: the parser cuts a body to the limit and ends it, and tells of a part too many after others
-      // that came behind it. So the limits proper are the ingest's and ours.
+      // One above our own limits: at its limit the parser truncates silently, so ours must be reached first.
       fileSize: maxFileSize + 1,
       files: maxFilesPerRequest + 1,
       fieldSize: limits.formField + 1,
@@ -153,7 +189,7 @@ class PartCount {
     this.#most = { files: maxFilesPerRequest, fields: mostFields(maxFilesPerRequest) }
   }
 
-  /** A part has come; what is not a file, or none that was chosen, counts as a field. */
+  /** A part has come. A part that is no file, or an unfilled file input, counts as a field. */
   sent({ isFile, fileName }: PartHead): void {
     if (!isFile || fileName === '') this.#fields += 1
     if (this.#fields > this.#most.fields)
@@ -168,29 +204,9 @@ class PartCount {
   }
 }
 
-async function takeFile(
-  { file }: MultipartFile,
-  { name, fileName, contentType }: PartHead,
-  atMost: number | undefined,
-  count: PartCount,
-  { fileField, onFile }: FormHandlers,
-): Promise<void> {
-  try {
-    count.taken()
-    if (name !== fileField)
-      throw new StowageError('invalid', `A file came under the name ${quoted(name)}. Name the field "${fileField}".`, {
-        reason: `A file came under another name than "${fileField}".`,
-      })
-    await onFile({ name, fileName, contentType, body: file, atMost })
-  } finally {
-    // A part that is not read to its end would hold the parser, and with it the request, for ever.
-    if (!file.readableEnded) file.destroy()
-  }
-}
-
-function fieldFrom({ value }: MultipartValue<string>, head: PartHead, handlers: FormHandlers): FormField {
+function fieldFrom({ value }: MultipartValue<string>, head: PartHead, options: FormOptions): FormField {
   const { name } = head
-  const { fileField, fields } = handlers
+  const { fileField, fields } = options
   if (name === fileField)
     throw new StowageError(
       'invalid',

@@ -1,16 +1,16 @@
 import type { IncomingMessage } from 'node:http'
-import type { AppContext } from '#deps.ts'
 import { StowageError } from '#domain/errors.ts'
 import type { App } from '#http/app.ts'
+import type { HttpContext } from '#http/http-context.ts'
 import { watchBody } from './body-watch.ts'
-import { hasBody } from './has-body.ts'
+import { hasBody } from './parsers.ts'
 
 /**
  * Ends requests whose body is read as a whole and stops coming, comes too slowly, or has not come in time. Node's own limit of a
  * request would hold for uploads too. Uploads watch their own bodies, because only they can tell a client that is silent from one
  * that is held back.
  */
-export function limitPlainBodies(app: App, deps: Pick<AppContext, 'config' | 'timeouts'>): void {
+export function limitPlainBodies(app: App, deps: Pick<HttpContext, 'config' | 'timeouts'>): void {
   const { plainBodyTime } = deps.timeouts
   app.addHook('preParsing', async ({ raw, routeOptions }, reply, body) => {
     if (hasBody(raw)) refuseEncoded(raw)

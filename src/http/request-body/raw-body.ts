@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import { PassThrough, type Readable } from 'node:stream'
+import { PassThrough } from 'node:stream'
 import { typeTooLong } from '#domain/content-type.ts'
 import { StowageError } from '#domain/errors.ts'
 import { limits } from '#domain/limits.ts'
@@ -41,9 +41,9 @@ export function rawBodyLength(headers: IncomingHttpHeaders): number {
 }
 
 /**
- * The body as a stream of its own: whoever gives it up destroys only that, and the connection can still carry the answer.
- * It does not end when the client hangs up; `openTransfer` tells of that.
+ * The body, piped into a stream of its own when the first chunk is asked for. Giving it up destroys only that stream, so the
+ * connection can still carry the response. It does not end when the client hangs up; `watchBody` notices that.
  */
-export function openRawBody(request: IncomingMessage): Readable {
-  return request.pipe(new PassThrough())
+export function rawBody(request: IncomingMessage): AsyncIterable<Buffer> {
+  return { [Symbol.asyncIterator]: () => request.pipe(new PassThrough())[Symbol.asyncIterator]() }
 }

@@ -1,32 +1,50 @@
+import type { CookieSerializeOptions } from '@fastify/cookie'
 import type { FastifyRequest } from 'fastify'
-import { findSession } from '#auth/sessions.ts'
-import type { AppContext } from '#deps.ts'
+import { findSession } from '#auth/credentials.ts'
 import { StowageError } from '#domain/errors.ts'
 import type { Principal } from '#domain/principal.ts'
 import { requireAuthentication } from '#http/admission/admission.ts'
 import type { App } from '#http/app.ts'
-import { sessionIn } from './session-cookie.ts'
+import type { HttpContext } from '#http/http-context.ts'
 
-/** Everything in `app` needs the session cookie, and what changes something must not come from another site. */
-export function requireSession(app: App, deps: AppContext): void {
-  requireAuthentication(app, deps, (request) => sessionPrincipal(request, deps))
+/** Requires the session cookie on all routes of `app`. A request that changes something must not come from another site. */
+export function requireSession(app: App, context: HttpContext): void {
+  requireAuthentication(app, context, (request) => sessionPrincipal(request, context))
+}
+
+/** The attributes of the cookie. Where clients use plain http, `Secure` is left off, since a browser would drop the cookie. */
+export function sessionCookieOptions({
+  publicUrl,
+  config,
+}: Pick<HttpContext, 'publicUrl' | 'config'>): CookieSerializeOptions {
+  const secure = publicUrl().startsWith('https:')
+  return { httpOnly: true, secure, sameSite: config.sessionSameSite, path: '/' }
 }
 
 /** @throws StowageError `unauthenticated`, `forbidden` */
-async function sessionPrincipal(request: FastifyRequest, deps: AppContext): Promise<Principal> {
-  const session = sessionIn(request, deps.config)
-  const principal = session === undefined ? undefined : await findSession(deps.db, session)
+async function sessionPrincipal(request: FastifyRequest, context: HttpContext): Promise<Principal> {
+  const session = sessionIn(request, context.config)
+  const principal = session === undefined ? undefined : await findSession(context.db, session)
   if (!principal) throw new StowageError('unauthenticated', 'The session is missing, unknown or over. Get a new one.')
-  if (!['GET', 'HEAD'].includes(request.method)) refuseOtherSites(request, deps)
+  if (!['GET', 'HEAD'].includes(request.method)) refuseOtherSites(request, context)
   return principal
 }
 
 /**
- * A browser sends the cookie along with whatever any site makes it send, so the site is checked: `Sec-Fetch-Site` (W3C
- * Fetch Metadata), and where a browser sends none, `Origin`. Programs other than browsers send neither.
+ * The session that a request carries. A request with two cookies of that name carries none: a host beside ours may have set one for
+ * the domain of both, and which comes first is its choice (RFC 6265 section 5.4).
+ */
+function sessionIn({ headers, cookies }: FastifyRequest, { sessionCookie }: HttpContext['config']): string | undefined {
+  const names = headers.cookie?.split(';').map((pair) => pair.split('=', 1)[0]?.trim()) ?? []
+  return names.filter((name) => name === sessionCookie).length === 1 ? cookies[sessionCookie] : undefined
+}
+
+/**
+ * A browser sends the cookie with every request that any site makes, so the site is checked: `Sec-Fetch-Site` (W3C Fetch Metadata),
+ * and where a browser sends none, `Origin`. Programs other than browsers send neither.
  * @throws StowageError `forbidden`
  */
-function refuseOtherSites({ headers }: FastifyRequest, { config, publicUrl }: AppContext): void {
+function refuseOtherSites({ headers }: FastifyRequest, { config, publicUrl }: HttpContext): void {
   const { origin } = headers
   const ours = [new URL(publicUrl()).origin, ...config.corsOrigins]
   if (origin !== undefined && ours.includes(origin)) return

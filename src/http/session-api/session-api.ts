@@ -1,53 +1,52 @@
-import type { AppContext } from '#deps.ts'
 import type { App } from '#http/app.ts'
-import { noteMethods } from '#http/method-not-allowed.ts'
-import { readJsonBodies } from '#http/request-body/json-body.ts'
+import type { HttpContext } from '#http/http-context.ts'
+import { trackMethods } from '#http/method-not-allowed.ts'
+import { readJsonBodies, refuseTypes } from '#http/request-body/parsers.ts'
 import { takeRawBodies } from '#http/request-body/raw-body.ts'
-import { refuseTypes } from '#http/request-body/refused-types.ts'
+import {
+  changeAttachmentRoute,
+  deleteAttachmentRoute,
+  downloadAttachmentRoute,
+  getAttachmentRoute,
+  listMessageAttachmentsRoute,
+  reserveAttachmentRoute,
+} from './attachments.ts'
 import { requireSession } from './authenticate.ts'
-import { changeAttachmentRoute } from './change-attachment.ts'
-import { createSessionRoute } from './create-session.ts'
-import { deleteAttachmentRoute } from './delete-attachment.ts'
-import { deleteSessionRoute } from './delete-session.ts'
-import { downloadAttachmentRoute } from './download-attachment.ts'
 import { setErrorHandlers } from './errors.ts'
-import { getAttachmentRoute } from './get-attachment.ts'
-import { listMessageAttachmentsRoute } from './list-message-attachments.ts'
-import { reserveAttachmentRoute } from './reserve-attachment.ts'
-import { uploadAttachmentsRoute } from './upload-attachments.ts'
-import { uploadReservedRoute } from './upload-reserved.ts'
+import { createSessionRoute, deleteSessionRoute } from './sessions.ts'
+import { uploadFormRoute, uploadReservedRoute } from './uploads.ts'
 
 /** Seed 000: the cookie-session API. */
-export function sessionApi(deps: AppContext) {
+export function sessionApi(context: HttpContext) {
   return async (app: App): Promise<void> => {
-    const methods = noteMethods(app)
+    const methods = trackMethods(app)
     setErrorHandlers(app)
     readJsonBodies(app)
     refuseTypes(app, ['text/plain'])
-    createSessionRoute(app, deps)
+    createSessionRoute(app, context)
     await app.register(async (authenticated: App) => {
-      requireSession(authenticated, deps)
-      uploadAttachmentsRoute(authenticated, deps)
-      await authenticated.register(routesWithoutFiles(deps))
+      requireSession(authenticated, context)
+      uploadFormRoute(authenticated, context)
+      await authenticated.register(routesWithoutFiles(context))
       await authenticated.register(async (raw: App) => {
         takeRawBodies(raw)
-        uploadReservedRoute(raw, deps)
+        uploadReservedRoute(raw, context)
       })
     })
-    methods.answer()
+    methods.refuseOthers()
   }
 }
 
-/** What takes JSON: a multipart body is refused rather than passed over unread. */
-function routesWithoutFiles(deps: AppContext) {
+/** The routes that take JSON. They refuse a multipart body rather than leave it unread. */
+function routesWithoutFiles(context: HttpContext) {
   return async (app: App): Promise<void> => {
     refuseTypes(app, ['multipart/form-data'])
-    deleteSessionRoute(app, deps)
-    reserveAttachmentRoute(app, deps)
-    changeAttachmentRoute(app, deps)
-    listMessageAttachmentsRoute(app, deps)
-    getAttachmentRoute(app, deps)
-    downloadAttachmentRoute(app, deps)
-    deleteAttachmentRoute(app, deps)
+    deleteSessionRoute(app, context)
+    reserveAttachmentRoute(app, context)
+    changeAttachmentRoute(app, context)
+    listMessageAttachmentsRoute(app, context)
+    getAttachmentRoute(app, context)
+    downloadAttachmentRoute(app, context)
+    deleteAttachmentRoute(app, context)
   }
 }

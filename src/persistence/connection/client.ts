@@ -1,5 +1,3 @@
-import { getTableColumns, type InferSelectModel } from 'drizzle-orm'
-import type { PgTable } from 'drizzle-orm/pg-core'
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
 import { limits } from '#domain/limits.ts'
@@ -49,18 +47,4 @@ export function openDatabase(url: string, max = 10, limit: number = limits.state
     },
     close: (patience = 5_000) => pool.close(patience),
   }
-}
-
-/** The rows of a hand-written statement that returns whole rows of `table`, as drizzle's own queries would give them. */
-export function rowsOf<Table extends PgTable>(
-  table: Table,
-  rows: Iterable<Record<string, unknown>>,
-): InferSelectModel<Table>[] {
-  const columns = Object.entries(getTableColumns(table))
-  const read = (row: Record<string, unknown>) =>
-    columns.map(([property, column]) => {
-      const value = row[column.name]
-      return [property, value === null ? null : column.mapFromDriverValue(value)]
-    })
-  return Array.from(rows, (row) => Object.fromEntries(read(row)) as InferSelectModel<Table>)
 }

@@ -59,6 +59,11 @@ export function concernsAllConnections(error: unknown): boolean {
   return /^(57P01|57P02|25006)$/.test(stateOf(cause))
 }
 
+/** Whether an error is a failed query as drizzle reports it: its message holds the query and its parameters. */
+export function isQueryError(error: unknown): boolean {
+  return error instanceof DrizzleQueryError
+}
+
 function causeOf(error: unknown): unknown {
   return error instanceof DrizzleQueryError ? error.cause : error
 }

@@ -1,8 +1,7 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { createSession, revokeSession } from '#auth/sessions.ts'
-import { createToken, revokeToken } from '#auth/tokens.ts'
-import { deleteUser } from '#rooms/users.ts'
+import { createSession, createToken, revokeSession, revokeToken } from '#auth/credentials.ts'
+import { deleteUser } from '#deletion/delete-with-contents.ts'
 import { startTestServer, type TestServer } from '../../support/server.ts'
 import { send } from './forms.ts'
 import { newestId, storeIsEmpty } from './remains.ts'
@@ -26,7 +25,7 @@ async function badCookies(server: TestServer): Promise<Credential[]> {
     sql`select session_hash from sessions where expires_at > now()`,
   )
   const deletedUser = await server.cookie(66)
-  await deleteUser(db, 66)
+  await deleteUser(server, 66)
   return [
     ['none', {}],
     ['an empty cookie', { cookie: 'session=' }],
@@ -52,7 +51,7 @@ async function badTokens(server: TestServer): Promise<Credential[]> {
   const { cookie } = await server.cookie(1)
   const { authorization } = await server.bearer(1)
   const deletedUser = await server.bearer(67)
-  await deleteUser(db, 67)
+  await deleteUser(server, 67)
   return [
     ['none', {}],
     ['an empty token', { authorization: 'Bearer ' }],

@@ -1,11 +1,9 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import type { Database } from '#persistence/connection/client.ts'
-import { deleteMessage } from '#rooms/messages.ts'
-import { deleteRoom } from '#rooms/rooms.ts'
-import { deleteUser } from '#rooms/users.ts'
+import { deleteMessage, deleteRoom, deleteUser } from '#deletion/delete-with-contents.ts'
 import { skipWithoutS3 } from '../../support/bucket.ts'
 import { readAnswer } from '../../support/multipart.ts'
+import type { TestServer } from '../../support/server.ts'
 import { type StoreKind, startTestServer } from '../../support/server.ts'
 import { until } from '../../support/until.ts'
 import { begin, fieldPart, filePart, formOf, post } from './forms.ts'
@@ -13,10 +11,10 @@ import { leftOnly, newestId, storeIsEmpty } from './remains.ts'
 import { bearerApi, type Surface, surfaces } from './surfaces.ts'
 
 /** What goes away while user 2 uploads to message 1, and how a later upload to it is answered. */
-const deletions: { what: string; remove(db: Database): Promise<unknown>; later: number }[] = [
-  { what: 'the message', remove: (db) => deleteMessage(db, 1), later: 404 },
-  { what: 'the room', remove: (db) => deleteRoom(db, 1), later: 404 },
-  { what: 'the user', remove: (db) => deleteUser(db, 2), later: 401 },
+const deletions: { what: string; remove(server: TestServer): Promise<unknown>; later: number }[] = [
+  { what: 'the message', remove: (server) => deleteMessage(server, 1), later: 404 },
+  { what: 'the room', remove: (server) => deleteRoom(server, 1), later: 404 },
+  { what: 'the user', remove: (server) => deleteUser(server, 2), later: 401 },
 ]
 
 function uploadTo(surface: Surface, size: number) {
@@ -44,7 +42,7 @@ for (const [store, size] of [
       const uploads = await Promise.all(begun)
       await until('both began', async () => (await newestId(server)) === uploads.length)
 
-      await remove(server.db)
+      await remove(server)
       for (const { surface, answer, finish } of uploads) {
         finish()
         surface.isError(t, await answer, 409, /deleted|no longer/)

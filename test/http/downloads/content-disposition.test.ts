@@ -1,5 +1,5 @@
 import t from 'tap'
-import { contentDisposition } from '#downloads/content-disposition.ts'
+import { contentDisposition } from '#downloads/file-headers.ts'
 
 t.test('whatever the name, the header stays a header and the name can be read back', async (t) => {
   const characters: string[] = []

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { sentType } from '#downloads/sent-type.ts'
+import { sentType } from '#downloads/file-headers.ts'
 import { startTestServer } from '../../support/server.ts'
 import { get, upload } from './downloads.ts'
 

@@ -1,10 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import t from 'tap'
+import { deleteMessage, deleteRoom, deleteUser } from '#deletion/delete-with-contents.ts'
 import type { AttachmentState } from '#domain/states.ts'
-import { deleteMessage } from '#rooms/messages.ts'
-import { deleteRoom } from '#rooms/rooms.ts'
-import { deleteUser } from '#rooms/users.ts'
 import type { ObjectStore } from '#store/object-store.ts'
 import { skipWithoutS3 } from '../../support/bucket.ts'
 import { startTestServer, type TestServer } from '../../support/server.ts'
@@ -171,9 +169,9 @@ for (const store of ['s3', 'disk'] as const) {
 }
 
 for (const [what, remove] of Object.entries({
-  message: (server: TestServer) => deleteMessage(server.db, 1),
-  room: (server: TestServer) => deleteRoom(server.db, 1),
-  uploader: (server: TestServer) => deleteUser(server.db, 2),
+  message: (server: TestServer) => deleteMessage(server, 1),
+  room: (server: TestServer) => deleteRoom(server, 1),
+  uploader: (server: TestServer) => deleteUser(server, 2),
 })) {
   t.test(`its ${what} is deleted while its bytes arrive`, async (t) => {
     const server = await startTestServer(t, { store: 'disk', env: { UPLOAD_LEASE_SECONDS: '3' } })

@@ -1,8 +1,6 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { deleteMessage } from '#rooms/messages.ts'
-import { deleteRoom } from '#rooms/rooms.ts'
-import { deleteUser } from '#rooms/users.ts'
+import { deleteMessage, deleteRoom, deleteUser } from '#deletion/delete-with-contents.ts'
 import { startTestServer } from '../../support/server.ts'
 import { newestId, storeIsEmpty } from '../bad-input/remains.ts'
 import { isError, type Metadata, readJson, Session } from './requests.ts'
@@ -127,17 +125,17 @@ t.test('a reservation goes by itself and with its message, its room and its uplo
   t.equal((await one.ask('DELETE', `/attachments/${first}`)).status, 200)
   await isError(t, await one.put(first, 'a.txt', 'content'), 404, /^Attachment not found$/)
   t.strictSame(await server.states(), { Initial: 2 })
-  await deleteMessage(server.db, 1)
+  await deleteMessage(server, 1)
   await isError(t, await one.put(second, 'a.txt', 'content'), 404, /^Attachment not found$/)
   t.strictSame(await server.states(), { Initial: 1 })
-  await deleteRoom(server.db, 9)
+  await deleteRoom(server, 9)
   await isError(t, await other.put(third, 'a.txt', 'content'), 404, /^Attachment not found$/)
   t.strictSame(await server.states(), {})
   await storeIsEmpty(t, server)
 
   const leaving = await startTestServer(t, { store: 'disk' })
   await (await Session.of(leaving, 2)).reserve({ fileSize: 7 })
-  await deleteUser(leaving.db, 2)
+  await deleteUser(leaving, 2)
   t.strictSame(await leaving.states(), {})
 })
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { createToken, revokeToken } from '#auth/tokens.ts'
+import { createToken, revokeToken } from '#auth/credentials.ts'
 import { everything, startTestServer, type TestServer } from '../../support/server.ts'
 import { isError, readJson } from './requests.ts'
 

@@ -1,6 +1,5 @@
 import { fieldHeaders, fileHeaders, multipartBody, newBoundary } from '../../support/multipart.ts'
-import type { Content } from '../expected/content.ts'
-import { bytesOf } from '../expected/content.ts'
+import { bytesOf, type Content } from '../expected/content.ts'
 import type { RawRequest } from './sending.ts'
 
 /** A form as it is sent. */

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Test } from 'tap'
-import { createSession } from '#auth/sessions.ts'
-import { createToken } from '#auth/tokens.ts'
+import { createSession, createToken } from '#auth/credentials.ts'
 import { type Database, openDatabase } from '#persistence/connection/client.ts'
 import { migrateDatabase } from '#persistence/migrate.ts'
 import { putMessage } from '#rooms/messages.ts'

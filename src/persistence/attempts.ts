@@ -1,0 +1,170 @@
+import { type SQL, sql } from 'drizzle-orm'
+import { newPublicId } from '#domain/ids.ts'
+import { type AttachmentState, statesAwaitingBytes } from '#domain/states.ts'
+import type { Database } from './connection/client.ts'
+import { attachments } from './schema.ts'
+import { rowsOf, stateLiterals } from './statements.ts'
+import { type Attachment, type Attempt, requireEdge, StateConflict } from './transitions.ts'
+
+const uploading = 'UploadFromClientToServerInProgress' satisfies AttachmentState
+
+export interface Reservation {
+  messageId: number
+  uploaderId: number
+  fileName: string
+  /** As the client claims it. */
+  contentType: string
+  checksumAlgorithm: string
+  /** Bytes, when the client said so. */
+  declaredSize?: number | undefined
+  /** Lower-case hex, when the client said so. */
+  declaredChecksum?: string | undefined
+  /** How many attachments the message may have, this one included; any number unless given. */
+  mostOfMessage?: number | undefined
+  reason: string
+  actor: string
+}
+
+/** Where an attempt's bytes will lie, how long its writer may be silent, and which request brings them. */
+export interface Writer {
+  objectKey: string
+  leaseSeconds: number
+  requestId: string
+}
+
+/**
+ * A reservation: the attachment and its first step of history, before any attempt at its bytes.
+ * @param mostAwaiting how many attachments of the uploader may await their bytes, this one included; any number unless given
+ * @returns `undefined` when the message, its room or the uploader is gone, or the uploader no member of the room, or when
+ *   message or uploader have as many already
+ */
+export function insertReserved(
+  db: Database,
+  reservation: Reservation & { declaredSize: number },
+  mostAwaiting?: number,
+): Promise<Attachment | undefined> {
+  const { uploaderId } = reservation
+  const may = mostAwaiting === undefined ? sql`true` : sql`not ${isAtReservationLimit(uploaderId, mostAwaiting)}`
+  return insert(db, reservation, 'Initial', undefined, may)
+}
+
+/**
+ * The intent: the attachment, the key of its bytes and its first two steps of history, committed before the store hears
+ * of the key.
+ * @returns `undefined` when the message, its room or the uploader is gone, the uploader no member of the room, or the message
+ *   full
+ */
+export function insertIntent(db: Database, intent: Reservation & Writer): Promise<Attachment | undefined> {
+  return insert(db, intent, uploading, intent)
+}
+
+/** Waits for a deletion of the message, room or user that is under way, so that no attachment outlives them. */
+async function insert(
+  db: Database,
+  reservation: Reservation,
+  state: AttachmentState,
+  writer?: Writer,
+  may: SQL = sql`true`,
+): Promise<Attachment | undefined> {
+  const { messageId, declaredSize = null, declaredChecksum = null, mostOfMessage, reason, actor } = reservation
+  const hasRoom = mostOfMessage === undefined ? sql`true` : sql`not ${isAtAttachmentLimit(messageId, mostOfMessage)}`
+  const rows = await db.execute(sql`
+    with place as (
+      select m.id, m.room_id, u.id as uploader_id
+      from messages m join rooms r on r.id = m.room_id join users u on u.id = ${reservation.uploaderId}
+        join members i on i.room_id = r.id and i.user_id = u.id
+      where m.id = ${messageId} and m.deleted_at is null and r.deleted_at is null and u.deleted_at is null
+        and ${hasRoom} and ${may}
+      for share of m, r, u
+    ), inserted as (
+      insert into attachments (public_id, message_id, room_id, uploader_id, file_name, content_type, declared_size,
+        declared_checksum, file_checksum_algorithm, state, attempt, lease_expires_at, request_id)
+      select ${newPublicId()}, place.id, place.room_id, place.uploader_id, ${reservation.fileName},
+        ${reservation.contentType}, ${declaredSize}::bigint, ${declaredChecksum}, ${reservation.checksumAlgorithm},
+        ${state}, ${writer ? 1 : 0}::integer, now() + make_interval(secs => ${writer?.leaseSeconds ?? null}),
+        ${writer?.requestId ?? null}
+      from place
+      returning *
+    ), object as (
+      insert into objects (key, attachment_id, attempt)
+      select ${writer?.objectKey ?? null}, id, attempt from inserted where attempt > 0
+    ), history as (
+      insert into transitions (attachment_id, attempt, "from", "to", reason, actor)
+      select id, step.attempt, step."from", step."to", ${reason}, ${actor}
+      from inserted join (values (0, null, 'Initial'), (1, 'Initial', ${uploading})) as step(attempt, "from", "to")
+        on step.attempt <= inserted.attempt
+      order by step.attempt
+    )
+    select * from inserted`)
+  return rowsOf(attachments, rows)[0]
+}
+
+export interface NewAttempt extends Writer {
+  /** As it is known when the bytes begin to arrive. */
+  contentType: string
+  reason: string
+  actor: string
+}
+
+/**
+ * Begins a new attempt at the bytes of an attachment that awaits them, by compare-and-set on (id, state, attempt): its key
+ * is committed, what the attempt before measured is forgotten, and the writer holds a lease. One statement.
+ * @param seen the attachment as it was read
+ * @throws StateConflict when it is elsewhere by now, or deleted
+ */
+export async function insertAttempt(
+  db: Database,
+  seen: Attempt & { state: AttachmentState },
+  { objectKey, leaseSeconds, requestId, contentType, reason, actor }: NewAttempt,
+): Promise<Attachment> {
+  requireEdge(seen.state, uploading)
+  const rows = await db.execute(sql`
+    with begun as (
+      update attachments set
+        state = ${uploading},
+        attempt = attempt + 1,
+        modified_at = now(),
+        lease_expires_at = now() + make_interval(secs => ${leaseSeconds}),
+        request_id = ${requestId},
+        content_type = ${contentType},
+        failure_reason = null,
+        file_size = null,
+        file_checksum = null
+      where id = ${seen.id} and state = ${seen.state} and attempt = ${seen.attempt} and deleted_at is null
+      returning *
+    ), object as (
+      insert into objects (key, attachment_id, attempt) select ${objectKey}, id, attempt from begun
+    ), history as (
+      insert into transitions (attachment_id, attempt, "from", "to", reason, actor)
+      select id, attempt, ${seen.state}, ${uploading}, ${reason}, ${actor} from begun
+    )
+    select * from begun`)
+  const [begun] = rowsOf(attachments, rows)
+  if (begun === undefined) throw new StateConflict(seen.state, uploading)
+  return begun
+}
+
+// Conditions of a statement. They count no further than their limit.
+
+/** A user has `most` attachments that await their bytes: reserved, or failed and not yet forgotten. */
+export function isAtReservationLimit(uploaderId: number, most: number): SQL {
+  return sql`(select count(*) >= ${most} from (
+    select from attachments
+    where uploader_id = ${uploaderId} and deleted_at is null and state in (${stateLiterals(statesAwaitingBytes)})
+    limit ${most}
+  ) awaiting)`
+}
+
+/** A message has `most` attachments, in any state. */
+export function isAtAttachmentLimit(messageId: number, most: number): SQL {
+  return sql`(select count(*) >= ${most} from (
+    select from attachments where message_id = ${messageId} and deleted_at is null
+    order by deleted_at, id limit ${most}
+  ) held)`
+}
+
+/** Whether a condition is true now. */
+export async function isTrue(db: Database, condition: SQL): Promise<boolean> {
+  const [row] = await db.execute<{ holds: boolean }>(sql`select ${condition} as holds`)
+  return row?.holds === true
+}
