@@ -1,4 +1,4 @@
-import { ConfigError } from '#config/config.ts'
+import { ConfigError } from '#domain/errors.ts'
 
 /**
  * Where a server can be made to die, in the order a file passes them: before and after every effect outside the process.

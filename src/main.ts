@@ -1,15 +1,18 @@
 import { parseArgs } from 'node:util'
+import {
+  createSessionCommand,
+  createTokenCommand,
+  revokeSessionCommand,
+  revokeTokenCommand,
+} from '#commands/credentials.ts'
 import { doctor } from '#commands/doctor.ts'
-import { migrate } from '#commands/migrate.ts'
 import { restored } from '#commands/restored.ts'
 import { scrubCommand } from '#commands/scrub.ts'
-import { serve } from '#commands/serve.ts'
-import { createSessionCommand, revokeSessionCommand } from '#commands/session.ts'
-import { createTokenCommand, revokeTokenCommand } from '#commands/token.ts'
+import { serve, work } from '#commands/serve.ts'
 import { type Options, UsageError, usage } from '#commands/usage.ts'
-import { work } from '#commands/work.ts'
-import { ConfigError, loadEnvFile } from '#config/config.ts'
-import { StowageError } from '#domain/errors.ts'
+import { migrate } from '#commands/with-database.ts'
+import { loadEnvFile } from '#config/config.ts'
+import { ConfigError, StowageError } from '#domain/errors.ts'
 import { armFailpoint } from './failpoints.ts'
 
 type Environment = NodeJS.ProcessEnv

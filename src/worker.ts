@@ -1,14 +1,24 @@
 import fastify from 'fastify'
+import type { Config } from '#config/config.ts'
 import type { App } from '#http/app.ts'
 import { loggerOptions, OneLineARequest } from '#http/logging.ts'
 import { healthRoutes } from '#http/ops/health.ts'
 import { metricsRoute } from '#http/ops/metrics.ts'
+import type { DatabaseClient } from '#persistence/connection/client.ts'
 import { watchServer } from '#recovery/watch-server.ts'
+import type { ObjectStore } from '#store/object-store.ts'
 import { startWorkers } from '#workers/workers.ts'
-import type { ServerParts } from './server.ts'
+
+export interface WorkerParts {
+  config: Config
+  database: DatabaseClient
+  store: ObjectStore
+  /** True from the moment the process is asked to stop. */
+  isDraining?: () => boolean
+}
 
 /** The workers in a process of their own, with the routes that tell an operator how they are. Closing it ends them. */
-export async function buildWorker(parts: Omit<ServerParts, 'urlSigningKey' | 'withWorkers'>): Promise<App> {
+export async function buildWorker(parts: WorkerParts): Promise<App> {
   const { config, database, store, isDraining = () => false } = parts
   const app: App = fastify({
     logger: loggerOptions(config.logLevel),

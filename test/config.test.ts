@@ -2,8 +2,9 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { type Config, ConfigError, loadEnvFile, readConfig } from '#config/config.ts'
+import { type Config, loadEnvFile, readConfig } from '#config/config.ts'
 import { settings } from '#config/settings.ts'
+import { ConfigError } from '#domain/errors.ts'
 
 type Name = keyof typeof settings
 

@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
-import { limitsTable } from '#config/limits-table.ts'
+import { limitsTable, settingsTable } from '#config/readme-tables.ts'
 import { settings } from '#config/settings.ts'
-import { settingsTable } from '#config/settings-table.ts'
 import { limits } from '#domain/limits.ts'
 
 const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8')

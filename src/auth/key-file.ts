@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { link, mkdir, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ConfigError } from '#config/config.ts'
+import { ConfigError } from '#domain/errors.ts'
 
 const fewestCharacters = 32
 

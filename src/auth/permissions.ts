@@ -2,9 +2,9 @@ import { attachmentNotFound, messageNotFound, StowageError } from '#domain/error
 import { isNamed } from '#domain/file-name.ts'
 import type { Ref } from '#domain/ids.ts'
 import type { Principal } from '#domain/principal.ts'
-import { type FoundAttachment, findAttachment, type RoomRole } from '#persistence/attachments.ts'
 import type { Database } from '#persistence/connection/client.ts'
 import { findMessageOf } from '#persistence/messages.ts'
+import { type FoundAttachment, findAttachment, type RoomRole } from '#persistence/queries.ts'
 import { findRoomOf } from '#persistence/rooms.ts'
 
 /** An attachment as somebody sees it, and what they are in its room. */

@@ -1,12 +1,13 @@
-import { type Config, ConfigError, readConfig } from '#config/config.ts'
+import { type Config, readConfig } from '#config/config.ts'
+import { ConfigError } from '#domain/errors.ts'
 import { type DatabaseClient, openDatabase } from '#persistence/connection/client.ts'
 import { findPooler } from '#persistence/connection/pooler.ts'
 import { countPendingMigrations } from '#persistence/migrate.ts'
 import { describeServer } from '#persistence/server-identity.ts'
 import { holdAdvice } from '#recovery/release-hold.ts'
+import { Report } from './doctor-report.ts'
 import { checkStore } from './doctor-store.ts'
 import { reachDatabase } from './parts.ts'
-import { Report } from './report.ts'
 
 const mostSkewSeconds = 5
 

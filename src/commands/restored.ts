@@ -4,7 +4,7 @@ import type { Database } from '#persistence/connection/client.ts'
 import { declareRestored, readHold, revokeCredentials } from '#persistence/server-identity.ts'
 import { endHold } from '#recovery/release-hold.ts'
 import { openStore } from './parts.ts'
-import { onStopSignal } from './stop-signal.ts'
+import { onStopSignal } from './shutdown.ts'
 import type { Options } from './usage.ts'
 import { withDatabase } from './with-database.ts'
 

@@ -1,15 +1,15 @@
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { settlesWithin } from '#async/timeout.ts'
-import { type Config, ConfigError, readConfig } from '#config/config.ts'
+import { type Config, readConfig } from '#config/config.ts'
+import { ConfigError } from '#domain/errors.ts'
 import type { App } from '#http/app.ts'
 import { stopListening } from '#http/connections/stop-listening.ts'
 import { type DatabaseClient, openDatabase } from '#persistence/connection/client.ts'
 import { migrateDatabase } from '#persistence/migrate.ts'
 import type { ObjectStore } from '#store/object-store.ts'
-import { ForcedExit } from './last-resort.ts'
 import { type DatabaseServer, openStore } from './parts.ts'
-import { onStopSignal } from './stop-signal.ts'
+import { ForcedExit, onStopSignal } from './shutdown.ts'
 
 /** What a process that runs until it is stopped is made of. */
 export interface AppParts {

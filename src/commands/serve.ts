@@ -1,6 +1,7 @@
 import { demoText } from '#embedded/demo.ts'
 import { buildServer } from '#server.ts'
-import { runDatabase, urlSigningKeyOf } from './parts.ts'
+import { buildWorker } from '#worker.ts'
+import { reachDatabase, runDatabase, urlSigningKeyOf } from './parts.ts'
 import { runApp } from './run-app.ts'
 import type { Options } from './usage.ts'
 
@@ -16,4 +17,9 @@ export async function serve(env: NodeJS.ProcessEnv, options: Options): Promise<v
       if (config.demo ?? config.databaseUrl === undefined) console.log(await demoText(app, database.db, config))
     },
   })
+}
+
+/** `stowage work`: runs the workers alone, beside servers that run without them, until SIGTERM or Ctrl-C. */
+export async function work(env: NodeJS.ProcessEnv): Promise<void> {
+  await runApp(env, { database: reachDatabase, build: buildWorker })
 }

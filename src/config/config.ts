@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { ConfigError } from '#domain/errors.ts'
 import { exampleProblems } from './example-secrets.ts'
 import { type Setting, settings } from './settings.ts'
 
@@ -14,17 +15,6 @@ export type Config = Readonly<{ [Name in keyof Settings]: ValueOf<Settings[Name]
   /** `NODE_ENV` is `production`: nothing falls back to the embedded default. */
   readonly production: boolean
   readonly sessionCookie: string
-}
-
-/** Settings that are missing or wrong; the message has one line for each, beginning with its name. */
-export class ConfigError extends Error {
-  readonly problems: string[]
-
-  constructor(problems: string[]) {
-    super(`Stowage cannot start with these settings:\n${problems.map((problem) => `  ${problem}`).join('\n')}`)
-    this.name = 'ConfigError'
-    this.problems = problems
-  }
 }
 
 const requiredInProduction = ['databaseUrl', 's3Bucket', 'publicUrl', 'urlSigningKey'] as const

@@ -1,4 +1,3 @@
-import type { Config } from './config.ts'
 import { settings } from './settings.ts'
 
 /** The secrets in `.env.example`, `minio.compose.yml` and `deploy/`, where everybody can read them. */
@@ -8,8 +7,17 @@ const exampleSecrets: ReadonlySet<string> = new Set([
   'secret',
 ])
 
+/** The settings that can hold one of them. */
+interface Secrets {
+  databaseUrl: string | undefined
+  awsSecretAccessKey: string | undefined
+  urlSigningKey: string | undefined
+  urlSigningKeys: readonly string[] | undefined
+  production: boolean
+}
+
 /** A line for every secret that is one of the examples. Outside production only signing keys count, because links leave the machine. */
-export function exampleProblems(config: Config): string[] {
+export function exampleProblems(config: Secrets): string[] {
   const { databaseUrl, awsSecretAccessKey, urlSigningKey, urlSigningKeys, production } = config
   const password = databaseUrl === undefined ? undefined : URL.parse(databaseUrl)?.password
   const told = (name: string, ...values: (string | undefined)[]) =>

@@ -74,3 +74,14 @@ export function roomNotFound(): StowageError {
 export function tooLarge(maxFileSize: number): StowageError {
   return new StowageError('too_large', `The file is larger than ${maxFileSize} bytes. Send a smaller one.`)
 }
+
+/** Settings that are missing or wrong; the message has one line for each, beginning with its name. */
+export class ConfigError extends Error {
+  readonly problems: string[]
+
+  constructor(problems: string[]) {
+    super(`Stowage cannot start with these settings:\n${problems.map((problem) => `  ${problem}`).join('\n')}`)
+    this.name = 'ConfigError'
+    this.problems = problems
+  }
+}

@@ -37,3 +37,6 @@ export function requireScope(principal: Principal, ...anyOf: Scope[]): void {
       `This needs the scope ${anyOf.join(' or ')}. Ask for a credential that carries it.`,
     )
 }
+
+/** How long a session lasts unless it says otherwise, in seconds: 30 days. */
+export const sessionSeconds = 30 * 86_400

@@ -3,9 +3,9 @@ import type { AppContext } from '#app-context.ts'
 import { attachmentNotFound, StowageError } from '#domain/errors.ts'
 import { isNamed } from '#domain/file-name.ts'
 import { readyState } from '#domain/states.ts'
-import type { FoundAttachment } from '#persistence/attachments.ts'
 import { findObjectKey } from '#persistence/objects.ts'
-import type { Attachment } from '#persistence/transitions.ts'
+import type { FoundAttachment } from '#persistence/queries.ts'
+import type { Attachment } from '#persistence/schema.ts'
 import type { ByteRange } from '#store/object-store.ts'
 
 /** A Ready attachment: its size and digest are known. */

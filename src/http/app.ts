@@ -9,7 +9,7 @@ import type {
 } from 'fastify'
 import type { Config } from '#config/config.ts'
 import type { Principal } from '#domain/principal.ts'
-import type { FoundAttachment } from '#persistence/attachments.ts'
+import type { FoundAttachment } from '#persistence/queries.ts'
 
 /** The server as routes see it: schemas in TypeBox give the types. */
 export type App = FastifyInstance<

@@ -4,9 +4,9 @@ import { StowageError } from '#domain/errors.ts'
 import { evaluateConditions, rangeOf, type Validators } from '#downloads/conditions.ts'
 import { openDownload, type ReadyAttachment } from '#downloads/download.ts'
 import { contentDisposition, sentType } from '#downloads/file-headers.ts'
-import type { HttpContext } from '#http/http-context.ts'
-import type { FoundAttachment } from '#persistence/attachments.ts'
+import type { FoundAttachment } from '#persistence/queries.ts'
 import type { ByteRange } from '#store/object-store.ts'
+import type { HttpContext } from './http-context.ts'
 import { sendBytes } from './send-bytes.ts'
 
 export interface SendOptions {

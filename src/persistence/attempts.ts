@@ -2,9 +2,9 @@ import { type SQL, sql } from 'drizzle-orm'
 import { newPublicId } from '#domain/ids.ts'
 import { type AttachmentState, statesAwaitingBytes } from '#domain/states.ts'
 import type { Database } from './connection/client.ts'
-import { attachments } from './schema.ts'
+import { type Attachment, type Attempt, attachments } from './schema.ts'
 import { rowsOf, stateLiterals } from './statements.ts'
-import { type Attachment, type Attempt, requireEdge, StateConflict } from './transitions.ts'
+import { requireEdge, StateConflict } from './transitions.ts'
 
 const uploading = 'UploadFromClientToServerInProgress' satisfies AttachmentState
 

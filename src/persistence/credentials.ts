@@ -1,10 +1,9 @@
 import { and, eq, isNull, sql } from 'drizzle-orm'
-import type { Principal, Scope } from '#domain/principal.ts'
-import { clockFrom, databaseTime } from './clock.ts'
+import { type Principal, type Scope, sessionSeconds } from '#domain/principal.ts'
 import type { Database } from './connection/client.ts'
 import { isLiveSession, isLiveToken } from './publish-permission.ts'
 import { sessions, tokens, users } from './schema.ts'
-import { prepared, rowsOf } from './statements.ts'
+import { clockFrom, databaseTime, prepared, rowsOf } from './statements.ts'
 
 export interface NewToken {
   userId: number
@@ -58,9 +57,6 @@ export async function endToken(db: Database, which: { id: number } | { hash: str
     .returning({ id: tokens.id })
   return rows.length > 0
 }
-
-/** How long a session lasts unless it says otherwise, in seconds: 30 days. */
-export const sessionSeconds = 30 * 86_400
 
 export interface NewSession {
   userId: number

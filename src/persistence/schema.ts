@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm'
+import { type InferSelectModel, sql } from 'drizzle-orm'
 import {
   type AnyPgColumn,
   bigint,
@@ -13,7 +13,7 @@ import {
   timestamp,
   uniqueIndex,
 } from 'drizzle-orm/pg-core'
-import type { Config } from '#config/config.ts'
+import type { ChecksumAlgorithm } from '#domain/digests.ts'
 import { firstInternalId } from '#domain/ids.ts'
 import {
   attachmentStates,
@@ -169,7 +169,7 @@ export const attachments = pgTable(
     fileSize: id('file_size'),
     /** Lower-case hex; `null` until the last byte is hashed. */
     fileChecksum: text('file_checksum'),
-    fileChecksumAlgorithm: text('file_checksum_algorithm').$type<Config['checksumAlgorithm']>().notNull(),
+    fileChecksumAlgorithm: text('file_checksum_algorithm').$type<ChecksumAlgorithm>().notNull(),
     /** Counts the renames. Part of what `file_url` signs, so that a link dies with the name it was made for. */
     linkVersion: integer('link_version').notNull().default(0),
     state: text('state', { enum: attachmentStates }).notNull(),
@@ -220,6 +220,14 @@ export const attachments = pgTable(
     check('attachments_reserved_size', sql`${table.attempt} > 0 or ${table.declaredSize} is not null`),
   ],
 )
+
+export type Attachment = InferSelectModel<typeof attachments>
+
+/** One try to bring in the bytes of one attachment. */
+export interface Attempt {
+  id: number
+  attempt: number
+}
 
 /**
  * Every key the object store was ever told, committed before the store heard of it, until nothing can lie under it any

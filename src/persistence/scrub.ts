@@ -127,23 +127,3 @@ export async function recordScrub(db: Database, counts: ScrubCounts, seconds: nu
     insert into scrubs (started_at, whole, damaged, missing, orphaned)
     values (now() - make_interval(secs => ${seconds}), ${whole}, ${damaged}, ${missing}, ${orphaned})`)
 }
-
-/** What the metrics tell of the scrub. */
-export interface ScrubState {
-  /** Objects in use that were not whole when they were last read. */
-  damaged: number
-  /** The last scrub that has seen everything. */
-  last: { endedAt: Date; counts: ScrubCounts } | undefined
-}
-
-export async function readScrubState(db: Database): Promise<ScrubState> {
-  const [row] = await db.execute<Record<keyof ScrubCounts | 'damage' | 'ended', string | null>>(sql`
-    select (select count(*) from objects where damage is not null and purge_at is null) as damage,
-      extract(epoch from ended_at) as ended, whole, damaged, missing, orphaned
-    from (select) as always left join (select * from scrubs order by id desc limit 1) as latest on true`)
-  const { damage, ended, ...counts } = row as NonNullable<typeof row>
-  if (ended === null) return { damaged: Number(damage), last: undefined }
-  const endedAt = new Date(Math.round(Number(ended) * 1000))
-  const numbers = Object.fromEntries(Object.entries(counts).map(([result, count]) => [result, Number(count)]))
-  return { damaged: Number(damage), last: { endedAt, counts: numbers as ScrubCounts } }
-}

@@ -1,5 +1,4 @@
 import { sql } from 'drizzle-orm'
-import type { Config } from '#config/config.ts'
 import type { Database } from '#persistence/connection/client.ts'
 
 /** The marks that tell one Postgres server from another. */
@@ -31,10 +30,7 @@ const numbered = ['attachments', 'transitions', 'tokens', 'sessions']
  * standby or a restored copy, passes over the ids that may have been given out and are not known here, and begins a hold.
  * @param afterFailover `continue`: no hold for a mere promotion, in which the system identifier stays
  */
-export async function checkServerIdentity(
-  db: Database,
-  afterFailover: Config['afterFailover'],
-): Promise<IdentityCheck> {
+export async function checkServerIdentity(db: Database, afterFailover: 'hold' | 'continue'): Promise<IdentityCheck> {
   const known = await readIdentity(db)
   if (known && isSame(known)) return toCheck(known)
   return db.transaction(async (tx) => {

@@ -1,7 +1,8 @@
 import { getTableColumns, type InferSelectModel, type SQL, sql } from 'drizzle-orm'
 import type { PgTable } from 'drizzle-orm/pg-core'
+import type { Clock } from '#domain/principal.ts'
 import type { AttachmentState } from '#domain/states.ts'
-import type { Database } from './connection/client.ts'
+import type { Database } from '#persistence/connection/client.ts'
 
 /**
  * A statement that is built once for each database instead of once for each request: building one costs more CPU than
@@ -50,4 +51,22 @@ export async function retryUntilVisible<T>(ask: () => Promise<T | undefined>): P
     if (answer !== undefined) return answer
   }
   throw new Error(`Another statement came between, ${mostTries} times in a row`)
+}
+
+/** The database's time in milliseconds since 1970: a column for a statement that is asked anyway. */
+export const databaseTime = sql<number>`extract(epoch from now()) * 1000`.mapWith(Number)
+
+/**
+ * A clock that goes on from the database's time. The clocks of replicas differ, but run at the same speed: so a link or credential
+ * ends at the same moment on all of them.
+ */
+export function clockFrom(milliseconds: number): Clock {
+  const read = performance.now()
+  return () => milliseconds + performance.now() - read
+}
+
+/** Reads the database's clock with a statement of its own. */
+export async function readClock(db: Database): Promise<Clock> {
+  const [row] = await db.execute<{ now: string }>(sql`select extract(epoch from now()) * 1000 as now`)
+  return clockFrom(Number(row?.now))
 }

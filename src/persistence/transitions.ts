@@ -1,19 +1,14 @@
-import { type InferSelectModel, sql } from 'drizzle-orm'
+import { setTimeout as delay } from 'node:timers/promises'
+import { sql } from 'drizzle-orm'
 import { StowageError } from '#domain/errors.ts'
+import type { Logger } from '#domain/logger.ts'
 import type { Credential } from '#domain/principal.ts'
 import { type AttachmentState, isFailed, isLeased, legalMoves, readyState } from '#domain/states.ts'
 import type { Database } from '#persistence/connection/client.ts'
+import { isDatabaseUnavailable } from '#persistence/connection/errors.ts'
 import { findRefusal, publishPermission } from './publish-permission.ts'
-import { attachments } from './schema.ts'
+import { type Attachment, type Attempt, attachments } from './schema.ts'
 import { rowsOf } from './statements.ts'
-
-export type Attachment = InferSelectModel<typeof attachments>
-
-/** One try to bring the bytes of one attachment in. */
-export interface Attempt {
-  id: number
-  attempt: number
-}
 
 /** What a transition writes down besides the state: what was measured, or what the client changes along with it. */
 export interface TransitionPatch {
@@ -118,4 +113,102 @@ export async function transition(
 /** @throws Error when the state table has no such transition: a fault of ours, not of a client */
 export function requireEdge(from: AttachmentState, to: AttachmentState): void {
   if (!legalMoves[from].includes(to)) throw new Error(`No edge from ${from} to ${to}`)
+}
+
+/** The lease under which a writer holds its attempts. */
+export interface HeldLease {
+  /** Aborts when the attempts are no longer the writer's. */
+  signal: AbortSignal
+  /** How long the writer may be silent. */
+  seconds: number
+}
+
+/** Milliseconds between two tries. */
+const pause = 250
+
+/**
+ * Moves attempts whose bytes are stored. While the database does not answer, the transition is tried again for as long as the lease holds,
+ * so that an upload of an hour survives a restart of the database. A database that renews leases and moves nothing is given the
+ * length of one lease. A try whose answer was lost may have succeeded: when a later try finds its transition done, it counts as done.
+ * @param lease aborts when the attempts are the writer's no more
+ * @throws StateConflict when somebody else was first; the lease's reason; what the database said last
+ */
+export async function transitionWithRetry(
+  { db, log }: { db: Database; log: Logger },
+  attempts: readonly (Attempt & TransitionPatch)[],
+  options: TransitionOptions,
+  { signal, seconds }: HeldLease,
+): Promise<Attachment[]> {
+  let end: number | undefined
+  while (true) {
+    try {
+      return await (end === undefined ? transition(db, attempts, options) : transitionOrFind(db, attempts, options))
+    } catch (error) {
+      if (!isDatabaseUnavailable(error)) throw error
+      if (end === undefined) log.warn({ err: error, attempts: idsOf(attempts), to: options.to }, 'not moved yet')
+      end ??= performance.now() + seconds * 1000
+      if (performance.now() + pause > end) throw error
+    }
+    await delay(pause)
+    if (signal.aborted) return await findUnleased(db, attempts, options, signal.reason)
+  }
+}
+
+function idsOf(attempts: readonly Attempt[]): Attempt[] {
+  return attempts.map(({ id, attempt }) => ({ id, attempt }))
+}
+
+async function transitionOrFind(
+  db: Database,
+  attempts: readonly (Attempt & TransitionPatch)[],
+  options: TransitionOptions,
+): Promise<Attachment[]> {
+  try {
+    return await transition(db, attempts, options)
+  } catch (error) {
+    if (!(error instanceof StateConflict)) throw error
+    return await findTransitioned(db, attempts, options, error)
+  }
+}
+
+/** The attempts after a lost lease: those that were moved have no lease either. @throws `reason` when they were not moved, or the database does not say */
+async function findUnleased(
+  db: Database,
+  attempts: readonly Attempt[],
+  options: TransitionOptions,
+  reason: unknown,
+): Promise<Attachment[]> {
+  try {
+    return await findTransitioned(db, attempts, options, reason)
+  } catch {
+    throw reason
+  }
+}
+
+/** @throws `otherwise` when they were not moved */
+async function findTransitioned(
+  db: Database,
+  attempts: readonly Attempt[],
+  { to }: TransitionOptions,
+  otherwise: unknown,
+): Promise<Attachment[]> {
+  const found = await findInState(db, attempts, to)
+  if (found.length !== attempts.length) throw otherwise
+  return found
+}
+
+/** The attachments whose latest attempt is among the attempts, in this state and not deleted, in the order given. */
+export async function findInState(
+  db: Database,
+  attempts: readonly Attempt[],
+  state: AttachmentState,
+): Promise<Attachment[]> {
+  const rows = await db.execute(sql`
+    select a.* from rows from (
+      jsonb_to_recordset(${JSON.stringify(attempts)}::text::jsonb) as (id bigint, attempt integer)
+    ) with ordinality as w(id, attempt, number)
+    join attachments a on a.id = w.id and a.attempt = w.attempt
+    where a.state = ${state} and a.deleted_at is null
+    order by w.number`)
+  return rowsOf(attachments, rows)
 }

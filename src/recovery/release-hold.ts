@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { AppContext } from '#app-context.ts'
 import { StowageError } from '#domain/errors.ts'
-import { findInterrupted, findInterruptedRequest, type InterruptedUpload } from '#persistence/interrupted-uploads.ts'
+import { findInterrupted, findInterruptedRequest, type InterruptedUpload } from '#persistence/leases.ts'
 import { releaseHold } from '#persistence/server-identity.ts'
 import { StateConflict } from '#persistence/transitions.ts'
 import { hashObject, type ObjectHash } from '#store/hash-object.ts'

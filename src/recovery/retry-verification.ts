@@ -1,6 +1,7 @@
 import type { AppContext } from '#app-context.ts'
 import { claimExpired } from '#persistence/leases.ts'
-import { type Attachment, StateConflict } from '#persistence/transitions.ts'
+import type { Attachment } from '#persistence/schema.ts'
+import { StateConflict } from '#persistence/transitions.ts'
 import { NotStoredAsSent, VerificationUndecided } from '#uploads/verify.ts'
 import { type ReverifyContext, reverify } from './reverify.ts'
 

@@ -1,9 +1,9 @@
+import { type PollLoop, startPolling } from '#async/poll-loop.ts'
 import type { Config } from '#config/config.ts'
 import type { Logger } from '#domain/logger.ts'
 import type { Database } from '#persistence/connection/client.ts'
 import { isDatabaseUnavailable } from '#persistence/connection/errors.ts'
 import { checkServerIdentity, type IdentityCheck } from '#persistence/server-identity.ts'
-import { type PollLoop, startPolling } from '#workers/poll-loop.ts'
 import { holdAdvice } from './release-hold.ts'
 
 /** Milliseconds between two looks. A new server gives out no ids until it is looked at, so clients wait for it. */

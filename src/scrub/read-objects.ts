@@ -2,8 +2,7 @@ import { retry } from '#async/retry.ts'
 import { StowageError } from '#domain/errors.ts'
 import { findScrubbable, recordScrubbed, type Scrubbable } from '#persistence/scrub.ts'
 import { hashObject, type ObjectHash } from '#store/hash-object.ts'
-import { requireStoreAvailable } from './require-store.ts'
-import type { ScrubContext } from './under-way.ts'
+import type { ScrubContext } from './scrub-context.ts'
 
 const pageSize = 1000
 
@@ -66,4 +65,21 @@ function damageOf({ size, digest, algorithm }: Scrubbable, found: ObjectHash | u
   if (found.size !== size) return `The object has ${found.size} bytes instead of ${size}.`
   if (found.digest !== digest) return `The object's ${algorithm} is ${found.digest} instead of ${digest}.`
   return null
+}
+
+/** Milliseconds: a store that does not even say that it is there within this time is not. */
+const checkTimeout = 10_000
+
+/**
+ * After something could not be read or listed: is it that, or the store?
+ * @throws StowageError `storage_unavailable` when it is the store
+ */
+export async function requireStoreAvailable({ store, signal }: Pick<ScrubContext, 'store' | 'signal'>): Promise<void> {
+  const limit = AbortSignal.timeout(checkTimeout)
+  try {
+    await store.check(AbortSignal.any([signal, limit]))
+  } catch (error) {
+    if (!limit.aborted) throw error
+    throw new StowageError('storage_unavailable', `${store.description} does not answer.`, { cause: error })
+  }
 }

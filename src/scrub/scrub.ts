@@ -5,30 +5,11 @@ import type { Database } from '#persistence/connection/client.ts'
 import { isDatabaseUnavailable } from '#persistence/connection/errors.ts'
 import { recordScrub } from '#persistence/scrub.ts'
 import { readHold } from '#persistence/server-identity.ts'
-import { endHold, type HoldEnd } from '#recovery/release-hold.ts'
+import { endHold } from '#recovery/release-hold.ts'
+import { reportMissingKeys, reportOrphans } from './find-orphans.ts'
 import { Findings } from './findings.ts'
 import { readObjects } from './read-objects.ts'
-import { reportMissingKeys } from './report-keyless.ts'
-import { reportOrphans } from './report-orphans.ts'
-import type { ScrubContext, ScrubOptions } from './under-way.ts'
-
-/** What a scrub came to. */
-export interface ScrubResult {
-  findings: Findings
-  /** From the beginning to the end. */
-  seconds: number
-  /** What ended it before its end: the signal, a store or a database that is away, a fault of ours. */
-  interruptedBy: 'asked' | { error: unknown } | undefined
-  /** How far it came. */
-  reached: {
-    /** Whether everything in the store was looked at for a row. */
-    isListed: boolean
-    /** The last key that was read. */
-    lastKey: string | undefined
-  }
-  /** What became of the hold that there was at the beginning; `undefined` without one, and when not everything was seen. */
-  hold: HoldEnd | undefined
-}
+import type { ScrubContext, ScrubOptions, ScrubResult } from './scrub-context.ts'
 
 /**
  * Looks for what no row knows, then reads what the rows know, and compares. It changes nothing in the store and nothing

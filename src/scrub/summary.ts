@@ -1,7 +1,6 @@
 import { StowageError } from '#domain/errors.ts'
 import { isDatabaseUnavailable } from '#persistence/connection/errors.ts'
-import type { ScrubResult } from './scrub.ts'
-
+import type { ScrubResult } from './scrub-context.ts'
 /** What a scrub came to, for people: what it found, and what it did not do. */
 export function summaryOf(result: ScrubResult): string {
   const { counts, bytes, unreadable, unlisted } = result.findings

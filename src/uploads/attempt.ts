@@ -1,5 +1,6 @@
 import type { Digest } from '#domain/digests.ts'
-import type { Attempt, TransitionPatch } from '#persistence/transitions.ts'
+import type { Attempt } from '#persistence/schema.ts'
+import type { TransitionPatch } from '#persistence/transitions.ts'
 import type { Ingested } from './ingest.ts'
 
 /** The reason in the history of a file that enters verification. */

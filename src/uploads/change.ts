@@ -3,8 +3,10 @@ import { attachmentNotFound, StowageError } from '#domain/errors.ts'
 import { fileNameFrom } from '#domain/file-name.ts'
 import { limits } from '#domain/limits.ts'
 import { awaitsBytes, type ClientSideState, clientSideStates, legalMoves } from '#domain/states.ts'
-import { type AttachmentRecord, changeAttachment, hasTransitioned, renameAttachment } from '#persistence/attachments.ts'
-import { type Attachment, transition } from '#persistence/transitions.ts'
+import { changeAttachment, hasTransitioned, renameAttachment } from '#persistence/attachments.ts'
+import type { AttachmentRecord } from '#persistence/queries.ts'
+import type { Attachment } from '#persistence/schema.ts'
+import { transition } from '#persistence/transitions.ts'
 
 /** The changes that a client asks for, at least one. */
 export interface RequestedChange {

@@ -4,13 +4,8 @@ import { leasedStates } from '#domain/states.ts'
 import { failpoint } from '#failpoints.ts'
 import type { Database } from '#persistence/connection/client.ts'
 import { isDatabaseUnavailable } from '#persistence/connection/errors.ts'
-import {
-  type Attempt,
-  StateConflict,
-  type TransitionOptions,
-  type TransitionPatch,
-  transition,
-} from '#persistence/transitions.ts'
+import type { Attempt } from '#persistence/schema.ts'
+import { StateConflict, type TransitionOptions, type TransitionPatch, transition } from '#persistence/transitions.ts'
 import { lastByteStored, measurementOf, type UploadAttempt } from './attempt.ts'
 import { ChecksumMismatch, isAsDeclared } from './verify.ts'
 

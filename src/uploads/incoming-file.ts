@@ -1,6 +1,6 @@
 import type { Digest } from '#domain/digests.ts'
 import type { Credential } from '#domain/principal.ts'
-import type { Attachment } from '#persistence/transitions.ts'
+import type { Attachment } from '#persistence/schema.ts'
 
 /** A file as its client announces it, before or with its bytes. */
 export interface FileDeclaration {

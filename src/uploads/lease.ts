@@ -1,7 +1,7 @@
 import { StowageError } from '#domain/errors.ts'
 import type { Database } from '#persistence/connection/client.ts'
 import { renewLeases } from '#persistence/leases.ts'
-import type { Attempt } from '#persistence/transitions.ts'
+import type { Attempt } from '#persistence/schema.ts'
 
 /** Keeps telling the database that the writer of some attempts lives, until disposed. */
 export class Lease implements Disposable {

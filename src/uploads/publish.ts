@@ -1,10 +1,14 @@
 import type { AppContext } from '#app-context.ts'
 import { failpoint } from '#failpoints.ts'
-import { transitionWithRetry } from '#persistence/transition-with-retry.ts'
-import type { Attachment, Attempt, TransitionOptions, TransitionPatch } from '#persistence/transitions.ts'
+import type { Attachment, Attempt } from '#persistence/schema.ts'
+import {
+  type HeldLease,
+  type TransitionOptions,
+  type TransitionPatch,
+  transitionWithRetry,
+} from '#persistence/transitions.ts'
 import { ingestedOf, lastByteStored, measurementOf, type UploadAttempt } from './attempt.ts'
 import { failAttempt } from './fail.ts'
-import type { Lease } from './lease.ts'
 import { isStoredAsSent, NotStoredAsSent, verifyDeclared } from './verify.ts'
 
 const uploading = 'UploadFromClientToServerInProgress'
@@ -26,7 +30,6 @@ export interface Verified {
 export type Publisher = Pick<TransitionOptions, 'actor' | 'credential'>
 
 type PublishContext = Pick<AppContext, 'db' | 'log'>
-type HeldLease = Pick<Lease, 'signal' | 'seconds'>
 
 /**
  * Steps 3 and 4, from the last byte of the last file to Ready. An answer of the store that names the checksum needs no second look at

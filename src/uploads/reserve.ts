@@ -10,7 +10,7 @@ import {
   isTrue,
   type Reservation,
 } from '#persistence/attempts.ts'
-import type { Attachment } from '#persistence/transitions.ts'
+import type { Attachment } from '#persistence/schema.ts'
 import type { FileDeclaration } from './incoming-file.ts'
 
 type ReserveContext = Pick<AppContext, 'db' | 'config'>

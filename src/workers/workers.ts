@@ -1,4 +1,5 @@
 import type { AppContext } from '#app-context.ts'
+import { type PollOptions, startPolling } from '#async/poll-loop.ts'
 import { purge } from '#deletion/purge.ts'
 import { resumeDeletions } from '#deletion/resume-deletions.ts'
 import { expireRows, Sweeps } from '#deletion/retention.ts'
@@ -7,7 +8,6 @@ import { isHeld } from '#persistence/server-identity.ts'
 import { FailedReads } from '#recovery/failed-reads.ts'
 import { recover } from '#recovery/recover.ts'
 import { retryVerification } from '#recovery/retry-verification.ts'
-import { type PollOptions, startPolling } from './poll-loop.ts'
 
 export interface Workers {
   /** Wakes the purge. */

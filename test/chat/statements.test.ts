@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { deleteRoom, deleteUser } from '#deletion/delete-with-contents.ts'
+import { deleteRoom, deleteUser } from '#deletion/delete.ts'
 import { putMessage } from '#rooms/messages.ts'
 import { deleteMember, putMember, putRoom } from '#rooms/rooms.ts'
 import { putUsers } from '#rooms/users.ts'

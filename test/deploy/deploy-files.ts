@@ -2,8 +2,9 @@ import { spawnSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import type { Test } from 'tap'
 import { parse, parseAllDocuments } from 'yaml'
-import { type ConfigError, readConfig } from '#config/config.ts'
+import { readConfig } from '#config/config.ts'
 import { settings } from '#config/settings.ts'
+import type { ConfigError } from '#domain/errors.ts'
 import { mostMemory } from '../support/memory.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: whatever a file of deploy/ says

@@ -1,11 +1,10 @@
 import { DrizzleQueryError } from 'drizzle-orm'
 import t, { type Test } from 'tap'
-import { listTransitions } from '#persistence/attachments.ts'
 import { insertIntent } from '#persistence/attempts.ts'
 import type { Database } from '#persistence/connection/client.ts'
 import { unavailable } from '#persistence/connection/errors.ts'
-import { transitionWithRetry } from '#persistence/transition-with-retry.ts'
-import { transition } from '#persistence/transitions.ts'
+import { listTransitions } from '#persistence/queries.ts'
+import { transition, transitionWithRetry } from '#persistence/transitions.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
 const from = 'UploadFromClientToServerInProgress'

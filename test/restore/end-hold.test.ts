@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { listTransitions } from '#persistence/attachments.ts'
+import { listTransitions } from '#persistence/queries.ts'
 import { declareRestored, isHeld, readHold } from '#persistence/server-identity.ts'
 import { endHold } from '#recovery/release-hold.ts'
 import { runScrub, tamperWith, upload } from '../scrub/scrubbing.ts'

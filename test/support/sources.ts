@@ -8,6 +8,7 @@ const root = join(import.meta.dirname, '..', '..', 'src')
 export interface Source {
   /** Below `src`. */
   path: string
+  text: string
   /** Without its types; every other character is where it was. */
   code: string
   tree: Program
@@ -16,7 +17,8 @@ export interface Source {
 /** The files of ours that a pattern names, to be looked through. */
 export function sources(pattern: string): Source[] {
   return globSync(pattern, { cwd: root }).map((path) => {
-    const code = stripTypeScriptTypes(readFileSync(join(root, path), 'utf8'))
-    return { path, code, tree: parse(code, { ecmaVersion: 'latest', sourceType: 'module', locations: true }) }
+    const text = readFileSync(join(root, path), 'utf8')
+    const code = stripTypeScriptTypes(text)
+    return { path, text, code, tree: parse(code, { ecmaVersion: 'latest', sourceType: 'module', locations: true }) }
   })
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import { insertIntent } from '#persistence/attempts.ts'
-import type { Attempt } from '#persistence/transitions.ts'
+import type { Attempt } from '#persistence/schema.ts'
 import { startTestServer, type TestServer, type TestServerOptions } from '../support/server.ts'
 
 export const uploading = 'UploadFromClientToServerInProgress'

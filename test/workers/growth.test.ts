@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { createSession, createToken, revokeToken } from '#auth/credentials.ts'
-import { deleteRoom, deleteUser } from '#deletion/delete-with-contents.ts'
+import { deleteRoom, deleteUser } from '#deletion/delete.ts'
 import { resumeDeletions } from '#deletion/resume-deletions.ts'
 import { expireRows, Sweeps } from '#deletion/retention.ts'
 import { insertAttempt, insertIntent, insertReserved } from '#persistence/attempts.ts'

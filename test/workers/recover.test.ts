@@ -1,5 +1,5 @@
 import t from 'tap'
-import { listTransitions } from '#persistence/attachments.ts'
+import { listTransitions } from '#persistence/queries.ts'
 import { transition } from '#persistence/transitions.ts'
 import { recover } from '#recovery/recover.ts'
 import { begin, expire, keysToPurge, rowOf, startIdle, uploading, verifying, why } from './abandoned.ts'

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
-import { startPolling } from '#workers/poll-loop.ts'
+import { startPolling } from '#async/poll-loop.ts'
 import { until } from '../support/until.ts'
 
 const warnings: unknown[] = []

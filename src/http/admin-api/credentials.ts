@@ -1,11 +1,10 @@
 import { type Static, Type } from 'typebox'
 import { createSession, createToken, revokeSession, revokeToken } from '#auth/credentials.ts'
 import { StowageError } from '#domain/errors.ts'
-import { allScopes } from '#domain/principal.ts'
+import { allScopes, sessionSeconds } from '#domain/principal.ts'
 import type { App } from '#http/app.ts'
 import type { HttpContext } from '#http/http-context.ts'
 import { BackendId, integerId, PathPart } from '#http/parameters.ts'
-import { sessionSeconds } from '#persistence/credentials.ts'
 import { putUsers } from '#rooms/users.ts'
 
 const year = 365 * 86_400

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { deleteMessage } from '#deletion/delete-with-contents.ts'
+import { deleteMessage } from '#deletion/delete.ts'
 import type { App } from '#http/app.ts'
 import type { HttpContext } from '#http/http-context.ts'
 import { BackendId, backendId, integerId, PathPart } from '#http/parameters.ts'

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { deleteRoom } from '#deletion/delete-with-contents.ts'
+import { deleteRoom } from '#deletion/delete.ts'
 import { limits } from '#domain/limits.ts'
 import type { App } from '#http/app.ts'
 import type { HttpContext } from '#http/http-context.ts'

@@ -3,7 +3,7 @@ import { endOfLink, filePath, signedFilePath } from '#auth/signed-urls.ts'
 import type { Principal } from '#domain/principal.ts'
 import type { ReadyAttachment } from '#downloads/download.ts'
 import type { HttpContext } from '#http/http-context.ts'
-import type { AttachmentRecord, RoomRole } from '#persistence/attachments.ts'
+import type { AttachmentRecord, RoomRole } from '#persistence/queries.ts'
 
 /** The attachment as seed 001 shows it. */
 export const AttachmentObject = Type.Object({

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { changeableAttachment, readableAttachment, roomIdForMember } from '#auth/permissions.ts'
-import { deleteAttachment } from '#deletion/delete-attachment.ts'
+import { deleteAttachment } from '#deletion/delete.ts'
 import { StowageError } from '#domain/errors.ts'
 import { isPublicId } from '#domain/ids.ts'
 import { limits } from '#domain/limits.ts'
@@ -17,7 +17,7 @@ import {
   takeMissingBodyAsEmpty,
   wholeNumber,
 } from '#http/parameters.ts'
-import { findCursor, listReadyPage } from '#persistence/attachments.ts'
+import { findCursor, listReadyPage } from '#persistence/queries.ts'
 import { rename } from '#uploads/change.ts'
 import { AttachmentObject, attachmentObject } from './attachment-object.ts'
 

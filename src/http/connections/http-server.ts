@@ -1,20 +1,17 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { Socket } from 'node:net'
-import type { FastifyBaseLogger, FastifyServerFactory } from 'fastify'
+import type { FastifyServerFactory } from 'fastify'
 import type { Config } from '#config/config.ts'
 import { type ClientTimeouts, limits } from '#domain/limits.ts'
 import { throttleLog } from '#http/logging.ts'
 import { continueOnRead, markExpectation } from './expectations.ts'
 import { servePipelined } from './pipelining.ts'
-import { endSlowReaders } from './slow-readers.ts'
+import { endSlowReaders, type ReaderLimits } from './slow-readers.ts'
 import { coalesceChunks } from './small-chunks.ts'
 
-export interface Connections {
-  config: Pick<Config, 'maxConnections' | 'downloadIdleSeconds' | 'minimumRate'>
+export interface ConnectionLimits extends ReaderLimits {
+  config: ReaderLimits['config'] & Pick<Config, 'maxConnections'>
   timeouts: ClientTimeouts
-  log(): FastifyBaseLogger
-  /** Told of each client that is turned away, and why. */
-  onRefusal(reason: string): void
 }
 
 /** How often the heads that are late are looked for, in milliseconds. */
@@ -24,7 +21,7 @@ const headCheck = 2_000
 const halfClosedTime = 3_000
 
 /** For Fastify: Node's server, with a bound on what one connection, and all of them, may hold. */
-export function boundedServer(connections: Connections): FastifyServerFactory {
+export function boundedServer(connections: ConnectionLimits): FastifyServerFactory {
   return (handler) => {
     const serve: RequestListener = (request, response) => void handler(request, response)
     const server = createServer(serverOptions(connections.timeouts))
@@ -84,7 +81,7 @@ function leaveEnded(server: Server, { drainTime }: Pick<ClientTimeouts, 'drainTi
   })
 }
 
-function boundConnections(server: Server, { config, log, onRefusal }: Connections): void {
+function boundConnections(server: Server, { config, log, onRefusal }: ConnectionLimits): void {
   const tell = throttleLog(10_000)
   server.maxConnections = config.maxConnections
   server.maxHeadersCount = limits.headers

@@ -1,10 +1,20 @@
 import type { RequestListener, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { limits } from '#domain/limits.ts'
+import type { Config } from '#config/config.ts'
+import { type ClientTimeouts, limits } from '#domain/limits.ts'
+import type { Logger } from '#domain/logger.ts'
 import { throttleLog } from '#http/logging.ts'
-import type { Connections } from './http-server.ts'
 import { RateWindow } from './rate-window.ts'
 import { unacknowledged } from './unacknowledged.ts'
+
+/** How slowly a client may read, and who is told when it is too slow. */
+export interface ReaderLimits {
+  config: Pick<Config, 'downloadIdleSeconds' | 'minimumRate'>
+  timeouts: Pick<ClientTimeouts, 'rateWindow'>
+  log(): Logger
+  /** Called for each client that is turned away, with the reason. */
+  onRefusal(reason: string): void
+}
 
 /**
  * Ends the connection of a client that does not read its answer, or reads it too slowly, while we have more for it. A client
@@ -12,8 +22,8 @@ import { unacknowledged } from './unacknowledged.ts'
  * @param serve is called with the requests of a connection one after another
  * @returns `serve`, with every answer watched
  */
-export function endSlowReaders(server: Server, serve: RequestListener, connections: Connections): RequestListener {
-  const { config, timeouts, log, onRefusal } = connections
+export function endSlowReaders(server: Server, serve: RequestListener, readers: ReaderLimits): RequestListener {
+  const { config, timeouts, log, onRefusal } = readers
   /** The answer that is under way on each connection. */
   const answered = new Map<Socket, ServerResponse>()
   const held = new Map<Socket, SlowReader>()
@@ -94,7 +104,7 @@ class SlowReader {
   #lastByteAt = performance.now()
 
   /** @param window milliseconds */
-  constructor({ downloadIdleSeconds, minimumRate }: Connections['config'], window: number) {
+  constructor({ downloadIdleSeconds, minimumRate }: ReaderLimits['config'], window: number) {
     this.#idle = downloadIdleSeconds * 1000
     this.#window = new RateWindow(minimumRate, window)
   }

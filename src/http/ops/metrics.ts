@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { App } from '#http/app.ts'
 import type { Database } from '#persistence/connection/client.ts'
-import { readScrubState, type ScrubState } from '#persistence/scrub.ts'
+import { readScrubState, type ScrubState } from '#persistence/queries.ts'
 import { readHold } from '#persistence/server-identity.ts'
 import { onceASecond, withinLimit } from './probes.ts'
 

@@ -1,9 +1,12 @@
 import type { IncomingMessage } from 'node:http'
+import type { FastifyRequest } from 'fastify'
 import type { Config } from '#config/config.ts'
 import { StowageError } from '#domain/errors.ts'
 import type { ClientTimeouts } from '#domain/limits.ts'
+import { actorOf } from '#domain/principal.ts'
 import { bodyBroken, brokenReason } from '#http/connections/broken-body.ts'
 import { RateWindow } from '#http/connections/rate-window.ts'
+import type { UploadRequest } from '#uploads/incoming-file.ts'
 
 /** The watch over a request body that is arriving, until disposed. */
 export interface BodyWatch extends Disposable {
@@ -83,4 +86,9 @@ function watchProgress(
   const timer = setInterval(look, Math.min(1000, uploadIdleSeconds * 250, rateWindow / 30))
   timer.unref()
   return () => clearInterval(timer)
+}
+
+/** The uploader's view of a request whose body is being watched. */
+export function uploadRequestOf({ principal, id }: FastifyRequest, { signal }: BodyWatch): UploadRequest {
+  return { actor: actorOf(principal), credential: principal.credential, signal, requestId: id }
 }

@@ -7,8 +7,7 @@ import { quoted, StowageError } from '#domain/errors.ts'
 import { limits } from '#domain/limits.ts'
 import type { BodyWatch } from './body-watch.ts'
 import { CanonicalForm } from './canonical-form.ts'
-import { fieldText } from './field-text.ts'
-import type { PartHead } from './part-head.ts'
+import { fieldText, type PartHead } from './part-head.ts'
 
 export interface FormField {
   name: string

@@ -1,5 +1,5 @@
 import { StowageError } from '#domain/errors.ts'
-import { declaredChecksum, declaredSize } from '#http/request-body/declared.ts'
+import { declaredChecksum, declaredSize } from '#http/request-body/declared-values.ts'
 import type { FormField } from '#http/request-body/form.ts'
 
 type Algorithm = Parameters<typeof declaredChecksum>[2]

@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { attachmentStates, isFailed } from '#domain/states.ts'
-import type { TransitionRecord } from '#persistence/attachments.ts'
-import type { Attachment } from '#persistence/transitions.ts'
+import type { TransitionRecord } from '#persistence/queries.ts'
+import type { Attachment } from '#persistence/schema.ts'
 
 const State = Type.Enum([...attachmentStates])
 const Milliseconds = Type.Integer({ description: 'Unix time in milliseconds' })

@@ -1,10 +1,10 @@
 import { Type } from 'typebox'
 import { createSession, revokeSession } from '#auth/credentials.ts'
+import { sessionSeconds } from '#domain/principal.ts'
 import { authenticated } from '#http/admission/admission.ts'
 import type { App } from '#http/app.ts'
 import { bearerPrincipal } from '#http/bearer-api/authenticate.ts'
 import type { HttpContext } from '#http/http-context.ts'
-import { sessionSeconds } from '#persistence/credentials.ts'
 import { sessionCookieOptions } from './authenticate.ts'
 
 const schema = { response: { 200: Type.Object({ httpStatusCode: Type.Literal(200) }) } }

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { createSession, createToken, revokeSession, revokeToken } from '#auth/credentials.ts'
-import { deleteUser } from '#deletion/delete-with-contents.ts'
+import { deleteUser } from '#deletion/delete.ts'
 import { startTestServer, type TestServer } from '../../support/server.ts'
 import { send } from './forms.ts'
 import { newestId, storeIsEmpty } from './remains.ts'

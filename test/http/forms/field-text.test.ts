@@ -1,5 +1,5 @@
 import t from 'tap'
-import { fieldText } from '#http/request-body/field-text.ts'
+import { fieldText } from '#http/request-body/part-head.ts'
 
 const latin1 = (text: string) => Buffer.from(text).toString('latin1')
 

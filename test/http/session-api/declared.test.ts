@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import t, { type Test } from 'tap'
-import { listTransitions } from '#persistence/attachments.ts'
+import { listTransitions } from '#persistence/queries.ts'
 import { skipWithoutS3 } from '../../support/bucket.ts'
 import { startTestServer, type TestServer } from '../../support/server.ts'
 import { until } from '../../support/until.ts'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { deleteMessage, deleteRoom, deleteUser } from '#deletion/delete-with-contents.ts'
+import { deleteMessage, deleteRoom, deleteUser } from '#deletion/delete.ts'
 import type { AttachmentState } from '#domain/states.ts'
 import type { ObjectStore } from '#store/object-store.ts'
 import { skipWithoutS3 } from '../../support/bucket.ts'

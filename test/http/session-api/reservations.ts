@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import type { Test } from 'tap'
 import type { AttachmentState } from '#domain/states.ts'
-import { listTransitions } from '#persistence/attachments.ts'
+import { listTransitions } from '#persistence/queries.ts'
 import type { TestServer } from '../../support/server.ts'
 
 export const uploading = 'UploadFromClientToServerInProgress'

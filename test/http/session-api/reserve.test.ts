@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { deleteMessage, deleteRoom, deleteUser } from '#deletion/delete-with-contents.ts'
+import { deleteMessage, deleteRoom, deleteUser } from '#deletion/delete.ts'
 import { startTestServer } from '../../support/server.ts'
 import { newestId, storeIsEmpty } from '../bad-input/remains.ts'
 import { isError, type Metadata, readJson, Session } from './requests.ts'

@@ -1,9 +1,9 @@
 import { retry } from '#async/retry.ts'
 import { StowageError } from '#domain/errors.ts'
-import { findUnknownKeys } from '#persistence/scrub.ts'
+import { findUnknownKeys, findWithoutKey } from '#persistence/scrub.ts'
 import type { ListEntry, Listing } from '#store/object-store.ts'
-import { requireStoreAvailable } from './require-store.ts'
-import type { ScrubContext } from './under-way.ts'
+import { requireStoreAvailable } from './read-objects.ts'
+import type { ScrubContext } from './scrub-context.ts'
 
 /** What the doctor writes it removes in the same breath; only what a dead doctor left lies there for longer. */
 const doctorsKeys = 'doctor/'
@@ -68,4 +68,22 @@ function isStoreSilent(error: unknown): boolean {
 
 function isDoctorsOwn({ key, storedAt }: ListEntry): boolean {
   return key.startsWith(doctorsKeys) && Date.now() - storedAt.getTime() < doctorsHour
+}
+
+const pageSize = 1000
+
+/**
+ * Looks for Ready attachments whose key the database does not know: their bytes are lost to every download, wherever they
+ * lie.
+ * @throws what a query fails with; the signal's reason
+ */
+export async function reportMissingKeys({ ask, findings, signal }: ScrubContext): Promise<void> {
+  let last: number | undefined = 0
+  while (last !== undefined) {
+    signal.throwIfAborted()
+    const after: number = last
+    const page = await ask((db) => findWithoutKey(db, after, pageSize))
+    for (const attachmentId of page.attachmentIds) findings.missingKey(attachmentId)
+    last = page.last
+  }
 }

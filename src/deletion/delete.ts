@@ -1,9 +1,24 @@
 import type { AppContext } from '#app-context.ts'
-import { messageNotFound, roomNotFound, StowageError } from '#domain/errors.ts'
+import { attachmentNotFound, messageNotFound, roomNotFound, StowageError } from '#domain/errors.ts'
 import { failpoint } from '#failpoints.ts'
-import { type DeletedParent, hide, softDeleteContents } from '#persistence/deletion.ts'
+import { type DeletedParent, hide, softDelete, softDeleteContents } from '#persistence/deletion.ts'
+import type { AttachmentRecord } from '#persistence/queries.ts'
 import { isManagedRoom } from '#persistence/rooms.ts'
 import { findUnfinishedPersonalRoom } from '#persistence/users.ts'
+
+/**
+ * Deletes an attachment: gone for every replica when this resolves, its bytes soon after.
+ * @param attachment one that the caller may delete
+ * @throws StowageError `not_found` when it was deleted meanwhile
+ */
+export async function deleteAttachment(
+  deps: Pick<AppContext, 'db' | 'wakePurge'>,
+  { id }: AttachmentRecord,
+): Promise<void> {
+  const { count } = await softDelete(deps.db, { id })
+  deps.wakePurge()
+  if (count === 0) throw attachmentNotFound()
+}
 
 type DeletionContext = Pick<AppContext, 'db' | 'wakePurge' | 'wakeDeletions'>
 

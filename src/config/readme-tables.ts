@@ -1,5 +1,13 @@
 import { limits } from '#domain/limits.ts'
-import { settings } from './settings.ts'
+import { type Setting, settings } from './settings.ts'
+
+/** The README's table of the settings. `npm run -s settings-table` prints it; `test/readme.test.ts` compares. */
+export function settingsTable(): string {
+  const rows = Object.values<Setting<unknown>>(settings).map(
+    ({ name, fallback, meaning }) => `| \`${name}\` | ${fallback ? `\`${fallback}\`` : ''} | ${meaning} |`,
+  )
+  return ['| Name | Default | Meaning |', '| --- | --- | --- |', ...rows].join('\n')
+}
 
 type Unit = 'bytes' | 'ms' | 'characters' | ''
 
@@ -93,4 +101,6 @@ function written(value: number, unit: Unit): string {
   return value % 2 ** 10 === 0 ? `${value / 2 ** 10} KiB` : `${value} bytes`
 }
 
-if (import.meta.main) console.log(limitsTable())
+const tables: Record<string, () => string> = { settings: settingsTable, limits: limitsTable }
+
+if (import.meta.main) console.log(tables[process.argv[2] ?? '']?.() ?? 'Usage: readme-tables.ts settings | limits')

@@ -1,7 +1,7 @@
-import { createToken, revokeToken } from '#auth/credentials.ts'
+import { createSession, createToken, revokeSession, revokeToken } from '#auth/credentials.ts'
 import { StowageError } from '#domain/errors.ts'
 import { allScopes, type Scope } from '#domain/principal.ts'
-import { readClock } from '#persistence/clock.ts'
+import { readClock } from '#persistence/statements.ts'
 import { putUsers } from '#rooms/users.ts'
 import { type Options, UsageError, userOption, wholeOption } from './usage.ts'
 import { withDatabase } from './with-database.ts'
@@ -36,4 +36,27 @@ function scopesFrom(text: string): Scope[] {
   if (unknown !== undefined)
     throw new UsageError(`--scope takes ${allScopes.join(', ')}, not ${JSON.stringify(unknown)}.`)
   return [...new Set(wanted as Scope[])]
+}
+
+/** `stowage session create`: prints just the cookie pair. */
+export async function createSessionCommand(env: NodeJS.ProcessEnv, options: Options): Promise<void> {
+  const userId = userOption(options)
+  await withDatabase(env, async (db, config) => {
+    await putUsers(db, [userId])
+    const { session } = await createSession(db, {
+      userId,
+      scopes: ['read', 'write'],
+      most: config.sessionsPerUser,
+    })
+    console.log(`${config.sessionCookie}=${session}`)
+  })
+}
+
+/** `stowage session revoke`: prints nothing. */
+export async function revokeSessionCommand(env: NodeJS.ProcessEnv, pair: string): Promise<void> {
+  const session = pair.slice(pair.indexOf('=') + 1)
+  await withDatabase(env, async (db) => {
+    if (!(await revokeSession(db, { session })))
+      throw new StowageError('not_found', 'There is no such session, or it is over already.')
+  })
 }
