@@ -1,11 +1,26 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Backends } from './backends/backends.ts'
+import type { Bucket } from './backends/bucket.ts'
+import type { Database } from './backends/database.ts'
 import type { Client } from './client/client-process.ts'
-import type { Fixture } from './contenders/fixture.ts'
 import { type ServerProcess, startServer } from './processes/server-process.ts'
 
-/** What all measurements of a run share. */
+/** A deployment of Stowage with a user, a room, a message and the files that are downloaded. */
+export interface Fixture extends AsyncDisposable {
+  /** Every measurement works on a copy of its own. */
+  database: Database
+  /** Holds the files that are downloaded. */
+  bucket: Bucket
+  cookie: string
+  /** What forms are posted to. */
+  uploadPath: string
+  messageId: number
+  /** Where the file of so many bytes is. */
+  downloads: Map<number, { path: string; objectKey: string }>
+}
+
+/** The parts that all measurements of a run share. */
 export interface Stage {
   backends: Backends
   /** Sends all loads. */

@@ -1,23 +1,9 @@
 import { type Bucket, createBucket } from '../backends/bucket.ts'
-import { createDatabase, type Database } from '../backends/database.ts'
+import { createDatabase } from '../backends/database.ts'
 import type { Client } from '../client/client-process.ts'
 import { formWith } from '../client/form.ts'
-import { type Stage, startOn } from '../stage.ts'
+import { type Fixture, type Stage, startOn } from '../stage.ts'
 import { runStowage, stowageEnvironment } from './stowage-process.ts'
-
-/** A deployment of Stowage with a user, a room, a message and the files that are downloaded. */
-export interface Fixture extends AsyncDisposable {
-  /** Every measurement works on a copy of its own. */
-  database: Database
-  /** Holds the files that are downloaded. */
-  bucket: Bucket
-  cookie: string
-  /** What forms are posted to. */
-  uploadPath: string
-  messageId: number
-  /** Where the file of so many bytes is. */
-  downloads: Map<number, { path: string; objectKey: string }>
-}
 
 type Parts = Omit<Stage, 'fixture'>
 

@@ -1,6 +1,6 @@
 import { contentSha256 } from '../client/content.ts'
+import type { Fixture } from '../stage.ts'
 import type { Amount } from './contender.ts'
-import type { Fixture } from './fixture.ts'
 
 interface Metadata {
   attachmentId: number

@@ -1,5 +1,5 @@
+import type { Fixture } from '../stage.ts'
 import type { Amount } from './contender.ts'
-import type { Fixture } from './fixture.ts'
 
 /** Reservations at a time. */
 const concurrency = 16
