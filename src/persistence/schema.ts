@@ -59,7 +59,7 @@ export const users = pgTable(
     buriedAt: deletionFinishedAt(),
   },
   (table) => [
-    index('users_unburied')
+    index('users_deletion_pending')
       .on(table.deletedAt)
       .where(sql`${table.deletedAt} is not null and ${table.buriedAt} is null`),
   ],
@@ -83,7 +83,7 @@ export const rooms = pgTable(
   (table) => [
     uniqueIndex('rooms_public_id').on(table.publicId),
     uniqueIndex('rooms_owner_id').on(table.ownerId),
-    index('rooms_unburied')
+    index('rooms_deletion_pending')
       .on(table.deletedAt)
       .where(sql`${table.deletedAt} is not null and ${table.buriedAt} is null`),
   ],
@@ -124,7 +124,7 @@ export const messages = pgTable(
     uniqueIndex('messages_public_id').on(table.publicId),
     index('messages_room_id').on(table.roomId),
     index('messages_author_id').on(table.authorId),
-    index('messages_unburied')
+    index('messages_deletion_pending')
       .on(table.deletedAt)
       .where(sql`${table.deletedAt} is not null and ${table.buriedAt} is null`),
   ],

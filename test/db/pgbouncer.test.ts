@@ -1,14 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import postgres from 'postgres'
 import t, { type Test } from 'tap'
-import { countPendingMigrations } from '#persistence/migrate.ts'
+import { countPendingMigrations, migrateDatabase } from '#persistence/migrate.ts'
 import { makeFolder, stowage } from '../commands/stowage.ts'
 import { startServing } from '../e2e/serving.ts'
 import type { AttachmentObject } from '../http/bearer-api/requests.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { type PgbouncerOptions, skipWithoutPgbouncer, startPgbouncer } from '../support/servers/pgbouncer.ts'
 import { until } from '../support/until.ts'
+import { makeMigrations, watchedIndex, watchedRows } from './migration-folder.ts'
 
 type Headers = { authorization: string }
 
@@ -36,6 +38,24 @@ for (const { mode, query, found } of modes)
         for (const ended of await Promise.all([migrate(), migrate(), migrate()]))
           t.match(ended, { code: 0, stderr: '' })
         t.equal(await countPendingMigrations(direct), 0)
+      }
+    })
+
+    t.test('an index outside a transaction, of three at once, through one connection', async (t) => {
+      const folder = await makeMigrations(t, watchedIndex)
+      for (const poolSize of [1, 3]) {
+        const { direct, url } = await openBehind(t, { mode, poolSize, query })
+        await Promise.all([1, 2, 3].map(() => migrateDatabase(url, undefined, folder)))
+        const sql = postgres(direct, { max: 1 })
+        t.teardown(() => sql.end())
+        const [index] = await sql`select indisvalid as valid from pg_index where indexrelid = 'big_watched'::regclass`
+        t.strictSame({ ...index }, { valid: true })
+        const [calls] = await sql`select last_value::integer + is_called::integer as n from evaluations`
+        t.equal(calls?.n, watchedRows, 'it was built once')
+        const locks = await sql`
+          select from pg_locks join pg_database d on d.oid = database
+          where locktype = 'advisory' and datname = current_database()`
+        t.equal(locks.count, 0, 'the pooler holds no lock')
       }
     })
 
