@@ -55,7 +55,8 @@ export interface MultipartStore {
 
   /**
    * Stores a part and resolves when it is durable. Reads the body no faster than the store accepts it, and keeps no more
-   * than 256 KiB of it in memory. After a failure, a part of this number has to be sent again.
+   * than 256 KiB of it in memory. Its chunks are passed on without a copy, so they must not change afterwards. A failure
+   * leaves the part that was stored before under this number, if any.
    */
   putPart(
     session: MultipartSession,

@@ -11,7 +11,8 @@ export interface PutOptions {
   /**
    * The exact length of the body in bytes, when it is known. The store counts: a body of another length fails, and no
    * object appears. A body of known length needs no buffering in parts, which costs the least memory and CPU, but bytes
-   * already sent cannot be sent again when the store fails in the middle.
+   * already sent cannot be sent again when the store fails in the middle. Its chunks are passed on without a copy, so they
+   * must not change afterwards.
    */
   size?: number | undefined
   /** The most bytes the body can have, when that is known and `size` is not. A hint, which the store does not check. */

@@ -5,7 +5,7 @@ import type { Test } from 'tap'
 import type { MultipartSession, MultipartStore, StoredPart } from '#store/object-store.ts'
 import { durableOffset } from '#store/part-rules.ts'
 import { blockSize } from '#store/s3/buffer-pool.ts'
-import { abortingBody, bytesOf, chunksOf, collect, failingAfter, hangingAfter, keptChunksOf } from './bodies.ts'
+import { abortingBody, bytesOf, collect, failingAfter, hangingAfter, keptChunksOf } from './bodies.ts'
 import type { StoreUnderTest } from './contract.ts'
 import { openPlace } from './places.ts'
 import type { PartWork } from './put-part.ts'
@@ -96,14 +96,6 @@ function storesParts(t: Test, { store, partSize, remains, confirms }: StoreUnder
         t.ok((await read(key)).equals(bytes), key)
       }),
     )
-  })
-
-  t.test('copies the chunks of a part before it asks for the next', async (t) => {
-    const session = await multipart.create('session/reused', { partSize })
-    const body = chunksOf(bytesOf(blockSize), 65_536)
-    const part = await multipart.putPart(session, 1, body, { size: blockSize, signal: never })
-    await multipart.complete(session, [part])
-    t.ok((await read('session/reused')).equals(bytesOf(blockSize)))
   })
 }
 

@@ -2,7 +2,7 @@ import { openBucket } from '#store/s3/bucket.ts'
 import { blockSize } from '#store/s3/buffer-pool.ts'
 import { openS3Multipart } from '#store/s3/multipart-store.ts'
 import { until } from '../../support/until.ts'
-import { bytesOf, chunksOf, collect, keptChunksOf } from '../bodies.ts'
+import { bytesOf, collect, keptChunksOf } from '../bodies.ts'
 import { keepsSessions } from '../contract-multipart.ts'
 import { type Exchange, errorBody, type Operation } from '../fault-proxy.ts'
 import { openBehindProxy, partSize, s3Test } from '../s3-fixture.ts'
@@ -61,7 +61,7 @@ s3Test('A part is sent again by itself only when it is short enough to be kept',
       exchange.ask()
       exchange.request.once('data', () => exchange.cut())
     })
-    const body = chunksOf(bytesOf(size), 65_536)
+    const body = keptChunksOf(bytesOf(size), 65_536)
     const put = multipart.putPart(session, number, body, { size, signal: never })
     if (isStored) t.match(await put, { number, size })
     else await t.rejects(put, unavailable)
@@ -91,7 +91,7 @@ s3Test('A part goes to the store while it arrives, and none of it is kept', asyn
   }
   const part = await multipart.putPart(session, 1, body(), { size: partSize, signal: never })
   t.equal(bucket.buffers.free + bucket.buffers.acquired, 0, 'no memory was ever needed')
-  await multipart.putPart(session, 2, chunksOf(bytesOf(10), 10), { size: 10, signal: never })
+  await multipart.putPart(session, 2, keptChunksOf(bytesOf(10), 10), { size: 10, signal: never })
   t.equal(bucket.buffers.acquired, 0, 'the memory of a short part comes back')
   await multipart.complete(session, [part])
   t.ok((await collect(await store.get('arriving/1', { signal: never }))).equals(bytesOf(partSize)))
