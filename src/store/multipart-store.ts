@@ -55,8 +55,8 @@ export interface MultipartStore {
 
   /**
    * Stores a part and resolves when it is durable. Reads the body no faster than the store accepts it, and keeps no more
-   * than 256 KiB of it in memory. Its chunks are passed on without a copy, so they must not change afterwards. A failure
-   * leaves the part that was stored before under this number, if any.
+   * than 256 KiB of it in memory. Its chunks are passed on without a copy, so they must not change afterwards. After a
+   * failure the caller sends the part again: whether the store has the old bytes of this number or the new ones is open.
    */
   putPart(
     session: MultipartSession,
@@ -67,7 +67,7 @@ export interface MultipartStore {
 
   /**
    * Makes the parts the object. The store verifies that it has each of them as listed. A key that is taken is refused,
-   * and its object stays as it was. When the object was already made of these parts, because the answer to an earlier call
+   * and its object stays as it was. When the object was already made of these parts, because the result of an earlier call
    * was lost, the call succeeds.
    * @param parts all of the object, in any order
    * @param options.signal ends the wait; whether the object appears is then open until the next call or `remove`

@@ -48,7 +48,7 @@ export async function probeUse(store: ObjectStore, signal: AbortSignal): Promise
     const read = async () => buffer(await store.get(key, { range, signal }))
     if (!bytes.subarray(100, 200).equals(await read())) throw new Error('what was read is not what was written')
     await list(store, 'objects', key, signal)
-    // Another length: an object of the same length would be taken for the first one after a lost answer.
+    // Another length: an object of the same length would be taken for the first one after a lost response.
     const again = put(randomBytes(shapes.single.size + 1), shapes.single, signal)
     const refusesTakenKeys = await again.then(
       () => false,

@@ -37,7 +37,7 @@ export async function openDiskStore(directory: string): Promise<ObjectStore> {
 }
 
 /**
- * Makes the folder private, whatever umask this process has: other users of the machine cannot reach even files that were
+ * Makes the folder private under any umask of this process: other users of the machine cannot reach even files that were
  * stored with wider modes. A folder of another user keeps the modes that its owner gave it.
  */
 async function makeRoot(root: string): Promise<void> {

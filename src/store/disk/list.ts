@@ -10,8 +10,8 @@ import { type EntryName, keyOf, type Places, parsePath, pathOfListed } from './n
 const pageSize = 1000
 
 /**
- * Objects, or partial files and multipart sessions; the disk has no versions. Files beside the folders are not the store's
- * and are skipped.
+ * Objects, or partial files and multipart sessions; the disk has no versions. Files next to the folders do not
+ * belong to the store and are skipped.
  */
 export async function* listFiles(
   places: Places,

@@ -13,7 +13,7 @@ import { concatenate, holdsParts, inSession, partPath, writePart } from './part-
 const never = new AbortController().signal
 
 /**
- * Multipart sessions on the disk. A session is a folder beside the object. Each part is a file in it, with a name that is
+ * Multipart sessions on the disk. A session is a folder next to the object. Each part is a file in it, with a name that is
  * also the part's ETag: two writers of one part have two files, and a completion has exactly the bytes that its list
  * names. It copies the parts together and verifies their checksums.
  */
@@ -95,7 +95,7 @@ async function storePart(
   }
 }
 
-/** Makes the parts the object, unless an earlier call has done so and its answer was lost. */
+/** Makes the parts the object, unless an earlier call has done so and its result was lost. */
 async function makeObject(
   folder: string,
   path: string,

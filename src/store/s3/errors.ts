@@ -2,12 +2,12 @@ import { StowageError } from '#domain/errors.ts'
 import { putFailed, storeFull, storeUnavailable } from '#store/errors.ts'
 import { adviceForLog, connectionAdvice, statusOf } from './advice.ts'
 
-/** Whether the store answered that there is no such object, upload or version. A missing bucket does not count. */
+/** Whether the store responded that there is no such object, upload or version. A missing bucket does not count. */
 export function isAbsent(error: unknown): boolean {
   return statusOf(error) === 404 && (error as Error).name !== 'NoSuchBucket'
 }
 
-/** An empty list, from a store that answers 404 `NoSuchUpload` when there are no uploads to list. */
+/** An empty list, from a store that responds with 404 `NoSuchUpload` when there are no uploads to list. */
 export function noneIfAbsent(error: unknown): Record<string, never> {
   if (isAbsent(error)) return {}
   throw error
@@ -54,7 +54,7 @@ export function explainCheck(error: unknown, bucket: string, place: string): Sto
   return new StowageError('storage_unavailable', reasonOf(error, bucket, place), { cause: error })
 }
 
-/** Statuses of refusals that pass: too many requests, two at once for one key, an answer that took too long. */
+/** Statuses of refusals that pass: too many requests, two at once for one key, a response that took too long. */
 const transientStatuses = new Set([408, 409, 423, 425, 429])
 
 /** Error codes of a store without room. */
@@ -66,8 +66,8 @@ const fullCodes = new Set([
 ])
 
 /**
- * The error for a refusal that a second request would meet again; `undefined` for any other failure. The client is told that
- * trying again does not help. The log gets the store's own code, and the operator's remedy where it is known.
+ * The error for a refusal that a second request would meet again; `undefined` for any other failure. The client's message says
+ * that trying again does not help. The log gets the store's own code, and the operator's remedy where it is known.
  */
 function refusalOf(error: unknown): StowageError | undefined {
   const status = statusOf(error)

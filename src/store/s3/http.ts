@@ -18,8 +18,9 @@ export interface S3Timeouts {
 }
 
 /**
- * A client is told within 20 s that the store is silent. Besides these waits, the 20 s cover the 3 s after which the handler
- * examines a socket, or the 6 s after which it sends without a 100 response, and the question whether the object exists.
+ * A client gets a response within 20 s when the store is silent. Besides these waits, the 20 s cover the 3 s after which the
+ * handler examines a socket, or the 6 s after which it sends without a 100 response, and the question whether the object
+ * exists.
  */
 export const defaultTimeouts: S3Timeouts = { connect: 3_000, silence: 7_000, completion: 120_000, background: 30_000 }
 
@@ -66,9 +67,9 @@ export class S3Http {
     try {
       if (request.body instanceof StreamedBytes) return await this.#stream(request, request.body, options)
       if (isCreation(request)) return await this.#create(request, options)
-      const answer = await handler.handle(withOpenPayload(request), options)
-      if (handler !== this.#sends) failWhenSilent(answer.response.body, this.#silence)
-      return answer
+      const output = await handler.handle(withOpenPayload(request), options)
+      if (handler !== this.#sends) failWhenSilent(output.response.body, this.#silence)
+      return output
     } catch (error) {
       throw isTimeout(error) ? new Error((error as Error).message) : error
     }
@@ -86,14 +87,14 @@ export class S3Http {
     const headers = { ...request.headers, expect: '100-continue' }
     try {
       const abortSignal = AbortSignal.any(signals)
-      const answer = await this.#streams.handle({ ...request, headers, body } as unknown as Request, {
+      const output = await this.#streams.handle({ ...request, headers, body } as unknown as Request, {
         ...options,
         abortSignal,
       })
-      const { statusCode, body: received } = answer.response
+      const { statusCode, body: received } = output.response
       failWhenSilent(received, this.#silence)
       await requirePlausible(statusCode, received, bytes)
-      return answer
+      return output
     } catch (error) {
       if (stuck.signal.aborted) throw new Error(`The object store has not gone on for ${this.#silence} ms`)
       // The SDK would try again, and find that it cannot, only after a pause in which the client is still being read.
@@ -108,13 +109,13 @@ export class S3Http {
    * may try again only when the store was not reached or has refused.
    */
   async #create(request: Request, options?: RequestOptions): Promise<Response> {
-    const answer = await this.#creations.handle(request, options).catch((error) => {
+    const output = await this.#creations.handle(request, options).catch((error) => {
       // Not as the cause: the SDK searches causes for a reason to try again.
       throw isUnreached(error) ? error : new Error(`The object store may have opened an upload: ${error.message}`)
     })
-    const { statusCode, body } = answer.response
+    const { statusCode, body } = output.response
     failWhenSilent(body, this.#silence)
-    if (statusCode < 500 || statusCode === 503 || finalStatuses.has(statusCode)) return answer
+    if (statusCode < 500 || statusCode === 503 || finalStatuses.has(statusCode)) return output
     throw await inconclusive(body, `The object store answered ${statusCode} and may have opened an upload`)
   }
 

@@ -51,24 +51,24 @@ const pages: Record<Listing, { list: ListPage; permission: string }> = {
 }
 
 async function listObjects(...[{ client, bucket }, from, abortSignal]: Parameters<ListPage>): ReturnType<ListPage> {
-  const answer = await client.send(new ListObjectsV2Command({ Bucket: bucket, ...from }), { abortSignal })
-  const next = { ContinuationToken: answer.NextContinuationToken }
-  return { found: answer.Contents ?? [], isTruncated: answer.IsTruncated, next }
+  const response = await client.send(new ListObjectsV2Command({ Bucket: bucket, ...from }), { abortSignal })
+  const next = { ContinuationToken: response.NextContinuationToken }
+  return { found: response.Contents ?? [], isTruncated: response.IsTruncated, next }
 }
 
 /** Versions except the latest of each key, which is the object itself. Without versioning, each object is its only version. */
 async function listOldVersions(...[{ client, bucket }, from, abortSignal]: Parameters<ListPage>): ReturnType<ListPage> {
-  const answer = await client.send(new ListObjectVersionsCommand({ Bucket: bucket, ...from }), { abortSignal })
-  const old = answer.Versions?.filter(({ IsLatest }) => !IsLatest) ?? []
-  const next = { KeyMarker: answer.NextKeyMarker, VersionIdMarker: answer.NextVersionIdMarker }
-  return { found: [...old, ...(answer.DeleteMarkers ?? [])], isTruncated: answer.IsTruncated, next }
+  const response = await client.send(new ListObjectVersionsCommand({ Bucket: bucket, ...from }), { abortSignal })
+  const old = response.Versions?.filter(({ IsLatest }) => !IsLatest) ?? []
+  const next = { KeyMarker: response.NextKeyMarker, VersionIdMarker: response.NextVersionIdMarker }
+  return { found: [...old, ...(response.DeleteMarkers ?? [])], isTruncated: response.IsTruncated, next }
 }
 
 async function listUploads(...[{ client, bucket }, from, abortSignal]: Parameters<ListPage>): ReturnType<ListPage> {
   const command = new ListMultipartUploadsCommand({ Bucket: bucket, ...from })
-  const answer = await client.send(command, { abortSignal }).catch(noneIfAbsent)
-  const next = { KeyMarker: answer.NextKeyMarker, UploadIdMarker: answer.NextUploadIdMarker }
-  return { found: answer.Uploads ?? [], isTruncated: answer.IsTruncated, next }
+  const response = await client.send(command, { abortSignal }).catch(noneIfAbsent)
+  const next = { KeyMarker: response.NextKeyMarker, UploadIdMarker: response.NextUploadIdMarker }
+  return { found: response.Uploads ?? [], isTruncated: response.IsTruncated, next }
 }
 
 function toEntry({ Key = '', Size, LastModified, Initiated, UploadId }: S3Entry): ListEntry {

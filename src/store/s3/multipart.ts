@@ -103,7 +103,7 @@ export async function completeUpload(
     failpoint('before-complete')
     const { ETag, ChecksumCRC32 } = await whileResponsive(
       (abortSignal) => store.client.send(command, { abortSignal: AbortSignal.any([signal, abortSignal]) }),
-      (abortSignal) => answers(store, abortSignal),
+      (abortSignal) => isResponsive(store, abortSignal),
       store.timeouts.silence,
     )
     failpoint('after-complete')
@@ -125,8 +125,8 @@ function compositeChecksum(parts: readonly StoredPart[]): string | undefined {
   return `${base64Of(checksumBytes(crc32(bytes)))}-${parts.length}`
 }
 
-/** Whether the store answers; a refusal is an answer too. */
-async function answers({ client, bucket }: S3Bucket, abortSignal: AbortSignal): Promise<boolean> {
+/** Whether the store responds; a refusal is a response too. */
+async function isResponsive({ client, bucket }: S3Bucket, abortSignal: AbortSignal): Promise<boolean> {
   try {
     await client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal })
     return true

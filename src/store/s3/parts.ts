@@ -118,7 +118,7 @@ export async function* partsOf(
  * @param lease its part size is the number of bytes that the body has
  * @throws StowageError `internal` for a body of another length; or the body's own error
  */
-export async function collect(
+export async function collectExactly(
   body: AsyncIterable<Uint8Array>,
   lease: BufferLease,
   withChecksum: boolean,

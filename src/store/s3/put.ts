@@ -29,8 +29,8 @@ export async function putObject(store: S3Bucket, key: string, payload: Payload, 
 }
 
 /**
- * Sends a payload. A store can answer, and the SDK accept the answer, before the whole payload has left. Such a connection is
- * closed, so that the payload's memory can be used for other bytes.
+ * Sends a payload. A store can respond, and the SDK accept the response, before the whole payload has left. Such a connection
+ * is closed, so that the payload's memory can be used for other bytes.
  */
 export async function abortAfterResponse<T>(
   signal: AbortSignal,
@@ -46,7 +46,7 @@ export async function abortAfterResponse<T>(
 
 /**
  * Looks at the object after its request failed. A request that makes an object can fail although the object exists: when its
- * answer is lost, or when a second try is told that there is no such upload because the first succeeded.
+ * response is lost, or when a second try finds no such upload because the first succeeded.
  * @throws the translation of `error` when the object does not exist
  */
 export async function confirmByHead(
@@ -64,7 +64,7 @@ export async function confirmByHead(
   throw translateError(error, signal, explainPutFailure)
 }
 
-/** Whether the store's answer names the checksum of the bytes sent. */
+/** Whether the store's response names the checksum of the bytes sent. */
 export function isSameChecksum(answered: string | undefined, sent: string | undefined): boolean {
   return sent !== undefined && answered === sent
 }

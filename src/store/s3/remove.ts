@@ -74,7 +74,7 @@ async function listUploads({ client, bucket }: S3Bucket, key: string, { signal }
   return found
 }
 
-/** @returns whether the answer shows that the bucket keeps versions; with suspended versioning, some stores do not show it */
+/** @returns whether the response shows that the bucket keeps versions; with suspended versioning, some stores do not show it */
 async function deleteObject(
   { client, bucket }: S3Bucket,
   key: string,

@@ -5,15 +5,15 @@ import type { Readable } from 'node:stream'
 const mostUnanswered = 2
 
 /**
- * Waits for a response that may take long. Other requests are sent meanwhile: a store that answers them is slow, not silent.
- * So an outage is noticed soon, and a store that copies parts is given the time.
+ * Waits for a response that may take long, and sends other requests at the same time: a store that responds to them is slow,
+ * not silent. So an outage is noticed soon, and a store that copies parts is given the time.
  * @param send the request to wait for
- * @param answers sends another request and resolves to whether the store answers it
- * @param silence milliseconds without any answer
+ * @param isResponsive sends another request and resolves to whether the store responds
+ * @param silence milliseconds without any response
  */
 export async function whileResponsive<T>(
   send: (abortSignal: AbortSignal) => Promise<T>,
-  answers: (abortSignal: AbortSignal) => Promise<boolean>,
+  isResponsive: (abortSignal: AbortSignal) => Promise<boolean>,
   silence: number,
 ): Promise<T> {
   const silent = new AbortController()
@@ -21,7 +21,7 @@ export async function whileResponsive<T>(
   let unanswered = 0
   let timer: NodeJS.Timeout | undefined
   const ask = async () => {
-    const isAlive = await answers(AbortSignal.any([silent.signal, AbortSignal.timeout(pause)]))
+    const isAlive = await isResponsive(AbortSignal.any([silent.signal, AbortSignal.timeout(pause)]))
     unanswered = isAlive ? 0 : unanswered + 1
     if (silent.signal.aborted) return
     if (unanswered === mostUnanswered) return silent.abort('The object store answers nothing at all.')

@@ -1,7 +1,7 @@
 import { abortable } from '#async/abortable.ts'
 import type { S3Bucket } from './bucket.ts'
 import { blockSize } from './buffer-pool.ts'
-import { collect } from './parts.ts'
+import { collectExactly } from './parts.ts'
 import { type Payload, StreamedBytes } from './payload.ts'
 
 /** A body on its way to the store. */
@@ -45,7 +45,7 @@ export async function sendSized<T>(
 ): Promise<T> {
   if (size > blockSize) return await send(streamed(store, body, size, fail))
   using lease = store.buffers.open(size)
-  const part = await collect(body, lease, store.checksums)
+  const part = await collectExactly(body, lease, store.checksums)
   try {
     return await send(part)
   } finally {
