@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { ObjectStore } from './object-store.ts'
 
-/** Size and digest of the bytes under a key, read again. */
+/** Size and digest of the bytes under a key. */
 export interface ObjectHash {
   /** Bytes. */
   size: number
@@ -10,10 +10,10 @@ export interface ObjectHash {
 }
 
 /**
- * Reads every byte under a key once more, keeping none of them.
+ * Reads every byte under a key and keeps none of them.
  * @param algorithm of the digest
- * @param afterChunk is told how many bytes were read just now, and waited for before the next are read
- * @throws StowageError `not_found` when there is nothing under the key, `storage_unavailable`; or the signal's reason
+ * @param afterChunk called with the number of bytes just read, and awaited before the next are read
+ * @throws StowageError `not_found` when there is no object under the key, `storage_unavailable`; or the signal's reason
  */
 export async function hashObject(
   store: ObjectStore,

@@ -1,41 +1,25 @@
 import type { Readable } from 'node:stream'
+import type { MultipartStore } from './multipart-store.ts'
+import type { ByteRange, ListEntry, Listing, Stored, StoredObject } from './stored-object.ts'
 
-/** What a store holds under a key. */
-export interface StoredObject {
-  /** Bytes. */
-  size: number
-  /**
-   * The store's own checksum, when it keeps one, in the store's own notation. Equal strings mean equal bytes;
-   * `undefined` says nothing.
-   */
-  checksum?: string | undefined
-}
-
-/** What a put has stored. */
-export interface Stored extends StoredObject {
-  /** The store itself has already told of the finished object: `head` would tell nothing new. */
-  isConfirmed: boolean
-}
-
-/** An inclusive byte range, as in RFC 9110 section 14.1.2. */
-export interface ByteRange {
-  first: number
-  last: number
-}
+export type { MultipartSession, MultipartStore, StoredPart } from './multipart-store.ts'
+export type { ByteRange, ListEntry, Listing, Stored, StoredObject } from './stored-object.ts'
 
 export interface PutOptions {
-  /** Aborts the transfer; the put then rejects with the signal's reason. After the last byte it may come too late. */
+  /** Aborts the transfer; the put then rejects with the signal's reason. After the last byte an abort may have no effect. */
   signal: AbortSignal
   /**
-   * Bytes, when they are known: a body of another length fails. The store then need not collect the body in parts, which
-   * costs least memory and CPU, but what has left cannot be sent again when the store fails in the middle.
+   * The exact length of the body in bytes, when it is known. The store counts: a body of another length fails, and no
+   * object appears. A body of known length needs no buffering in parts, which costs the least memory and CPU, but bytes
+   * already sent cannot be sent again when the store fails in the middle. Its chunks are passed on without a copy, so they
+   * must not change afterwards.
    */
   size?: number | undefined
-  /** Bytes the body has at most, when that is known and `size` is not. A hint only. */
+  /** The most bytes the body can have, when that is known and `size` is not. A hint, which the store does not check. */
   atMost?: number | undefined
   /**
-   * Called once, and awaited, when the store has opened a multipart upload and before its first part is sent: the
-   * caller records the id, so that a crash leaves nothing it cannot name.
+   * Called once, and awaited, after the store has created a multipart upload and before the first part is sent. The
+   * caller records the id, so that a crash leaves no upload whose id is unknown.
    */
   onUpload?: (uploadId: string) => Promise<void>
 }
@@ -43,74 +27,64 @@ export interface PutOptions {
 export interface GetOptions {
   range?: ByteRange
   signal: AbortSignal
-  /** Whether no client waits for it: then it does not compete with clients for connections. */
+  /** No client waits for this read, so it does not compete with clients for connections. */
   isInBackground?: boolean
 }
 
-/**
- * What can be listed: objects; old versions and delete markers, of a bucket that keeps them; and what a put has begun and
- * not finished.
- */
-export type Listing = 'objects' | 'versions' | 'uploads'
-
-/** What lies in the store, as a listing tells it. */
-export interface ListEntry {
-  /** A key, or whatever name somebody else has given what lies there. */
-  key: string
-  /** When it was stored, or begun. */
-  storedAt: Date
-  /** Bytes, where the store tells. */
-  size?: number | undefined
-  /** Of an unfinished multipart upload. */
-  uploadId?: string | undefined
-}
-
 export interface ListOptions {
-  /** Only what lies under this key. */
+  /** Only the entries of exactly this key. */
   key?: string | undefined
   signal: AbortSignal
 }
 
 /**
- * Where the bytes lie. Keys are chosen by the caller, match `[a-z0-9/]+` and are never written twice. Every method
- * rejects with a {@link StowageError} `storage_unavailable` when the store cannot be reached or refuses to work.
- * `test/store/contract.ts` is the behaviour every adapter must show.
+ * The port to the place where the bytes are kept. Its words are those of Apache arrow-rs `object_store`. The caller chooses the
+ * keys; a key matches `[a-z0-9/]+` and is never written twice. Every method rejects with a {@link StowageError}
+ * `storage_unavailable` when the store cannot be reached or refuses the request. `test/store/contract.ts` is the
+ * behaviour that every adapter must show.
+ *
+ * The store checks that a body has the length its caller announces, and counts every byte once for that. It knows no
+ * other limit and no digest: those are the caller's.
  */
 export interface ObjectStore {
-  /** For logs and the doctor: which store this is, without secrets. */
+  /** The store in a few words for logs and the doctor, without secrets. */
   readonly description: string
 
+  /** Uploads that are made of several calls, in one process or in several. */
+  readonly multipart: MultipartStore
+
   /**
-   * Stores every byte of `body` under `key` and resolves when they are durable. Reads no faster than the store takes
-   * them. When `body` fails, or `signal` aborts, it rejects with that error, no complete object appears, and what was
-   * already sent is left for {@link remove}.
+   * Stores every byte of `body` under `key` and resolves when the bytes are durable. Reads the body no faster than the
+   * store accepts it. When `body` fails or `signal` aborts, the put rejects with that error and no complete object appears;
+   * bytes already sent are left for {@link remove}.
    */
   put(key: string, body: AsyncIterable<Uint8Array>, options: PutOptions): Promise<Stored>
 
-  /** What the store holds under `key`, or `undefined` when it holds nothing. */
+  /** The object under `key`, or `undefined` when there is none. */
   head(key: string, options?: { signal?: AbortSignal }): Promise<StoredObject | undefined>
 
   /**
    * The bytes of `key`, all of them or `range`. Rejects with `not_found` when there is no such object. Destroying the
-   * stream closes the read from the store; so does `signal`.
+   * stream closes the read at the store; so does `signal`.
    */
   get(key: string, options: GetOptions): Promise<Readable>
 
   /**
-   * Leaves nothing of `key`: no object, no version of it, no unfinished upload, no temporary file. Doing it again, or
-   * for a key that never existed, is no error.
+   * Removes everything under `key`: the object, its versions, its unfinished uploads and multipart sessions, its
+   * temporary files. A second removal, or the removal of a key that never existed, is no error.
    */
   remove(key: string, options?: { uploadId?: string | undefined; signal?: AbortSignal }): Promise<void>
 
   /**
-   * Everything of one kind that lies in the store, whoever put it there, in no order, in pages of about a thousand. What comes
-   * or goes in the meantime may be listed or not. Rejects with `forbidden` when the store does not let this be listed.
+   * Every entry of one kind in the store, whichever program put it there, unordered, in pages of about a thousand. An entry
+   * that is added or removed during the listing may be listed or not. Rejects with `forbidden` when the store does not allow
+   * the listing.
    */
   list(listing: Listing, options: ListOptions): AsyncIterable<ListEntry[]>
 
-  /** Resolves when the store answers and can be used; rejects saying what to fix. */
+  /** Resolves when the store answers and can be used; rejects with a message that says what to fix. */
   check(signal: AbortSignal): Promise<void>
 
-  /** Releases sockets and buffers. Nothing may be under way. */
+  /** Releases sockets and buffers. No other call may be in progress. */
   close(): Promise<void>
 }

@@ -3,18 +3,18 @@ import { buffer } from 'node:stream/consumers'
 import { StowageError } from '#domain/errors.ts'
 import type { Listing, ObjectStore, PutOptions, Stored } from './object-store.ts'
 
-/** An object in the shape in which the server stores some uploads. */
+/** One of the ways in which the server stores an object. */
 export interface Shape {
   /** Bytes. */
   size: number
-  /** Whether the store is told the size before the first byte, which then goes straight through. */
+  /** Whether the size is announced, so that the bytes are streamed. */
   isAnnounced: boolean
 }
 
 const kibibyte = 1024
 const cleaningMilliseconds = 10_000
 
-/** The shapes that the server sends: parts, a stream of known length, a single request. */
+/** The ways in which the server stores: in parts, as a stream of known length, in a single request. */
 export const shapes = {
   parts: { size: 5 * kibibyte ** 2 + 1, isAnnounced: false },
   stream: { size: 300 * kibibyte, isAnnounced: true },
@@ -22,22 +22,22 @@ export const shapes = {
 } satisfies Record<string, Shape>
 
 /**
- * Stores an object, compares it with what the store reports of it, and removes it again. Nothing is left behind, whatever goes
- * wrong: no object, no version, no unfinished upload.
- * @returns how long storing took, in milliseconds
+ * Stores an object, compares it with the store's report of it, and removes it. No object, version or unfinished upload is
+ * left, also after a failure.
+ * @returns milliseconds that storing took
  */
 export async function probeShape(store: ObjectStore, shape: Shape, signal: AbortSignal): Promise<number> {
   return withProbe(store, async (probe) => {
     const begun = performance.now()
     const stored = await probe.put(randomBytes(shape.size), shape, signal)
-    const took = performance.now() - begun
+    const duration = performance.now() - begun
     await compare(store, probe.key, stored, signal)
-    return took
+    return duration
   })
 }
 
 /**
- * Reads a range of an object, lists it, writes to its key a second time, and deletes it.
+ * Reads a range of an object, lists the object, writes to its key a second time, and deletes it.
  * @returns whether the second write was refused
  */
 export async function probeUse(store: ObjectStore, signal: AbortSignal): Promise<{ refusesTakenKeys: boolean }> {
@@ -48,7 +48,7 @@ export async function probeUse(store: ObjectStore, signal: AbortSignal): Promise
     const read = async () => buffer(await store.get(key, { range, signal }))
     if (!bytes.subarray(100, 200).equals(await read())) throw new Error('what was read is not what was written')
     await list(store, 'objects', key, signal)
-    // Of another length: an object of the same length would pass for the first one with its answer lost.
+    // Another length: an object of the same length would be taken for the first one after a lost response.
     const again = put(randomBytes(shapes.single.size + 1), shapes.single, signal)
     const refusesTakenKeys = await again.then(
       () => false,
@@ -60,7 +60,7 @@ export async function probeUse(store: ObjectStore, signal: AbortSignal): Promise
   })
 }
 
-/** Breaks off an upload after its first part and removes it. */
+/** Aborts an upload after its first part and removes it. */
 export async function probeAbort(store: ObjectStore, signal: AbortSignal): Promise<void> {
   const reason = new Error('The probe gives up this upload')
   await withProbe(store, async ({ put }) => {
@@ -72,11 +72,11 @@ export async function probeAbort(store: ObjectStore, signal: AbortSignal): Promi
 
 interface Probe {
   key: string
-  /** @param thenFail what the body ends with */
+  /** @param thenFail the error that the body ends with */
   put(bytes: Buffer, shape: Shape, signal: AbortSignal, thenFail?: Error): Promise<Stored>
 }
 
-/** A key of its own, of which nothing is left afterwards. */
+/** Runs a probe with a new key, and removes everything under the key afterwards. */
 async function withProbe<T>(store: ObjectStore, run: (probe: Probe) => Promise<T>): Promise<T> {
   const key = `doctor/${randomBytes(20).toString('hex')}`
   let uploadId: string | undefined
@@ -92,7 +92,7 @@ async function withProbe<T>(store: ObjectStore, run: (probe: Probe) => Promise<T
   }
   const clean = () => removeProbe(store, key, uploadId)
   const result = await run({ key, put }).catch(async (error) => {
-    // The first failure is told, not one of the removal.
+    // The first failure is reported, not one of the removal.
     await clean().catch(() => {})
     throw error
   })
@@ -105,7 +105,7 @@ async function* bodyOf(bytes: Buffer, thenFail: Error | undefined): AsyncGenerat
   if (thenFail) throw thenFail
 }
 
-/** Has a time limit of its own, because it also removes a probe that was given up. */
+/** Removes a probe, also one whose signal has aborted: so the removal has its own time limit. */
 async function removeProbe(store: ObjectStore, key: string, uploadId: string | undefined): Promise<void> {
   const signal = AbortSignal.timeout(cleaningMilliseconds)
   await store.remove(key, { uploadId, signal })

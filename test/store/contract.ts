@@ -5,9 +5,12 @@ import { until } from '../support/until.ts'
 import { abortingBody, bytesOf, chunksOf, collect, failingAfter, hangingAfter } from './bodies.ts'
 import { listsEverything } from './contract-list.ts'
 import { keepsAnnouncedSizes } from './contract-sizes.ts'
+import type { StorePlace } from './places.ts'
 
 export interface StoreUnderTest {
   store: ObjectStore
+  /** Where another instance of the same store is opened. */
+  place: StorePlace
   /** Bytes the store takes in one piece, so that sizes around it are worth trying. */
   partSize: number
   /** Whatever lies under a key, whole or not, by its name in the store. */
@@ -20,7 +23,7 @@ export interface StoreUnderTest {
 
 const never = new AbortController().signal
 
-/** What every store must show: the sentences of `src/store/object-store.ts`, one by one. */
+/** What every store must show: the sentences of `src/store/object-store.ts`, one by one. For sessions see `contract-multipart.ts`. */
 export function objectStoreContract(t: Test, subject: StoreUnderTest): void {
   t.test('says what it is', async (t) => t.match(subject.store.description, /\w/))
   t.test('can be used', (t) => t.resolves(subject.store.check(never)))

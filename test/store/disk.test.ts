@@ -1,9 +1,10 @@
-import { chmod, open, readdir, readlink, rm, stat, truncate, writeFile } from 'node:fs/promises'
-import { basename, join, resolve } from 'node:path'
-import t, { type Test } from 'tap'
+import { chmod, open, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
 import { openDiskStore } from '#store/disk/disk-store.ts'
 import { bytesOf, chunksOf, collect } from './bodies.ts'
-import { objectStoreContract, type StoreUnderTest } from './contract.ts'
+import { objectStoreContract } from './contract.ts'
+import { openInTestdir } from './disk-fixture.ts'
 
 const never = new AbortController().signal
 
@@ -97,29 +98,3 @@ t.test('A folder that cannot be used is said so, with the setting to fix', async
   await t.rejects(store.get('a/b', { signal: never }), { code: 'storage_unavailable' })
   await t.rejects(store.remove('a/b'), { code: 'storage_unavailable' })
 })
-
-async function openInTestdir(t: Test): Promise<StoreUnderTest> {
-  const directory = t.testdir()
-  const store = await openDiskStore(directory)
-  t.teardown(() => store.close())
-  return {
-    store,
-    partSize: 1_000_000,
-    confirms: false,
-    async remains(key) {
-      const name = key.replaceAll('/', '-')
-      const files = await readdir(directory, { recursive: true })
-      return files.filter((file) => [name, `${name}.partial`].includes(basename(file)))
-    },
-    openReads: process.platform === 'linux' ? () => countOpenFiles(directory) : undefined,
-  }
-}
-
-/** How many files in a folder this process has open, as Linux tells. */
-async function countOpenFiles(directory: string): Promise<number> {
-  const descriptors = await readdir('/proc/self/fd')
-  const paths = await Promise.all(
-    descriptors.map((descriptor) => readlink(`/proc/self/fd/${descriptor}`).catch(() => '')),
-  )
-  return paths.filter((path) => path.startsWith(`${resolve(directory)}/`)).length
-}

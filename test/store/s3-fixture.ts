@@ -47,6 +47,7 @@ export async function openBehindProxy(t: Test, changes: Partial<S3StoreOptions> 
   })
   return {
     ...{ store, partSize, proxy, options, client, bucket },
+    place: { s3: options },
     openReads: proxy.openReads,
     confirms: options.checksums === 'crc32',
     remains: (key) => listRemains(client, bucket, key),

@@ -1,27 +1,28 @@
 import { randomUUID } from 'node:crypto'
-import { chmod, mkdir, open, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { addAbortSignal, type Readable } from 'node:stream'
 import { StowageError } from '#domain/errors.ts'
-import { objectNotFound, storeUnavailable } from '#store/errors.ts'
-import type { ByteRange, ObjectStore } from '#store/object-store.ts'
-import { fileMode, folderMode, removeFile, sizeOfFile, storeFile } from './file.ts'
+import { storeUnavailable } from '#store/errors.ts'
+import type { ObjectStore } from '#store/object-store.ts'
+import { fileMode, folderMode, sizeOfFile } from './durable.ts'
+import { removeFile, storeFile } from './file.ts'
 import { listFiles } from './list.ts'
-import { readFileRange } from './read.ts'
+import { openDiskMultipart } from './multipart.ts'
+import { placesIn } from './names.ts'
+import { openFile } from './read.ts'
 
 /**
- * The store in a folder of the local disk, for a laptop or a single machine. It keeps no checksums.
+ * The store in a folder of the local disk, for a laptop or a single machine. It keeps no checksums of objects.
  * @throws StowageError `storage_unavailable` when the folder cannot be made
  */
 export async function openDiskStore(directory: string): Promise<ObjectStore> {
   const root = resolve(directory, 'objects')
   await makeRoot(root).catch((error) => refuseFolder(root, error))
-  const pathOf = (key: string) => {
-    const name = key.slice(key.lastIndexOf('/') + 1)
-    return join(root, name.slice(0, 2), key.replaceAll('/', '-'))
-  }
+  const places = placesIn(root)
+  const { pathOf } = places
   return {
     description: `disk folder ${root}`,
+    multipart: openDiskMultipart(places),
     put: async (key, body, options) => ({ ...(await storeFile(pathOf(key), body, options)), isConfirmed: false }),
     async head(key) {
       const size = await sizeOfFile(pathOf(key)).catch(refuse)
@@ -29,15 +30,15 @@ export async function openDiskStore(directory: string): Promise<ObjectStore> {
     },
     get: (key, { range, signal }) => openFile(pathOf(key), range, signal),
     remove: (key) => removeFile(pathOf(key)).catch(refuse),
-    list: (listing, options) => listFiles({ root, pathOf }, listing, options),
-    check: () => probe(root),
+    list: (listing, options) => listFiles(places, listing, options),
+    check: () => checkFolder(root),
     async close() {},
   }
 }
 
 /**
- * Nobody else on the machine may look in, whatever umask this process has. Closing the root closes also what was stored with
- * wider modes; a root of somebody else's keeps those that its owner gave it.
+ * Makes the folder private under any umask of this process: other users of the machine cannot reach even files that were
+ * stored with wider modes. A folder of another user keeps the modes that its owner gave it.
  */
 async function makeRoot(root: string): Promise<void> {
   await mkdir(root, { recursive: true, mode: folderMode })
@@ -46,24 +47,8 @@ async function makeRoot(root: string): Promise<void> {
   })
 }
 
-async function openFile(path: string, range: ByteRange | undefined, signal: AbortSignal): Promise<Readable> {
-  signal.throwIfAborted()
-  const file = await open(path).catch((error) => {
-    throw error.code === 'ENOENT' ? objectNotFound(error) : storeUnavailable(error)
-  })
-  try {
-    const { size } = await file.stat()
-    const { first, last } = range ?? { first: 0, last: size - 1 }
-    if (last >= size) throw new Error(`The file has ${size} bytes, ${last + 1} were expected`)
-    return addAbortSignal(signal, readFileRange(file, { first, last }))
-  } catch (error) {
-    await file.close()
-    return refuse(error)
-  }
-}
-
-/** Writes and removes a file: asking for permissions says nothing of a disk that is full or broken. */
-async function probe(root: string): Promise<void> {
+/** Writes and removes a file, because permissions do not show that a disk is full or broken. */
+async function checkFolder(root: string): Promise<void> {
   const path = join(root, `check-${randomUUID()}`)
   try {
     await writeFile(path, 'Stowage', { flag: 'wx', mode: fileMode })

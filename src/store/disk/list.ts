@@ -1,47 +1,53 @@
 import type { Dirent } from 'node:fs'
 import { opendir, stat } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { storeUnavailable } from '#store/errors.ts'
 import type { ListEntry, Listing, ListOptions } from '#store/object-store.ts'
-import { partialSuffix } from './file.ts'
-
-/** Where files lie. */
-export interface Places {
-  root: string
-  /** The path of the file of a key. */
-  pathOf(key: string): string
-}
+import { ignoreAbsent } from './durable.ts'
+import { findPartials } from './file.ts'
+import { type EntryName, keyOf, type Places, parsePath, pathOfListed } from './names.ts'
 
 const pageSize = 1000
 
-/** The files that are whole, or the partial ones; there are no versions. Loose files beside the folders are none of ours. */
+/**
+ * Objects, or partial files and multipart sessions; the disk has no versions. Files next to the folders do not
+ * belong to the store and are skipped.
+ */
 export async function* listFiles(
   places: Places,
   listing: Listing,
   { key, signal }: ListOptions,
 ): AsyncGenerator<ListEntry[], void, undefined> {
   if (listing === 'versions') return
-  const suffix = listing === 'uploads' ? partialSuffix : ''
   try {
-    if (key !== undefined) return yield await look([{ key, path: pathOfListed(places, key) + suffix }])
-    let page: Place[] = []
-    for await (const file of walk(places.root)) {
+    if (key !== undefined) return yield await listKey(places, listing, key)
+    let page: Found[] = []
+    for await (const entry of walk(places.root)) {
       signal.throwIfAborted()
-      if (!file.isFile() || file.name.endsWith(partialSuffix) !== (suffix !== '')) continue
-      page.push(placeOf(places, file, suffix))
+      const found = toFound(places, join(entry.parentPath, entry.name))
+      if (!isListed(entry, found.name, listing)) continue
+      page.push(found)
       if (page.length < pageSize) continue
-      yield await look(page)
+      yield await readEntries(page)
       page = []
     }
-    yield await look(page)
+    yield await readEntries(page)
   } catch (error) {
     throw signal.aborted ? signal.reason : storeUnavailable(error)
   }
 }
 
-interface Place {
-  key: string
+/** A directory entry and what its name says. */
+interface Found {
   path: string
+  name: EntryName
+  key: string
+}
+
+async function listKey(places: Places, listing: Listing, key: string): Promise<ListEntry[]> {
+  const path = pathOfListed(places, key)
+  const paths = listing === 'objects' ? [path] : await findPartials(path)
+  return await readEntries(paths.map((found) => ({ path: found, name: parsePath(found), key })))
 }
 
 async function* walk(root: string): AsyncGenerator<Dirent> {
@@ -49,30 +55,23 @@ async function* walk(root: string): AsyncGenerator<Dirent> {
     if (folder.isDirectory()) yield* await opendir(join(root, folder.name))
 }
 
-/** How the names begin of what is no object: no key does. */
-const stranger = './'
-
-/** A file that does not lie where its key would is somebody else's, and goes by its path. */
-function placeOf({ root, pathOf }: Places, { name, parentPath }: Dirent, suffix: string): Place {
-  const path = join(parentPath, name)
-  const unsuffixed = path.slice(0, path.length - suffix.length)
-  const key = basename(unsuffixed).replaceAll('-', '/')
-  return { key: pathOf(key) === unsuffixed ? key : stranger + unsuffixed.slice(root.length + 1), path }
+function toFound(places: Places, path: string): Found {
+  const name = parsePath(path)
+  return { path, name, key: keyOf(places, name.path) }
 }
 
-function pathOfListed({ root, pathOf }: Places, key: string): string {
-  return key.startsWith(stranger) ? join(root, key) : pathOf(key)
+/** A multipart session is the only folder among the files. */
+function isListed(entry: Dirent, { isPartial, uploadId }: EntryName, listing: Listing): boolean {
+  if (isPartial !== (listing === 'uploads')) return false
+  return uploadId === undefined ? entry.isFile() : entry.isFile() || entry.isDirectory()
 }
 
-/** What is there of what was there a moment ago. */
-async function look(places: readonly Place[]): Promise<ListEntry[]> {
-  const seen = await Promise.all(places.map(({ path }) => stat(path).catch(ignoreAbsent)))
-  return places.flatMap(({ key }, index) => {
-    const file = seen[index]
-    return file ? [{ key, storedAt: file.mtime, size: file.size }] : []
+/** Directory entries that still exist; one removed since the directory was read is skipped. */
+async function readEntries(entries: readonly Found[]): Promise<ListEntry[]> {
+  const stats = await Promise.all(entries.map(({ path }) => stat(path).catch(ignoreAbsent)))
+  return entries.flatMap(({ key, name: { uploadId } }, index) => {
+    const found = stats[index]
+    if (!found) return []
+    return [{ key, storedAt: found.mtime, uploadId, size: found.isFile() ? found.size : undefined }]
   })
-}
-
-function ignoreAbsent(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error
 }

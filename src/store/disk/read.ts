@@ -1,12 +1,34 @@
-import type { FileHandle } from 'node:fs/promises'
-import { Readable } from 'node:stream'
+import { type FileHandle, open } from 'node:fs/promises'
+import { addAbortSignal, Readable } from 'node:stream'
+import { objectNotFound, storeUnavailable } from '#store/errors.ts'
 import type { ByteRange } from '#store/object-store.ts'
 
 /**
- * A range of a file as a stream that owns the file: it closes it at the end and when destroyed. Unlike Node's own, it
- * fails when the file ends before the range does.
+ * The bytes of a file, or a range of them.
+ * @throws StowageError `not_found`, or `storage_unavailable`, also when the file ends before the range does; or the
+ * signal's reason
  */
-export function readFileRange(file: FileHandle, { first, last }: ByteRange): Readable {
+export async function openFile(path: string, range: ByteRange | undefined, signal: AbortSignal): Promise<Readable> {
+  signal.throwIfAborted()
+  const file = await open(path).catch((error) => {
+    throw error.code === 'ENOENT' ? objectNotFound(error) : storeUnavailable(error)
+  })
+  try {
+    const { size } = await file.stat()
+    const { first, last } = range ?? { first: 0, last: size - 1 }
+    if (last >= size) throw new Error(`The file has ${size} bytes, ${last + 1} were expected`)
+    return addAbortSignal(signal, readFileRange(file, { first, last }))
+  } catch (error) {
+    await file.close()
+    throw storeUnavailable(error)
+  }
+}
+
+/**
+ * A range of a file as a stream that owns the file: the stream closes it at the end and when destroyed. Unlike Node's own
+ * file stream, it fails when the file ends before the range does.
+ */
+function readFileRange(file: FileHandle, { first, last }: ByteRange): Readable {
   let position = first
   return new Readable({
     highWaterMark: 256 * 1024,

@@ -1,5 +1,5 @@
 /**
- * S3's way to send a checksum after the bytes it is of: the body goes in frames, and a trailer follows them.
+ * S3's encoding for a body that is followed by its checksum: the body is sent in frames, and a trailer follows the last one.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html
  */
 
@@ -9,7 +9,7 @@ const trailerName = 'x-amz-checksum-crc32'
 /** Characters of a CRC32 in base64. */
 const checksumLength = 8
 
-/** The headers of a body of `size` bytes that is sent by {@link withTrailer}. */
+/** The headers of a body of `size` bytes that {@link withTrailer} encodes. */
 export function trailerHeaders(size: number): Record<string, string> {
   return {
     'content-encoding': 'aws-chunked',
@@ -21,9 +21,9 @@ export function trailerHeaders(size: number): Record<string, string> {
 }
 
 /**
- * The frames of exactly `size` bytes and the trailer. Frames begin at fixed places, not where chunks do: so the length is
- * known beforehand and nothing is held back.
- * @param checksum asked for when the last byte has passed
+ * The frames of exactly `size` bytes, and the trailer. Frames begin at fixed offsets, independent of the chunks. So the
+ * encoded length is known beforehand, and no bytes are held back.
+ * @param checksum called after the last byte has passed
  */
 export async function* withTrailer(
   bytes: AsyncIterable<Uint8Array>,

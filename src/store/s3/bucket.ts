@@ -1,10 +1,9 @@
 import { S3Client } from '@aws-sdk/client-s3'
 import { BufferPool } from './buffer-pool.ts'
-import { limited } from './credentials.ts'
 import { defaultTimeouts, S3Http, type S3Timeouts } from './http.ts'
 import { Payload } from './payload.ts'
 
-/** Where the bucket is, and how to work with it. */
+/** The address of the bucket, and how to work with it. */
 export interface S3StoreOptions {
   bucket: string
   region: string
@@ -12,33 +11,34 @@ export interface S3StoreOptions {
   endpoint?: string | undefined
   /** `endpoint/bucket/key` instead of `bucket.endpoint/key`. */
   forcePathStyle: boolean
-  /** Whether the store is given CRC32 checksums to verify and to report; some S3-like stores refuse them. */
+  /** Whether requests carry CRC32 checksums for the store to verify and report; some S3-like stores refuse them. */
   checksums: 'crc32' | 'off'
   /**
-   * Whether the store is told to refuse a key that is taken (`If-None-Match`, RFC 9110 section 13.1.2), as it is by default:
-   * so a request that is tried again after its answer was lost does not write the object twice. Some stores refuse that.
+   * Whether the store is asked to refuse a key that is taken (`If-None-Match`, RFC 9110 section 13.1.2); by default it is.
+   * So a request that is sent again after its response was lost does not write the object twice. Some stores refuse the
+   * header.
    */
   conditionalWrites?: boolean | undefined
-  /** Without both of these, the SDK's own credential chain: environment, profile, instance or pod role. */
+  /** Without both keys, the SDK's own credential chain: environment, profile, instance or pod role. */
   accessKeyId?: string | undefined
   secretAccessKey?: string | undefined
-  /** Most bytes an object may have. */
+  /** The most bytes an object may have. */
   maxObjectSize: number
-  /** Connections for reads, as many again for uploads, and again for what no client waits for. */
+  /** Connections for reads; as many again for uploads, and for requests for which no client waits. */
   maxSockets?: number | undefined
-  /** Bytes of a part, whatever the size of the body; by default as `part-size.ts` says. S3 wants 5 MiB at least. */
+  /** Bytes of a part of a put, for a body of any size; by default as in `part-size.ts`. S3 requires 5 MiB at least. */
   partSize?: number | undefined
-  /** Most bytes of a single request; by default a little below S3's own limit. */
+  /** The most bytes of a single request; by default a little below S3's own limit. */
   largestRequest?: number | undefined
   timeouts?: S3Timeouts | undefined
 }
 
-/** What the operations of the S3 store share. */
+/** The client and the settings that the operations of the S3 store share. */
 export interface S3Bucket {
   client: S3Client
   bucket: string
   checksums: boolean
-  /** What every request says that makes an object. */
+  /** The parameters of every request that makes an object. */
   writing: { IfNoneMatch?: '*' }
   buffers: BufferPool
   maxObjectSize: number
@@ -49,10 +49,10 @@ export interface S3Bucket {
 
 const mebibyte = 1024 * 1024
 
-/** Bytes that all uploads share beyond the one part each is sure of. */
+/** Bytes of memory that all uploads share beyond the one part that each has reserved. */
 export const sharedMemory = 32 * mebibyte
 
-/** Bytes of a single PutObject or UploadPart. S3 takes 5 GiB, some stores a little less, and a round number suffices. */
+/** Bytes of a single PutObject or UploadPart. S3 allows 5 GiB, some stores a little less. */
 const largestRequest = 4 * 1024 * mebibyte
 
 export function openBucket(options: S3StoreOptions): S3Bucket {
@@ -81,21 +81,21 @@ function openClient(options: S3StoreOptions): S3Client {
     maxAttempts: 3,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    // With this header the handler opens a connection for each part instead of keeping its connections.
+    // With this header the handler would open a connection for each part instead of keeping its connections.
     expectContinueHeader: false,
     requestHandler: new S3Http(timeouts, maxSockets),
   })
-  if (accessKeyId === undefined) client.config.credentials = limited(client.config.credentials)
-  // It spells out the platform anew for every request, which is a quarter of what the SDK costs.
+  if (accessKeyId === undefined) client.config.credentials = withTimeLimit(client.config.credentials)
+  // This middleware builds the platform's description for every request, a quarter of the SDK's CPU time.
   client.middlewareStack.remove('getUserAgentMiddleware')
   describePayloads(client)
   return client
 }
 
 /**
- * Gives a request the headers that its payload has for itself. One of them keeps the SDK from signing, and so from hashing
- * with sha256, every byte it sends over plain http: the signer takes the hash from there. The bytes are guarded by their
- * CRC32, which the store verifies.
+ * Adds the headers of its payload to a request. `x-amz-content-sha256` among them keeps the SDK from hashing every byte with
+ * sha256 over plain HTTP: the signer takes the hash from the header. The CRC32, which the store verifies, protects the
+ * bytes.
  */
 function describePayloads(client: S3Client): void {
   client.middlewareStack.add(
@@ -106,4 +106,28 @@ function describePayloads(client: S3Client): void {
     },
     { name: 'describePayloads', step: 'build', priority: 'high' },
   )
+}
+
+type Provider = S3Client['config']['credentials']
+
+/** Milliseconds that the SDK's credential chain may take: it asks files, processes and the services of clouds. */
+const credentialsTimeout = 5_000
+
+/** The same credentials, or a failure when they do not arrive in time. */
+function withTimeLimit(provide: Provider): Provider {
+  return async (options) => {
+    const late = Promise.withResolvers<never>()
+    const timer = setTimeout(() => late.reject(tooLate()), credentialsTimeout)
+    try {
+      return await Promise.race([provide(options), late.promise])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}
+
+/** An error with the name of the SDK's own errors of this kind. */
+function tooLate(): Error {
+  const error = new Error(`There are no credentials within ${credentialsTimeout} ms`)
+  return Object.assign(error, { name: 'CredentialsProviderError' })
 }

@@ -1,130 +1,130 @@
 const mebibyte = 1024 * 1024
 
-/** Bytes of a block: small, since every part has one that is not full yet. */
+/** Bytes of a block. Small, because every part has one block that is not full yet. */
 export const blockSize = mebibyte / 4
 
-/** How many blocks may be out before the spare is closed: with so many uploads, memory is dearer than overlap. */
+/** Blocks in use from which on no shared block is handed out: with so many uploads, memory is scarcer than time. */
 const sharedLimit = (256 * mebibyte) / blockSize
 
-/** Blocks that are kept when none is acquired any more. */
+/** Free blocks that are kept when no block is in use. */
 const keptFree = (64 * mebibyte) / blockSize
 
 /**
- * The memory in which bodies of unknown length are collected into parts: blocks that are acquired and released. Left to
- * the garbage collector, which frees large memory late, there would be far more of them. Every upload is sure of one part,
- * however many there are, so none waits for ever; what it takes beyond that, to collect a part while the one before is
- * being sent, comes out of a spare that all uploads share. So never more than `uploads × part + spare` bytes are out.
+ * The memory in which bodies of unknown length are collected into parts: blocks that are acquired and released. The garbage
+ * collector frees large memory late, so without the pool there would be far more of them. Every upload has the blocks of
+ * one part reserved, so none waits for ever. The blocks in which it collects a part while the one before is being sent
+ * are shared by all uploads. At most `uploads × part + shared` bytes are in use.
  */
 export class BufferPool {
   readonly #free: Buffer[] = []
   readonly #waiting: (() => void)[] = []
-  #spare: number
-  #lent = 0
+  #shared: number
+  #acquired = 0
 
-  /** @param spare bytes that all uploads share */
-  constructor(spare: number) {
-    this.#spare = blocksOf(spare)
+  /** @param shared bytes that all uploads share */
+  constructor(shared: number) {
+    this.#shared = blocksOf(shared)
   }
 
-  /** How many blocks are out at present. */
+  /** The number of blocks in use. */
   get acquired(): number {
-    return this.#lent
+    return this.#acquired
   }
 
-  /** How many blocks wait for the next taker. */
+  /** The number of blocks that are kept for reuse. */
   get free(): number {
     return this.#free.length
   }
 
   /**
-   * The share of one upload, until disposed: parts of `wanted` bytes if the spare can give what they need beyond `least`,
-   * else of `least`.
+   * Opens the lease of one upload, until disposed. Its parts have `wanted` bytes if enough shared blocks are left for the
+   * difference to `least`, which are then reserved; else `least` bytes.
    */
   open(least: number, wanted = least): BufferLease {
-    const beyond = blocksOf(wanted) - blocksOf(least)
-    if (beyond > this.#shareable) return new BufferLease(this, least)
-    this.#spare -= beyond
-    return new BufferLease(this, wanted, () => this.#giveSpare(beyond))
+    const extra = blocksOf(wanted) - blocksOf(least)
+    if (extra > this.#available) return new BufferLease(this, least)
+    this.#shared -= extra
+    return new BufferLease(this, wanted, () => this.#returnShared(extra))
   }
 
   /**
-   * For {@link BufferLease}. @param isReserved not out of the shared blocks
-   * @returns a block with arbitrary content; `undefined` when the spare is used up
+   * For {@link BufferLease}. @param isReserved not one of the shared blocks
+   * @returns a block with arbitrary content; `undefined` when no shared block is left
    */
-  acquire(isSure: boolean): Buffer | undefined {
-    if (!isSure && this.#shareable === 0) return undefined
-    if (!isSure) this.#spare -= 1
-    this.#lent += 1
+  acquire(isReserved: boolean): Buffer | undefined {
+    if (!isReserved && this.#available === 0) return undefined
+    if (!isReserved) this.#shared -= 1
+    this.#acquired += 1
     return this.#free.pop() ?? Buffer.allocUnsafeSlow(blockSize)
   }
 
-  /** For {@link BufferLease}. Nobody may read or write the block any more, the kernel included. */
-  release(block: Buffer, wasSure: boolean): void {
-    this.#lent -= 1
+  /** For {@link BufferLease}. Nothing may read or write the block any more, the kernel included. */
+  release(block: Buffer, wasReserved: boolean): void {
+    this.#acquired -= 1
     this.#free.push(block)
-    if (this.#lent === 0) this.#free.splice(keptFree)
-    this.#giveSpare(wasSure ? 0 : 1)
+    if (this.#acquired === 0) this.#free.splice(keptFree)
+    this.#returnShared(wasReserved ? 0 : 1)
   }
 
-  /** For {@link BufferLease}. Resolves when a block has come back, whoever had it. */
-  nextReturn(): Promise<void> {
+  /** For {@link BufferLease}. Resolves when any upload has released a block. */
+  nextRelease(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve))
   }
 
-  /** Forgets the free blocks. */
+  /** Drops the free blocks. */
   clear(): void {
     this.#free.length = 0
   }
 
-  /** Blocks of the spare that may be had now. */
-  get #shareable(): number {
-    return this.#lent < sharedLimit ? this.#spare : 0
+  /** The number of shared blocks that can be acquired at present. */
+  get #available(): number {
+    return this.#acquired < sharedLimit ? this.#shared : 0
   }
 
-  #giveSpare(blocks: number): void {
-    this.#spare += blocks
+  #returnShared(blocks: number): void {
+    this.#shared += blocks
     for (const wake of this.#waiting.splice(0)) wake()
   }
 }
 
-/** What one upload may hold. */
+/** The share of one upload. */
 export class BufferLease implements Disposable {
   /** Bytes of a part. */
   readonly partSize: number
-  readonly #memory: BufferPool
-  readonly #close: (() => void) | undefined
+  readonly #pool: BufferPool
+  readonly #onDispose: (() => void) | undefined
   #held = 0
 
-  constructor(memory: BufferPool, partSize: number, close?: () => void) {
+  constructor(pool: BufferPool, partSize: number, onDispose?: () => void) {
     this.partSize = partSize
-    this.#memory = memory
-    this.#close = close
+    this.#pool = pool
+    this.#onDispose = onDispose
   }
 
-  /** A block, the taker's alone until it is given back. Waits, while the spare is used up, until a part has been sent. */
+  /** A block for the caller alone, until released. Waits while no shared block is left. */
   async acquire(): Promise<Buffer> {
     for (;;) {
-      const block = this.#memory.acquire(this.#isSure)
+      const block = this.#pool.acquire(this.#isReserved)
       if (block) {
         this.#held += 1
         return block
       }
-      await this.#memory.nextReturn()
+      await this.#pool.nextRelease()
     }
   }
 
   release(block: Buffer): void {
     this.#held -= 1
-    this.#memory.release(block, this.#isSure)
+    this.#pool.release(block, this.#isReserved)
   }
 
-  /** Every block has been given back. */
+  /** Ends the lease. Every block must have been released. */
   [Symbol.dispose](): void {
-    this.#close?.()
+    this.#onDispose?.()
   }
 
-  /** Whether the next block to be taken is one of the first part's. */
-  get #isSure(): boolean {
+  /** Whether the next block to be acquired is one of the reserved ones. */
+  get #isReserved(): boolean {
     return this.#held < blocksOf(this.partSize)
   }
 }

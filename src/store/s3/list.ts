@@ -2,20 +2,19 @@ import { ListMultipartUploadsCommand, ListObjectsV2Command, ListObjectVersionsCo
 import { listingDenied, storeUnavailable } from '#store/errors.ts'
 import type { ListEntry, Listing, ListOptions } from '#store/object-store.ts'
 import type { S3Bucket } from './bucket.ts'
-import { isDenied, isNotImplemented, noneIfAbsent } from './errors.ts'
-import { explainFailure, translateError } from './told.ts'
+import { explainFailure, isDenied, isNotImplemented, noneIfAbsent, translateError } from './errors.ts'
 
-/** Where a page begins. */
+/** The position at which a page begins. */
 type Marker = Record<string, string | undefined>
 
-/** One request for a page: what is on it, and where the next one begins. */
+/** Requests one page: its entries, and the position of the next page. */
 type ListPage = (
   store: S3Bucket,
   from: { Prefix: string | undefined } & Marker,
   abortSignal: AbortSignal,
 ) => Promise<{ found: S3Entry[]; isTruncated: boolean | undefined; next: Marker }>
 
-/** What the answers call what they list. */
+/** An entry in the names of S3's responses. */
 interface S3Entry {
   Key?: string | undefined
   Size?: number | undefined
@@ -24,7 +23,7 @@ interface S3Entry {
   UploadId?: string | undefined
 }
 
-/** What the bucket holds, by whoever put it there; of a key's versions, one a page. */
+/** Every entry of one kind in the bucket. A key with several versions is listed once a page. */
 export async function* listBucket(
   store: S3Bucket,
   listing: Listing,
@@ -38,9 +37,9 @@ export async function* listBucket(
     const page: Awaited<ReturnType<ListPage>> = await list(store, { Prefix: key, ...from }, signal).catch((error) => {
       throw translateError(error, signal, explain)
     })
-    // A prefix is all S3 can be asked for, and longer keys have it too.
-    const wanted = page.found.map(toListed).filter((listed) => key === undefined || listed.key === key)
-    yield [...new Map(wanted.map((listed) => [`${listed.key} ${listed.uploadId}`, listed])).values()]
+    // S3 filters by prefix, which longer keys have too.
+    const wanted = page.found.map(toEntry).filter((entry) => key === undefined || entry.key === key)
+    yield [...new Map(wanted.map((entry) => [`${entry.key} ${entry.uploadId}`, entry])).values()]
     from = page.isTruncated ? requireMarker(page.next) : undefined
   }
 }
@@ -52,31 +51,31 @@ const pages: Record<Listing, { list: ListPage; permission: string }> = {
 }
 
 async function listObjects(...[{ client, bucket }, from, abortSignal]: Parameters<ListPage>): ReturnType<ListPage> {
-  const answer = await client.send(new ListObjectsV2Command({ Bucket: bucket, ...from }), { abortSignal })
-  const next = { ContinuationToken: answer.NextContinuationToken }
-  return { found: answer.Contents ?? [], isTruncated: answer.IsTruncated, next }
+  const response = await client.send(new ListObjectsV2Command({ Bucket: bucket, ...from }), { abortSignal })
+  const next = { ContinuationToken: response.NextContinuationToken }
+  return { found: response.Contents ?? [], isTruncated: response.IsTruncated, next }
 }
 
-/** The latest version of a key is the object itself; a bucket that keeps no versions names each object as its only one. */
+/** Versions except the latest of each key, which is the object itself. Without versioning, each object is its only version. */
 async function listOldVersions(...[{ client, bucket }, from, abortSignal]: Parameters<ListPage>): ReturnType<ListPage> {
-  const answer = await client.send(new ListObjectVersionsCommand({ Bucket: bucket, ...from }), { abortSignal })
-  const old = answer.Versions?.filter(({ IsLatest }) => !IsLatest) ?? []
-  const next = { KeyMarker: answer.NextKeyMarker, VersionIdMarker: answer.NextVersionIdMarker }
-  return { found: [...old, ...(answer.DeleteMarkers ?? [])], isTruncated: answer.IsTruncated, next }
+  const response = await client.send(new ListObjectVersionsCommand({ Bucket: bucket, ...from }), { abortSignal })
+  const old = response.Versions?.filter(({ IsLatest }) => !IsLatest) ?? []
+  const next = { KeyMarker: response.NextKeyMarker, VersionIdMarker: response.NextVersionIdMarker }
+  return { found: [...old, ...(response.DeleteMarkers ?? [])], isTruncated: response.IsTruncated, next }
 }
 
 async function listUploads(...[{ client, bucket }, from, abortSignal]: Parameters<ListPage>): ReturnType<ListPage> {
   const command = new ListMultipartUploadsCommand({ Bucket: bucket, ...from })
-  const answer = await client.send(command, { abortSignal }).catch(noneIfAbsent)
-  const next = { KeyMarker: answer.NextKeyMarker, UploadIdMarker: answer.NextUploadIdMarker }
-  return { found: answer.Uploads ?? [], isTruncated: answer.IsTruncated, next }
+  const response = await client.send(command, { abortSignal }).catch(noneIfAbsent)
+  const next = { KeyMarker: response.NextKeyMarker, UploadIdMarker: response.NextUploadIdMarker }
+  return { found: response.Uploads ?? [], isTruncated: response.IsTruncated, next }
 }
 
-function toListed({ Key = '', Size, LastModified, Initiated, UploadId }: S3Entry): ListEntry {
+function toEntry({ Key = '', Size, LastModified, Initiated, UploadId }: S3Entry): ListEntry {
   return { key: Key, storedAt: LastModified ?? Initiated ?? new Date(0), size: Size, uploadId: UploadId }
 }
 
-/** @throws StowageError `storage_unavailable`: what is left out must not look as if it were not there */
+/** @throws StowageError `storage_unavailable`, because entries that are left out must not look like missing ones */
 function requireMarker(marker: Marker): Marker {
   if (Object.values(marker).some((value) => value)) return marker
   throw storeUnavailable(new Error('The store lists only a part and does not say where the rest begins'))

@@ -1,113 +1,136 @@
 import { crc32 } from 'node:zlib'
 import {
-  type CompletedPart,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
+  HeadBucketCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import { failpoint } from '#failpoints.ts'
-import type { PutOptions, Stored } from '#store/object-store.ts'
+import { base64Of, checksumBytes } from '#store/crc32.ts'
+import type { MultipartSession, PutOptions, Stored, StoredPart } from '#store/object-store.ts'
+import { durableOffset } from '#store/part-rules.ts'
+import { statusOf } from './advice.ts'
 import type { S3Bucket } from './bucket.ts'
-import { whileStoreAnswers } from './completion.ts'
-import { abortAfterResponse, confirmByHead, isSameChecksum } from './confirm.ts'
-import { asBody, base64Of, checksumBytes, type Payload } from './payload.ts'
-import { explainPutFailure, translateError } from './told.ts'
+import { explainPutFailure, translateError } from './errors.ts'
+import { asBody, type Payload } from './payload.ts'
+import { abortAfterResponse, confirmByHead, isSameChecksum } from './put.ts'
+import { whileResponsive } from './silence.ts'
 
 const never = new AbortController().signal
 
-/** One multipart upload: begun by its first part, made an object by `complete`. */
-export class MultipartUpload {
-  readonly #store: S3Bucket
-  readonly #key: string
-  readonly #signal: AbortSignal
-  readonly #onUpload: PutOptions['onUpload']
-  #begun: Promise<string> | undefined
-  #size = 0
-  readonly #parts: CompletedPart[] = []
-  readonly #checksums: Buffer[] = []
+/** Creates the multipart upload of a put, and waits until the caller has recorded its id. */
+export async function beginUpload(
+  store: S3Bucket,
+  key: string,
+  partSize: number,
+  onUpload: PutOptions['onUpload'],
+): Promise<MultipartSession> {
+  const session = await createUpload(store, key, partSize)
+  await onUpload?.(session.uploadId)
+  failpoint('after-upload-id')
+  return session
+}
 
-  constructor(store: S3Bucket, key: string, signal: AbortSignal, onUpload: PutOptions['onUpload']) {
-    this.#store = store
-    this.#key = key
-    this.#signal = signal
-    this.#onUpload = onUpload
-  }
-
-  /**
-   * Sends a part; the first one begins the upload, the others wait for that.
-   * @param number counted from 1
-   */
-  async send(number: number, part: Payload): Promise<void> {
-    this.#signal.throwIfAborted()
-    this.#begun ??= this.#begin()
-    await this.#sendPart(await this.#begun, number, part)
-  }
-
-  /** Makes the object of the parts sent. The signal does not matter any more: every byte is in the store. */
-  async complete(): Promise<Stored> {
-    const { client, bucket: Bucket, checksums, writing } = this.#store
-    const stored = { size: this.#size, checksum: checksums ? this.#compositeChecksum() : undefined }
-    try {
-      const command = new CompleteMultipartUploadCommand({
-        Bucket,
-        Key: this.#key,
-        UploadId: await this.#begun,
-        MultipartUpload: { Parts: this.#parts },
-        ...writing,
-      })
-      failpoint('before-complete')
-      const send = (abortSignal: AbortSignal) => client.send(command, { abortSignal })
-      const { ETag, ChecksumCRC32 } = await whileStoreAnswers(this.#store, send)
-      failpoint('after-complete')
-      if (ETag === undefined) throw new Error('CompleteMultipartUpload was answered without an ETag')
-      return { ...stored, isConfirmed: isSameChecksum(ChecksumCRC32, stored.checksum) }
-    } catch (error) {
-      return await confirmByHead(this.#store, this.#key, stored, never, error)
-    }
-  }
-
-  async #begin(): Promise<string> {
+/**
+ * Creates a multipart upload. It has no signal: an upload whose id did not arrive could only be found by listing.
+ * @throws StowageError `storage_unavailable`
+ */
+export async function createUpload(
+  { client, bucket, checksums }: S3Bucket,
+  key: string,
+  partSize: number,
+): Promise<MultipartSession> {
+  try {
+    const ChecksumAlgorithm = checksums ? 'CRC32' : undefined
+    const command = new CreateMultipartUploadCommand({ Bucket: bucket, Key: key, ChecksumAlgorithm })
     failpoint('before-create')
-    const uploadId = await this.#create()
+    const { UploadId } = await client.send(command)
+    if (UploadId === undefined) throw new Error('CreateMultipartUpload was answered without an UploadId')
     failpoint('after-create')
-    await this.#onUpload?.(uploadId)
-    failpoint('after-upload-id')
-    return uploadId
+    return { key, uploadId: UploadId, partSize }
+  } catch (error) {
+    throw translateError(error, never, explainPutFailure)
   }
+}
 
-  /** Not aborted by the signal: an upload whose id never reached us could not be named, and so not be removed. */
-  async #create(): Promise<string> {
-    const { client, bucket: Bucket, checksums } = this.#store
-    try {
-      const ChecksumAlgorithm = checksums ? 'CRC32' : undefined
-      const command = new CreateMultipartUploadCommand({ Bucket, Key: this.#key, ChecksumAlgorithm })
-      const { UploadId } = await client.send(command)
-      if (UploadId === undefined) throw new Error('CreateMultipartUpload was answered without an UploadId')
-      return UploadId
-    } catch (error) {
-      throw translateError(error, never, explainPutFailure)
-    }
+/**
+ * Sends a part. When the result is there, the store has made the bytes durable.
+ * @param number from 1
+ * @throws the signal's reason, or StowageError `storage_unavailable`
+ */
+export async function sendPart(
+  { client, bucket: Bucket, checksums }: S3Bucket,
+  { key: Key, uploadId: UploadId }: MultipartSession,
+  number: number,
+  part: Payload,
+  signal: AbortSignal,
+): Promise<StoredPart> {
+  try {
+    const command = new UploadPartCommand({ Bucket, Key, UploadId, PartNumber: number, Body: asBody(part) })
+    failpoint('before-part')
+    const { ETag } = await abortAfterResponse(signal, (abortSignal) => client.send(command, { abortSignal }))
+    failpoint('after-part')
+    return { number, size: part.size, checksum: checksums ? base64Of(part.checksum) : undefined, etag: ETag }
+  } catch (error) {
+    throw translateError(error, signal, explainPutFailure)
   }
+}
 
-  async #sendPart(UploadId: string, PartNumber: number, part: Payload): Promise<void> {
-    const { client, bucket: Bucket, checksums } = this.#store
-    try {
-      const command = new UploadPartCommand({ Bucket, Key: this.#key, UploadId, PartNumber, Body: asBody(part) })
-      failpoint('before-part')
-      const { ETag } = await abortAfterResponse(this.#signal, (abortSignal) => client.send(command, { abortSignal }))
-      failpoint('after-part')
-      const ChecksumCRC32 = checksums ? base64Of(part.checksum) : undefined
-      this.#parts[PartNumber - 1] = { PartNumber, ETag, ChecksumCRC32 }
-      this.#checksums[PartNumber - 1] = part.checksum
-      this.#size += part.size
-    } catch (error) {
-      throw translateError(error, this.#signal, explainPutFailure)
-    }
+/**
+ * Makes an object of the parts.
+ * @param parts from 1 on without a gap, in any order
+ * @param signal by default none: every byte is in the store, and aborting would only hide whether the object exists
+ * @throws StowageError `storage_unavailable`, or the signal's reason
+ */
+export async function completeUpload(
+  store: S3Bucket,
+  { key, uploadId }: MultipartSession,
+  parts: readonly StoredPart[],
+  signal: AbortSignal = never,
+): Promise<Stored> {
+  const ordered = parts.toSorted((a, b) => a.number - b.number)
+  const stored = { size: durableOffset(ordered), checksum: compositeChecksum(ordered) }
+  const listed = ordered.map(({ number, etag, checksum }) => ({
+    PartNumber: number,
+    ETag: etag,
+    ChecksumCRC32: checksum,
+  }))
+  const command = new CompleteMultipartUploadCommand({
+    ...{ Bucket: store.bucket, Key: key, UploadId: uploadId, MultipartUpload: { Parts: listed } },
+    ...store.writing,
+  })
+  try {
+    failpoint('before-complete')
+    const { ETag, ChecksumCRC32 } = await whileResponsive(
+      (abortSignal) => store.client.send(command, { abortSignal: AbortSignal.any([signal, abortSignal]) }),
+      (abortSignal) => isResponsive(store, abortSignal),
+      store.timeouts.silence,
+    )
+    failpoint('after-complete')
+    if (ETag === undefined) throw new Error('CompleteMultipartUpload was answered without an ETag')
+    return { ...stored, isConfirmed: isSameChecksum(ChecksumCRC32, stored.checksum) }
+  } catch (error) {
+    return await confirmByHead(store, key, stored, signal, error)
   }
+}
 
-  /** S3's notation for an object of several parts: the checksum of the parts' checksums, and their number. */
-  #compositeChecksum(): string {
-    const checksum = checksumBytes(crc32(Buffer.concat(this.#checksums)))
-    return `${base64Of(checksum)}-${this.#checksums.length}`
+/**
+ * S3's notation for the checksum of a multipart object: the checksum of the parts' checksums, and the number of parts.
+ * `undefined` when the parts have no checksums.
+ */
+function compositeChecksum(parts: readonly StoredPart[]): string | undefined {
+  const checksums = parts.map(({ checksum }) => checksum).filter((checksum) => checksum !== undefined)
+  if (checksums.length < parts.length) return undefined
+  const bytes = Buffer.concat(checksums.map((checksum) => Buffer.from(checksum, 'base64')))
+  return `${base64Of(checksumBytes(crc32(bytes)))}-${parts.length}`
+}
+
+/** Whether the store responds; a refusal is a response too. */
+async function isResponsive({ client, bucket }: S3Bucket, abortSignal: AbortSignal): Promise<boolean> {
+  try {
+    await client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal })
+    return true
+  } catch (error) {
+    return statusOf(error) !== undefined
   }
 }

@@ -1,20 +1,23 @@
-const mebibyte = 1024 * 1024
-const smallestPart = 5 * mebibyte
-const maxParts = 10_000
+import { maxParts } from '#store/part-rules.ts'
 
-/** Bytes from which on a body is worth larger parts. */
+const mebibyte = 1024 * 1024
+
+/** The least number of bytes of a part that is not the last (S3: "Amazon S3 multipart upload limits"). */
+export const minimumPartSize = 5 * mebibyte
+
+/** Bytes from which on an upload is worth larger parts, and the bytes of these. */
 const large = 64 * mebibyte
 const largePart = 16 * mebibyte
 
 /**
- * Bytes of a part: the least that S3 takes, or as many MiB as it takes to send `maxSize` bytes in the 10,000 parts it
- * allows. Every upload in flight holds a part, so small ones make many uploads cheap.
+ * Bytes of a part: the least that S3 allows, or as many MiB as an upload of `maxSize` bytes needs to fit in 10,000 parts.
+ * Every upload in progress holds a part, so small parts make many uploads cheap.
  */
 export function leastPartSize(maxSize: number): number {
-  return Math.max(smallestPart, Math.ceil(maxSize / maxParts / mebibyte) * mebibyte)
+  return Math.max(minimumPartSize, Math.ceil(maxSize / maxParts / mebibyte) * mebibyte)
 }
 
-/** Bytes of a part that suits a body of at most `atMost` bytes when memory is no matter: every request costs CPU. */
+/** Bytes of a part for a body of at most `atMost` bytes when memory is plentiful: every request costs CPU. */
 export function bestPartSize(atMost: number): number {
   return Math.max(leastPartSize(atMost), atMost >= large ? largePart : 0)
 }

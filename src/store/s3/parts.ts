@@ -1,25 +1,27 @@
 import { Readable } from 'node:stream'
 import { crc32 } from 'node:zlib'
+import { base64Of, checksumBytes } from '#store/crc32.ts'
+import { sizeDiffers } from '#store/errors.ts'
 import { type BufferLease, blockSize } from './buffer-pool.ts'
-import { base64Of, checksumBytes, Payload } from './payload.ts'
+import { Payload } from './payload.ts'
 
-/** A run of a body's bytes in lent blocks, checksummed while it is collected. Can be sent again. */
+/** Consecutive bytes of a body in blocks of the pool, checksummed while they are collected. Can be sent again. */
 export class Part extends Payload {
   /** Counted from 1. */
   readonly number: number
   /** The body ended with this part. */
   isLast = false
-  readonly #allowance: BufferLease
+  readonly #lease: BufferLease
   readonly #withChecksum: boolean
   readonly #blocks: Buffer[] = []
   #room = 0
   #size = 0
   #crc32 = 0
 
-  constructor(number: number, allowance: BufferLease, withChecksum: boolean) {
+  constructor(number: number, lease: BufferLease, withChecksum: boolean) {
     super()
     this.number = number
-    this.#allowance = allowance
+    this.#lease = lease
     this.#withChecksum = withChecksum
   }
 
@@ -28,7 +30,7 @@ export class Part extends Payload {
   }
 
   get isFull(): boolean {
-    return this.#size === this.#allowance.partSize
+    return this.#size === this.#lease.partSize
   }
 
   get checksum(): Buffer {
@@ -43,7 +45,7 @@ export class Part extends Payload {
     }
   }
 
-  /** Takes as much of `chunk` as there is room for in the part, and returns the rest. */
+  /** Copies as much of `chunk` as the part has room for, and returns the rest. */
   async append(chunk: Uint8Array): Promise<Uint8Array> {
     let rest = chunk
     while (rest.length > 0 && !this.isFull) {
@@ -58,14 +60,14 @@ export class Part extends Payload {
     return filled.length > 1 ? Readable.from(filled) : (filled[0] ?? Buffer.alloc(0))
   }
 
-  /** Gives the blocks back; nobody may read them any more. */
+  /** Returns the blocks to the pool. No request may read them any more. */
   release(): void {
-    for (const block of this.#blocks.splice(0)) this.#allowance.release(block)
+    for (const block of this.#blocks.splice(0)) this.#lease.release(block)
   }
 
   async #addBlock(): Promise<void> {
-    this.#blocks.push(await this.#allowance.acquire())
-    this.#room = Math.min(blockSize, this.#allowance.partSize - this.#size)
+    this.#blocks.push(await this.#lease.acquire())
+    this.#room = Math.min(blockSize, this.#lease.partSize - this.#size)
   }
 
   #fill(chunk: Uint8Array): Uint8Array {
@@ -80,15 +82,15 @@ export class Part extends Payload {
 }
 
 /**
- * The bytes of `body` in parts of the allowance's size; only the last is shorter, and of an empty body there is one empty
- * part. Whoever gets a part releases it.
+ * The bytes of `body` in parts of the lease's size. Only the last part is shorter; an empty body has one empty part. The
+ * consumer releases each part.
  */
 export async function* partsOf(
   body: AsyncIterable<Uint8Array>,
-  allowance: BufferLease,
+  lease: BufferLease,
   withChecksums: boolean,
 ): AsyncGenerator<Part, void, undefined> {
-  let collecting: Part | undefined = new Part(1, allowance, withChecksums)
+  let collecting: Part | undefined = new Part(1, lease, withChecksums)
   const handOver = (part: Part) => {
     collecting = undefined
     return part
@@ -97,10 +99,10 @@ export async function* partsOf(
     let part = collecting
     for await (const chunk of body) {
       for (let rest = chunk; rest.length > 0; rest = await part.append(rest)) {
-        // A full part waits for one more byte: without it, the part is the last.
+        // A full part waits for one more byte: only then it is known not to be the last.
         if (part.isFull) {
           yield handOver(part)
-          part = collecting = new Part(part.number + 1, allowance, withChecksums)
+          part = collecting = new Part(part.number + 1, lease, withChecksums)
         }
       }
     }
@@ -109,4 +111,22 @@ export async function* partsOf(
   } finally {
     collecting?.release()
   }
+}
+
+/**
+ * All of `body` in one part, which the caller releases.
+ * @param lease its part size is the number of bytes that the body has
+ * @throws StowageError `internal` for a body of another length; or the body's own error
+ */
+export async function collectExactly(
+  body: AsyncIterable<Uint8Array>,
+  lease: BufferLease,
+  withChecksum: boolean,
+): Promise<Part> {
+  const parts = partsOf(body, lease, withChecksum)
+  const { value: part } = (await parts.next()) as IteratorYieldResult<Part>
+  await parts.return()
+  if (part.isLast && part.isFull) return part
+  part.release()
+  throw sizeDiffers(part.isLast ? part.size : part.size + 1, lease.partSize)
 }

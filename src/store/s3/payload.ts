@@ -1,33 +1,106 @@
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
+import { crc32 } from 'node:zlib'
+import { base64Of, checksumBytes } from '#store/crc32.ts'
+import { sizeDiffers } from '#store/errors.ts'
+import { trailerHeaders, withTrailer } from './aws-chunked.ts'
 
 /**
- * The bytes one request brings to the store. The SDK would take a buffer or a stream as the body; this it passes on
- * untouched, so that `S3Http` opens it anew for every try, and the SDK neither reads, hashes nor copies a byte.
+ * The body of one request. The SDK would process a buffer or a stream; it passes a payload on untouched. `S3Http` opens the
+ * payload anew for every try, and the SDK neither reads, hashes nor copies a byte.
  */
 export abstract class Payload {
-  /** Bytes, without what an encoding adds. */
+  /** Bytes, without those that an encoding adds. */
   abstract readonly size: number
-  /** The headers that describe it; they are signed in its place. */
+  /** The headers that describe the body; they are signed in its place. */
   abstract readonly headers: Record<string, string>
-  /** CRC32 of the bytes, four bytes, big-endian: known when the last one has been sent. */
+  /** CRC32 of the bytes, four bytes, big-endian; complete when the last byte has been sent. */
   abstract readonly checksum: Buffer
-  /** @throws Error when it cannot be sent once more */
+  /** @throws Error when the bytes cannot be sent once more */
   abstract open(): Buffer | Readable
 }
 
-/** S3's notation for a checksum. */
-export function base64Of(checksum: Buffer): string {
-  return checksum.toString('base64')
-}
-
-/** CRC32 as the four bytes whose base64 is S3's `ChecksumCRC32`. */
-export function checksumBytes(crc32: number): Buffer {
-  const bytes = Buffer.alloc(4)
-  bytes.writeUInt32BE(crc32)
-  return bytes
-}
-
-/** A payload where the SDK's types want the body of a request. */
+/** A payload in the type that the SDK declares for the body of a request. */
 export function asBody(payload: Payload): Readable {
   return payload as unknown as Readable
+}
+
+/**
+ * A body of known length that goes straight from its source to the store. None of it is kept, so it cannot be sent again
+ * after the first byte has left.
+ */
+export class StreamedBytes extends Payload {
+  readonly size: number
+  readonly headers: Record<string, string>
+  readonly #withChecksum: boolean
+  readonly #source: AsyncIterable<Uint8Array>
+  readonly #onFailure: (error: unknown) => void
+  #crc32 = 0
+  #isBegun = false
+  #isWhole = false
+
+  /**
+   * @param source has exactly `size` bytes, or fails
+   * @param onFailure called when the source fails or has another number of bytes, to abort the request
+   */
+  constructor(
+    source: AsyncIterable<Uint8Array>,
+    size: number,
+    { withChecksum, onFailure }: { withChecksum: boolean; onFailure: (error: unknown) => void },
+  ) {
+    super()
+    this.size = size
+    this.headers = withChecksum
+      ? trailerHeaders(size)
+      : { 'content-length': String(size), 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' }
+    this.#source = source
+    this.#withChecksum = withChecksum
+    this.#onFailure = onFailure
+  }
+
+  get checksum(): Buffer {
+    return checksumBytes(this.#crc32)
+  }
+
+  /** Whether the source has been read. */
+  get isBegun(): boolean {
+    return this.#isBegun
+  }
+
+  /** Whether the source has ended without a failure and its last byte was handed over. */
+  get isWhole(): boolean {
+    return this.#isWhole
+  }
+
+  open(): Readable {
+    if (this.#isBegun) throw new Error('The store failed when the bytes were on their way; they were not kept')
+    const bytes = this.#bytes()
+    const sent = this.#withChecksum ? withTrailer(bytes, this.size, () => base64Of(this.checksum)) : bytes
+    const body = Readable.from(sent, { objectMode: false, highWaterMark: 1 })
+    // `onFailure` reports the error. Without a listener it would end the process.
+    return body.on('error', () => {})
+  }
+
+  async *#bytes(): AsyncGenerator<Uint8Array, void, undefined> {
+    this.#isBegun = true
+    let count = 0
+    let last: Uint8Array | undefined
+    try {
+      for await (const chunk of this.#source) {
+        count += chunk.length
+        if (count > this.size) break
+        if (chunk.length === 0) continue
+        if (this.#withChecksum) this.#crc32 = crc32(chunk, this.#crc32)
+        // Without a trailer the last byte makes the object, so it waits until the source has ended without a failure.
+        else if (count === this.size) last = Uint8Array.from(chunk.subarray(-1))
+        const now = last ? chunk.subarray(0, -1) : chunk
+        if (now.length > 0) yield now
+      }
+      if (count !== this.size) throw sizeDiffers(count, this.size)
+      this.#isWhole = true
+      if (last) yield last
+    } catch (error) {
+      this.#onFailure(error)
+      throw error
+    }
+  }
 }

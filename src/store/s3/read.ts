@@ -1,15 +1,38 @@
 import { addAbortSignal, type Readable } from 'node:stream'
-import { GetObjectCommand } from '@aws-sdk/client-s3'
+import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3'
 import { objectNotFound } from '#store/errors.ts'
-import type { GetOptions } from '#store/object-store.ts'
+import type { GetOptions, StoredObject } from '#store/object-store.ts'
 import type { S3Bucket } from './bucket.ts'
-import { isAbsent } from './errors.ts'
+import { isAbsent, translateError } from './errors.ts'
 import { inBackground } from './http.ts'
-import { translateError } from './told.ts'
 
 /**
- * The bytes of an object, or a range of them. The stream is Node's own http answer: destroying it closes the socket, and
- * when the store sends less than its Content-Length it fails with `ECONNRESET`.
+ * Size and checksum of an object, or `undefined` when there is none. The response to a HEAD request has no body, so a missing
+ * bucket looks like a missing object.
+ */
+export async function headObject(
+  { client, bucket, checksums }: S3Bucket,
+  key: string,
+  signal: AbortSignal,
+): Promise<StoredObject | undefined> {
+  try {
+    const command = new HeadObjectCommand({
+      Bucket: bucket,
+      Key: key,
+      ChecksumMode: checksums ? 'ENABLED' : undefined,
+    })
+    const { ContentLength, ChecksumCRC32 } = await client.send(command, { abortSignal: signal })
+    if (ContentLength === undefined) throw new Error('HeadObject was answered without a Content-Length')
+    return { size: ContentLength, checksum: checksums ? ChecksumCRC32 : undefined }
+  } catch (error) {
+    if (isAbsent(error)) return undefined
+    throw translateError(error, signal)
+  }
+}
+
+/**
+ * The bytes of an object, or a range of them. The stream is Node's HTTP response: destroying it closes the socket, and it
+ * fails with `ECONNRESET` when the store sends less than its Content-Length.
  * @throws StowageError `not_found`, or `storage_unavailable`, also when the object ends before the range does
  */
 export async function readObject(
@@ -29,7 +52,7 @@ export async function readObject(
       body.destroy()
       throw new Error(`The store answered ${ContentLength} bytes to ${Range}`)
     }
-    // On abort the SDK only lets go of the request, and what was already read would end as if it were all.
+    // On abort the SDK only drops the request. The bytes already read would then end like a complete object.
     return addAbortSignal(signal, body)
   } catch (error) {
     throw isAbsent(error) ? objectNotFound(error) : translateError(error, signal)

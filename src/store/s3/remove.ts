@@ -7,8 +7,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { failpoint } from '#failpoints.ts'
 import type { S3Bucket } from './bucket.ts'
-import { isAbsent, isDenied, isNotImplemented, noneIfAbsent } from './errors.ts'
-import { translateError } from './told.ts'
+import { ignoreAbsent, isDenied, isNotImplemented, noneIfAbsent, translateError } from './errors.ts'
 
 export interface RemoveOptions {
   uploadId?: string | undefined
@@ -16,8 +15,8 @@ export interface RemoveOptions {
 }
 
 /**
- * Leaves nothing of a key: its unfinished uploads go first, so that none of them becomes an object afterwards, then the
- * object, then every version and delete marker where the bucket keeps them.
+ * Removes everything under a key: first its unfinished uploads, so that none of them becomes an object afterwards; then the
+ * object; then every version and delete marker, where the bucket keeps them.
  * @throws StowageError `storage_unavailable`
  */
 export async function removeObject(store: S3Bucket, key: string, options: RemoveOptions): Promise<void> {
@@ -41,14 +40,20 @@ async function abortUploads(store: S3Bucket, key: string, options: RemoveOptions
   }
 }
 
-async function abortUpload({ client, bucket }: S3Bucket, key: string, UploadId: string, { signal }: RemoveOptions) {
+/** Removes an unfinished upload and its parts; one that does not exist is no error. @throws the SDK's error */
+export async function abortUpload(
+  { client, bucket }: S3Bucket,
+  key: string,
+  UploadId: string,
+  { signal }: { signal: AbortSignal },
+): Promise<void> {
   const command = new AbortMultipartUploadCommand({ Bucket: bucket, Key: key, UploadId })
   failpoint('before-abort')
   await client.send(command, { abortSignal: signal }).catch(ignoreAbsent)
   failpoint('after-abort')
 }
 
-/** The ids of the unfinished uploads of exactly this key; S3 lists by prefix, so longer keys are left out here. */
+/** The ids of the unfinished uploads of exactly this key. S3 lists by prefix, so longer keys are filtered out. */
 async function listUploads({ client, bucket }: S3Bucket, key: string, { signal }: RemoveOptions): Promise<string[]> {
   const found: string[] = []
   let page: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } | undefined = {}
@@ -69,7 +74,7 @@ async function listUploads({ client, bucket }: S3Bucket, key: string, { signal }
   return found
 }
 
-/** @returns whether the store said that the bucket keeps versions; not all do where versioning is suspended */
+/** @returns whether the response shows that the bucket keeps versions; with suspended versioning, some stores do not show it */
 async function deleteObject(
   { client, bucket }: S3Bucket,
   key: string,
@@ -110,8 +115,4 @@ async function listVersions({ client, bucket }: S3Bucket, key: string, { signal 
       : undefined
   }
   return found
-}
-
-function ignoreAbsent(error: unknown): undefined {
-  if (!isAbsent(error)) throw error
 }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Slices } from '#store/s3/slices.ts'
+import { Slices } from '#store/s3/streaming-upload.ts'
 import { bytesOf, chunksOf, collect, failingAfter, keptChunksOf } from '../bodies.ts'
 
 const bytes = bytesOf(100_000)

@@ -1,6 +1,6 @@
 import { openBucket } from '#store/s3/bucket.ts'
 import { blockSize } from '#store/s3/buffer-pool.ts'
-import { upload } from '#store/s3/upload.ts'
+import { upload } from '#store/s3/s3-store.ts'
 import { until } from '../../support/until.ts'
 import { bytesOf, chunksOf, collect, failingAfter, hangingAfter } from '../bodies.ts'
 import { type Exchange, errorBody } from '../fault-proxy.ts'

@@ -1,7 +1,7 @@
 import { CompleteMultipartUploadCommand } from '@aws-sdk/client-s3'
 import type { Test } from 'tap'
 import { openBucket } from '#store/s3/bucket.ts'
-import { upload } from '#store/s3/upload.ts'
+import { upload } from '#store/s3/s3-store.ts'
 import { until } from '../../support/until.ts'
 import { bytesOf, collect, failingAfter, keptChunksOf } from '../bodies.ts'
 import { type Exchange, errorBody } from '../fault-proxy.ts'

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
 import t from 'tap'
-import { StreamedBytes } from '#store/s3/streamed-bytes.ts'
+import { StreamedBytes } from '#store/s3/payload.ts'
 import { bytesOf, chunksOf, collect, failingAfter, keptChunksOf } from '../bodies.ts'
 
 const bytes = bytesOf(300_000)
