@@ -3,7 +3,7 @@ import type { ObjectStore } from '#store/object-store.ts'
 import { probeAbort, probeShape, probeUse, shapes } from '#store/probe.ts'
 import { adviceFor, rootCause } from '#store/s3/advice.ts'
 import { openS3Store, type S3StoreOptions } from '#store/s3/s3-store.ts'
-import { openStore, s3Options } from './parts.ts'
+import { openStore, s3Options } from './open-resources.ts'
 import type { Report } from './report.ts'
 
 const answerSeconds = 10

@@ -5,7 +5,7 @@ import { countPendingMigrations } from '#persistence/migrate.ts'
 import { describeServer } from '#persistence/server-identity.ts'
 import { holdAdvice } from '#recovery/release-hold.ts'
 import { checkStore } from './doctor-store.ts'
-import { reachDatabase } from './parts.ts'
+import { reachDatabase } from './open-resources.ts'
 import { Report } from './report.ts'
 
 const mostSkewSeconds = 5

@@ -8,7 +8,7 @@ import { type DatabaseClient, openDatabase } from '#persistence/connection/clien
 import { migrateDatabase } from '#persistence/migrate.ts'
 import type { ObjectStore } from '#store/object-store.ts'
 import { ForcedExit } from './last-resort.ts'
-import { type DatabaseServer, openStore } from './parts.ts'
+import { type DatabaseServer, openStore } from './open-resources.ts'
 import { onStopSignal } from './stop-signal.ts'
 
 /** What a process that runs until it is stopped is made of. */

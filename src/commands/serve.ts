@@ -1,6 +1,7 @@
-import { demoText } from '#embedded/demo.ts'
+import { type Config, ConfigError } from '#config/config.ts'
 import { buildServer } from '#server.ts'
-import { runDatabase, urlSigningKeyOf } from './parts.ts'
+import { loadDevModule } from './dev-module.ts'
+import { runDatabase, urlSigningKeyOf } from './open-resources.ts'
 import { runApp } from './run-app.ts'
 import type { Options } from './usage.ts'
 
@@ -9,11 +10,27 @@ export async function serve(env: NodeJS.ProcessEnv, options: Options): Promise<v
   await runApp(env, {
     database: (config) => runDatabase(config, (message) => console.error(message)),
     async build(parts) {
+      // A missing demo ends the start before the server listens.
+      if (isDemoOn(parts.config)) await loadDemo()
       const urlSigningKey = await urlSigningKeyOf(parts.config)
       return buildServer({ ...parts, urlSigningKey, withWorkers: !options['no-workers'] })
     },
     async onReady(app, { config, database }) {
-      if (config.demo ?? config.databaseUrl === undefined) console.log(await demoText(app, database.db, config))
+      if (!isDemoOn(config)) return
+      const { demoText } = await loadDemo()
+      console.log(await demoText(app, database.db, config))
     },
   })
+}
+
+function isDemoOn({ demo, databaseUrl }: Config): boolean {
+  return Boolean(demo ?? databaseUrl === undefined)
+}
+
+/** @throws ConfigError where the demo is not installed */
+function loadDemo() {
+  return loadDevModule(
+    () => import('#dev/demo.ts'),
+    () => new ConfigError(['DEMO must be unset: the demo is in dev/, and dev/ is not installed here']),
+  )
 }

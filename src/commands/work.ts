@@ -1,5 +1,5 @@
 import { buildWorker } from '#worker.ts'
-import { reachDatabase } from './parts.ts'
+import { reachDatabase } from './open-resources.ts'
 import { runApp } from './run-app.ts'
 
 /** `stowage work`: runs the workers alone, beside servers that run without them, until SIGTERM or Ctrl-C. */
