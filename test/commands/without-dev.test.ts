@@ -75,8 +75,8 @@ t.test('src loads dev/ on demand only, and only for commands', async (t) => {
       .flatMap(importsOfDev)
       .sort((a, b) => a.path.localeCompare(b.path)),
     [
-      { path: 'src/commands/open-resources.ts', type: 'ImportExpression' },
-      { path: 'src/commands/serve.ts', type: 'ImportExpression' },
+      { path: 'commands/open-resources.ts', type: 'ImportExpression' },
+      { path: 'commands/serve.ts', type: 'ImportExpression' },
     ],
   )
 })

@@ -3,10 +3,10 @@ import { stripTypeScriptTypes } from 'node:module'
 import { join } from 'node:path'
 import { type Program, parse } from 'acorn'
 
-const repository = join(import.meta.dirname, '..', '..')
+const root = join(import.meta.dirname, '..', '..', 'src')
 
 export interface Source {
-  /** Below the repository. */
+  /** Below `src`. */
   path: string
   /** Without its types; every other character is where it was. */
   code: string
@@ -14,9 +14,9 @@ export interface Source {
 }
 
 /** The files of ours that a pattern names, to be looked through. */
-export function sources(pattern: string, folder: 'src' | 'dev' = 'src'): Source[] {
-  return globSync(join(folder, pattern), { cwd: repository }).map((path) => {
-    const code = stripTypeScriptTypes(readFileSync(join(repository, path), 'utf8'))
+export function sources(pattern: string): Source[] {
+  return globSync(pattern, { cwd: root }).map((path) => {
+    const code = stripTypeScriptTypes(readFileSync(join(root, path), 'utf8'))
     return { path, code, tree: parse(code, { ecmaVersion: 'latest', sourceType: 'module', locations: true }) }
   })
 }
