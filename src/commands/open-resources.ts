@@ -6,10 +6,7 @@ import { openDatabase } from '#persistence/connection/client.ts'
 import { openDiskStore } from '#store/disk/disk-store.ts'
 import type { ObjectStore } from '#store/object-store.ts'
 import { openS3Store, type S3StoreOptions } from '#store/s3/s3-store.ts'
-import { loadDevModule } from './dev-module.ts'
-
-const embeddedIsMissing =
-  'DATABASE_URL is not set, and the embedded Postgres in dev/ is not installed here: set DATABASE_URL.'
+import { loadEmbeddedPostgres } from './dev-folder.ts'
 
 /** A Postgres to connect to. */
 export interface DatabaseServer {
@@ -53,13 +50,10 @@ async function external({ databaseUrl }: Config): Promise<DatabaseServer | undef
   return { url: databaseUrl, exited: new Promise(() => {}), stop: async () => {} }
 }
 
-type EmbeddedPostgresModule = typeof import('#dev/embedded-postgres/embedded-postgres.ts')
+type EmbeddedPostgresModule = Awaited<ReturnType<typeof loadEmbeddedPostgres>>
 
 async function embedded(start: (postgres: EmbeddedPostgresModule) => Promise<DatabaseServer>): Promise<DatabaseServer> {
-  const postgres = await loadDevModule(
-    () => import('#dev/embedded-postgres/embedded-postgres.ts'),
-    (cause) => new StowageError('database_unavailable', embeddedIsMissing, { cause }),
-  )
+  const postgres = await loadEmbeddedPostgres()
   try {
     const { url, exited, stop } = await start(postgres)
     return { url, exited: exited.then((error) => error && forOperator(error)), stop }

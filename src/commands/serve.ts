@@ -1,6 +1,6 @@
-import { type Config, ConfigError } from '#config/config.ts'
+import type { Config } from '#config/config.ts'
 import { buildServer } from '#server.ts'
-import { loadDevModule } from './dev-module.ts'
+import { loadDemo } from './dev-folder.ts'
 import { runDatabase, urlSigningKeyOf } from './open-resources.ts'
 import { runApp } from './run-app.ts'
 import type { Options } from './usage.ts'
@@ -25,12 +25,4 @@ export async function serve(env: NodeJS.ProcessEnv, options: Options): Promise<v
 
 function isDemoOn({ demo, databaseUrl }: Config): boolean {
   return Boolean(demo ?? databaseUrl === undefined)
-}
-
-/** @throws ConfigError where the demo is not installed */
-function loadDemo() {
-  return loadDevModule(
-    () => import('#dev/demo.ts'),
-    () => new ConfigError(['DEMO must be unset: the demo is in dev/, and dev/ is not installed here']),
-  )
 }
