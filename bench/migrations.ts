@@ -7,7 +7,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres, { type Sql } from 'postgres'
-import { startEmbeddedPostgres } from '#embedded/postgres.ts'
+import { startEmbeddedPostgres } from '#dev/embedded-postgres/embedded-postgres.ts'
 import { migrateDatabase } from '#persistence/migrate.ts'
 import { migrationsFolder } from '#persistence/migration-journal.ts'
 

@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { identifyProcess } from '#embedded/postgres-process.ts'
+import { identifyProcess } from '#dev/embedded-postgres/process.ts'
 
 const prefix = 'stowage-bench-'
 

@@ -4,7 +4,7 @@ import { probeAbort, probeShape, probeUse, shapes } from '#store/probe.ts'
 import { adviceFor, rootCause } from '#store/s3/advice.ts'
 import { openS3Store, type S3StoreOptions } from '#store/s3/s3-store.ts'
 import type { Report } from './doctor-report.ts'
-import { openStore, s3Options } from './parts.ts'
+import { openStore, s3Options } from './open-resources.ts'
 
 const answerSeconds = 10
 const transferSeconds = 30

@@ -7,7 +7,7 @@ import { describeServer } from '#persistence/server-identity.ts'
 import { holdAdvice } from '#recovery/release-hold.ts'
 import { Report } from './doctor-report.ts'
 import { checkStore } from './doctor-store.ts'
-import { reachDatabase } from './parts.ts'
+import { reachDatabase } from './open-resources.ts'
 
 const mostSkewSeconds = 5
 

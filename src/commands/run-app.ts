@@ -8,7 +8,7 @@ import { stopListening } from '#http/connections/stop-listening.ts'
 import { type DatabaseClient, openDatabase } from '#persistence/connection/client.ts'
 import { migrateDatabase } from '#persistence/migrate.ts'
 import type { ObjectStore } from '#store/object-store.ts'
-import { type DatabaseServer, openStore } from './parts.ts'
+import { type DatabaseServer, openStore } from './open-resources.ts'
 import { ForcedExit, onStopSignal } from './shutdown.ts'
 
 /** What a process that runs until it is stopped is made of. */

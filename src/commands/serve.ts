@@ -1,7 +1,8 @@
-import { demoText } from '#embedded/demo.ts'
+import type { Config } from '#config/config.ts'
 import { buildServer } from '#server.ts'
 import { buildWorker } from '#worker.ts'
-import { reachDatabase, runDatabase, urlSigningKeyOf } from './parts.ts'
+import { loadDemo } from './dev-folder.ts'
+import { reachDatabase, runDatabase, urlSigningKeyOf } from './open-resources.ts'
 import { runApp } from './run-app.ts'
 import type { Options } from './usage.ts'
 
@@ -10,13 +11,21 @@ export async function serve(env: NodeJS.ProcessEnv, options: Options): Promise<v
   await runApp(env, {
     database: (config) => runDatabase(config, (message) => console.error(message)),
     async build(parts) {
+      // A missing demo ends the start before the server listens.
+      if (isDemoOn(parts.config)) await loadDemo()
       const urlSigningKey = await urlSigningKeyOf(parts.config)
       return buildServer({ ...parts, urlSigningKey, withWorkers: !options['no-workers'] })
     },
     async onReady(app, { config, database }) {
-      if (config.demo ?? config.databaseUrl === undefined) console.log(await demoText(app, database.db, config))
+      if (!isDemoOn(config)) return
+      const { demoText } = await loadDemo()
+      console.log(await demoText(app, database.db, config))
     },
   })
+}
+
+function isDemoOn({ demo, databaseUrl }: Config): boolean {
+  return Boolean(demo ?? databaseUrl === undefined)
 }
 
 /** `stowage work`: runs the workers alone, beside servers that run without them, until SIGTERM or Ctrl-C. */

@@ -3,7 +3,7 @@ import { type Database, openDatabase } from '#persistence/connection/client.ts'
 import { migrateDatabase } from '#persistence/migrate.ts'
 import { checkServerIdentity } from '#persistence/server-identity.ts'
 import { holdAdvice } from '#recovery/release-hold.ts'
-import { reachDatabase } from './parts.ts'
+import { reachDatabase } from './open-resources.ts'
 
 /**
  * Runs a command against the migrated database; an embedded one that nobody runs is run for as long as it takes.

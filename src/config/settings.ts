@@ -351,6 +351,6 @@ export const settings = {
   demo: optional(
     'DEMO',
     demo,
-    'At start, make user 1, room 1 and message 1 and print a cookie, a token, good for a day, and curl lines. Default: true with the embedded Postgres. In production `true` is refused; who means it says `even-in-production`.',
+    'At start, make user 1, room 1 and message 1 and print a cookie, a token, good for a day, and curl lines. Default: true with the embedded Postgres. In production `true` is refused; who means it says `even-in-production`. The image does not contain it.',
   ),
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { request } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
-import { findFreePort } from '#embedded/postgres-port.ts'
+import { findFreePort } from '#dev/free-port.ts'
 import { makeFolder } from '../commands/stowage.ts'
 import {
   demoPrinted,

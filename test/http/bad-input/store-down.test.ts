@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { findFreePort } from '#embedded/postgres-port.ts'
+import { findFreePort } from '#dev/free-port.ts'
 import type { ObjectStore } from '#store/object-store.ts'
 import { skipWithoutS3 } from '../../support/bucket.ts'
 import { readAnswer } from '../../support/multipart.ts'

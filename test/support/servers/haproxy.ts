@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { findFreePort } from '#embedded/postgres-port.ts'
+import { findFreePort } from '#dev/free-port.ts'
 import { adapted, type LoadBalancer, type LoadBalancerOptions, replicaLines } from './load-balancer.ts'
 import { startServer } from './server.ts'
 

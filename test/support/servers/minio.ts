@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { findFreePort } from '#embedded/postgres-port.ts'
+import { findFreePort } from '#dev/free-port.ts'
 import { findOrBuildMinio } from './minio-program.ts'
 import { type ServerCommand, startServer } from './server.ts'
 

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { findFreePort } from '#embedded/postgres-port.ts'
+import { findFreePort } from '#dev/free-port.ts'
 import { adapted, type LoadBalancer, type LoadBalancerOptions, replicaLines } from './load-balancer.ts'
 import { startServer } from './server.ts'
 

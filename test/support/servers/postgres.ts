@@ -1,4 +1,4 @@
-import { startEmbeddedPostgres } from '#embedded/postgres.ts'
+import { startEmbeddedPostgres } from '#dev/embedded-postgres/embedded-postgres.ts'
 
 /** A Postgres server for the tests. */
 export interface PostgresServer {

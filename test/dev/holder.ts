@@ -9,7 +9,7 @@ import type { Test } from 'tap'
 /** Another process that holds the database of a directory. */
 export interface Holder {
   process: ChildProcess & { pid: number }
-  /** The next line it prints. */
+  /** Resolves with the next line that it prints. */
   nextLine(): Promise<string>
   /** Lets it stop its database, and resolves when it has ended. */
   release(): Promise<void>
@@ -17,11 +17,11 @@ export interface Holder {
   kill(): Promise<void>
 }
 
-const PROGRAM = fileURLToPath(new URL('hold-postgres.ts', import.meta.url))
+const program = fileURLToPath(new URL('hold-postgres.ts', import.meta.url))
 
 /** Starts a holder, in a process group of its own, that is killed when the test ends. */
 export function startHolder(t: Test, directory: string): Holder {
-  const child = spawn(process.execPath, [PROGRAM, directory], { detached: true, stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [program, directory], { detached: true, stdio: ['pipe', 'pipe', 'inherit'] })
   const ended = once(child, 'exit')
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const kill = async () => {

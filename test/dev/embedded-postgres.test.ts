@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
-import { connectOrStartEmbeddedPostgres, startEmbeddedPostgres } from '#embedded/postgres.ts'
-import { identifyProcess, isRunning, type ProcessIdentity } from '#embedded/postgres-process.ts'
-import { findPrograms } from '#embedded/postgres-programs.ts'
-import { postgresUser, type SystemUser } from '#embedded/postgres-user.ts'
+import { connectOrStartEmbeddedPostgres, startEmbeddedPostgres } from '#dev/embedded-postgres/embedded-postgres.ts'
+import { identifyProcess, isRunning, type ProcessIdentity } from '#dev/embedded-postgres/process.ts'
+import { findPrograms } from '#dev/embedded-postgres/programs.ts'
+import { postgresUser, type SystemUser } from '#dev/embedded-postgres/system-user.ts'
 import { until } from '../support/until.ts'
 import { readPostgresPid, readSupervisorPid, startHolder } from './holder.ts'
 
@@ -69,14 +69,14 @@ async function listModes(directory: string, names: string[]) {
 t.test('keeps state between starts', async (t) => {
   const directory = await makeDirectory(t)
   const first = await start(t, directory)
-  await query(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer')
+  await query(first.url, 'create table kept as select 42 as answer')
   await first.stop()
   t.equal(await first.exited, undefined, 'a stop that was asked for is no failure')
-  await t.rejects(query(first.url, 'SELECT 1'), { code: 'ECONNREFUSED' })
+  await t.rejects(query(first.url, 'select 1'), { code: 'ECONNREFUSED' })
   t.strictSame((await readdir(directory)).sort(), ['postgres', 'postgres.log', 'postgres.password'])
 
   const second = await start(t, directory)
-  t.match(await query(second.url, 'SELECT answer FROM kept'), [{ answer: 42 }])
+  t.match(await query(second.url, 'select answer from kept'), [{ answer: 42 }])
 })
 
 t.test('is set up the same everywhere', async (t) => {
@@ -87,8 +87,8 @@ t.test('is set up the same everywhere', async (t) => {
   })
   const directory = await makeDirectory(t)
   const { url } = await start(t, directory)
-  const settings = `SELECT name, setting FROM pg_settings WHERE name IN ('server_encoding', 'data_checksums',
-    'listen_addresses', 'unix_socket_directories', 'password_encryption') ORDER BY name`
+  const settings = `select name, setting from pg_settings where name in ('server_encoding', 'data_checksums',
+    'listen_addresses', 'unix_socket_directories', 'password_encryption') order by name`
   t.strictSame(
     [...(await query(url, settings))],
     [
@@ -99,12 +99,12 @@ t.test('is set up the same everywhere', async (t) => {
       { name: 'unix_socket_directories', setting: '' },
     ],
   )
-  t.match(await query(url, "SELECT current_database() AS name, length('ü€🚢') AS length"), [
+  t.match(await query(url, "select current_database() as name, length('ü€🚢') as length"), [
     { name: 'stowage', length: 3 },
   ])
   const wrong = new URL(url)
   wrong.password = 'wrong'
-  await t.rejects(query(wrong.href, 'SELECT 1'), { code: '28P01' }, 'the password counts')
+  await t.rejects(query(wrong.href, 'select 1'), { code: '28P01' }, 'the password counts')
   t.strictSame(
     await listModes(directory, ['', 'postgres', 'postgres.password', 'postgres.json', 'postgres.lock', 'postgres.log']),
     {
@@ -125,13 +125,13 @@ t.test('a second terminal uses the running database and leaves it running', asyn
   const guest = await connectOrStartEmbeddedPostgres({ directory })
   t.equal(guest.url, JSON.parse(await holder.nextLine()).url, 'waits for one that is starting')
   await guest.stop()
-  t.match(await query(guest.url, 'SELECT 1 AS one'), [{ one: 1 }])
+  t.match(await query(guest.url, 'select 1 as one'), [{ one: 1 }])
   await holder.release()
 
   const own = await connectOrStartEmbeddedPostgres({ directory })
-  t.match(await query(own.url, 'SELECT 1 AS one'), [{ one: 1 }], 'starts one when none runs')
+  t.match(await query(own.url, 'select 1 as one'), [{ one: 1 }], 'starts one when none runs')
   await own.stop()
-  await t.rejects(query(own.url, 'SELECT 1'), { code: 'ECONNREFUSED' })
+  await t.rejects(query(own.url, 'select 1'), { code: 'ECONNREFUSED' })
 })
 
 t.test('a second start is refused and harms nothing', async (t) => {
@@ -141,7 +141,7 @@ t.test('a second start is refused and harms nothing', async (t) => {
   await t.rejects(startEmbeddedPostgres({ directory }), {
     message: new RegExp(`in use by process ${holder.process.pid},.*DATA_DIR`),
   })
-  t.match(await query(url, 'SELECT 1 AS one'), [{ one: 1 }])
+  t.match(await query(url, 'select 1 as one'), [{ one: 1 }])
   await holder.release()
 })
 
@@ -160,28 +160,28 @@ t.test('Ctrl-C in the terminal leaves the database to whoever drains', async (t)
   const { url } = JSON.parse(await holder.nextLine())
   const sql = postgres(url, { max: 1 })
   t.teardown(() => sql.end())
-  await sql`SELECT 1`
+  await sql`select 1`
   process.kill(-holder.process.pid, 'SIGINT')
   t.equal(await holder.nextLine(), 'draining')
   process.kill(await readSupervisorPid(directory), 'SIGTERM')
-  t.match(await sql`SELECT 1 AS one`, [{ one: 1 }], 'open connections survive')
-  t.match(await query(url, 'SELECT 1 AS one'), [{ one: 1 }], 'new ones are accepted')
+  t.match(await sql`select 1 as one`, [{ one: 1 }], 'open connections survive')
+  t.match(await query(url, 'select 1 as one'), [{ one: 1 }], 'new ones are accepted')
   await holder.release()
-  await t.rejects(query(url, 'SELECT 1'), { code: 'ECONNREFUSED' })
+  await t.rejects(query(url, 'select 1'), { code: 'ECONNREFUSED' })
 })
 
 t.test('kill -9 of the owner ends the database', async (t) => {
   const directory = await makeDirectory(t)
   const holder = startHolder(t, directory)
   const { url } = JSON.parse(await holder.nextLine())
-  await query(url, 'CREATE TABLE kept AS SELECT 42 AS answer')
+  await query(url, 'create table kept as select 42 as answer')
   const server = identify(await readPostgresPid(directory))
   const supervisor = identify(await readSupervisorPid(directory))
   await holder.kill()
   await until('Postgres ends', () => !isRunning(server), 5)
   await until('its supervisor ends', () => !isRunning(supervisor), 5)
   const second = await start(t, directory)
-  t.match(await query(second.url, 'SELECT answer FROM kept'), [{ answer: 42 }])
+  t.match(await query(second.url, 'select answer from kept'), [{ answer: 42 }])
 })
 
 t.test('a start right after kill -9 waits for the old database to stop', async (t) => {
@@ -190,15 +190,15 @@ t.test('a start right after kill -9 waits for the old database to stop', async (
   await holder.nextLine()
   await holder.kill()
   const { url } = await start(t, directory)
-  t.match(await query(url, 'SELECT 1 AS one'), [{ one: 1 }])
+  t.match(await query(url, 'select 1 as one'), [{ one: 1 }])
 })
 
 t.test('kill -9 of owner and supervisor: the next start stops the orphan', async (t) => {
   const directory = await makeDirectory(t)
-  const orphan = await leaveOrphan(t, directory, (url) => query(url, 'CREATE TABLE kept AS SELECT 42 AS answer'))
+  const orphan = await leaveOrphan(t, directory, (url) => query(url, 'create table kept as select 42 as answer'))
   const second = await start(t, directory)
   t.notOk(isRunning(orphan))
-  t.match(await query(second.url, 'SELECT answer FROM kept'), [{ answer: 42 }])
+  t.match(await query(second.url, 'select answer from kept'), [{ answer: 42 }])
 })
 
 t.test('a pid that now belongs to somebody else stops no start and is not touched', async (t) => {
@@ -206,7 +206,7 @@ t.test('a pid that now belongs to somebody else stops no start and is not touche
   await (await start(t, directory)).stop()
   await writeFile(join(directory, 'postgres', 'postmaster.pid'), `${process.pid}\n${directory}/postgres\n`)
   const { url } = await start(t, directory)
-  t.match(await query(url, 'SELECT 1 AS one'), [{ one: 1 }])
+  t.match(await query(url, 'select 1 as one'), [{ one: 1 }])
 })
 
 t.test('a first start that was killed is started over', async (t) => {
@@ -221,7 +221,7 @@ t.test('a first start that was killed is started over', async (t) => {
   t.notOk(existsSync(join(directory, 'postgres')), 'was killed before it was done')
 
   const { url } = await start(t, directory)
-  t.match(await query(url, 'SELECT 1 AS one'), [{ one: 1 }])
+  t.match(await query(url, 'select 1 as one'), [{ one: 1 }])
   t.notMatch(await readdir(directory), /-init/, 'nothing is left of the first try')
 })
 
@@ -238,7 +238,7 @@ t.test('tells its owner when it dies', async (t) => {
   t.match(await second.exited, { message: /supervisor of Postgres ended unexpectedly \(SIGKILL\)/ })
 
   const third = await start(t, directory)
-  t.match(await query(third.url, 'SELECT 1 AS one'), [{ one: 1 }], 'and can be started again')
+  t.match(await query(third.url, 'select 1 as one'), [{ one: 1 }], 'and can be started again')
 })
 
 t.test('says why it does not start', async (t) => {
@@ -260,11 +260,11 @@ t.test(
 
     await t.test('it starts, and keeps state between starts', async (t) => {
       const first = await start(t, directory)
-      await query(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer')
-      t.match(await query(first.url, 'SELECT pg_reload_conf() AS done'), [{ done: true }])
+      await query(first.url, 'create table kept as select 42 as answer')
+      t.match(await query(first.url, 'select pg_reload_conf() as done'), [{ done: true }])
       await first.stop()
       const second = await start(t, directory)
-      t.match(await query(second.url, 'SELECT answer FROM kept'), [{ answer: 42 }])
+      t.match(await query(second.url, 'select answer from kept'), [{ answer: 42 }])
       const guest = await connectOrStartEmbeddedPostgres({ directory })
       t.equal(guest.url, second.url, 'a second terminal finds it')
       await second.stop()
@@ -278,8 +278,8 @@ t.test(
       const orphan = await leaveOrphan(t, directory)
       const second = await start(t, directory)
       t.notOk(isRunning(orphan))
-      t.match(await query(second.url, 'SELECT answer FROM kept'), [{ answer: 42 }])
-      t.match(await query(bystander.url, 'SELECT 1 AS one'), [{ one: 1 }])
+      t.match(await query(second.url, 'select answer from kept'), [{ answer: 42 }])
+      t.match(await query(bystander.url, 'select 1 as one'), [{ one: 1 }])
     })
   },
 )

@@ -7,14 +7,15 @@ import { readClock } from '#persistence/statements.ts'
 import { putMessage } from '#rooms/messages.ts'
 import { putRoom } from '#rooms/rooms.ts'
 
-/** A file that is there wherever Stowage runs. */
-const sample = fileURLToPath(new URL('../../README.md', import.meta.url))
+/** The file that the printed commands upload. */
+const sample = fileURLToPath(new URL('../README.md', import.meta.url))
 
+/** In milliseconds. */
 const day = 86_400_000
 
 /**
- * Makes user 1, room 1 and message 1, unless they are there, with a new session and a new token, both good for a day, and writes the commands
- * that try both APIs, to be pasted into a shell as they are.
+ * Creates user 1, room 1 and message 1, unless they exist, and a new session and a new token, both valid for a day.
+ * @returns shell commands that try both APIs with them
  */
 export async function demoText(app: App, db: Database, config: Config): Promise<string> {
   await putRoom(db, 1, { memberIds: [1], moderatorIds: [] })
@@ -51,7 +52,7 @@ Ctrl-C stops the server. What was uploaded is kept in ${config.dataDir} for the 
 `
 }
 
-/** For a POSIX shell, whatever folder Stowage lies in. */
+/** One word of a POSIX shell: the path of the repository can contain any character. */
 function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`
 }

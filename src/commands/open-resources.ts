@@ -2,15 +2,11 @@ import { resolve } from 'node:path'
 import { readOrCreateKey } from '#auth/key-file.ts'
 import type { Config } from '#config/config.ts'
 import { StowageError } from '#domain/errors.ts'
-import {
-  connectOrStartEmbeddedPostgres,
-  type EmbeddedPostgresHandle,
-  startEmbeddedPostgres,
-} from '#embedded/postgres.ts'
 import { openDatabase } from '#persistence/connection/client.ts'
 import { openDiskStore } from '#store/disk/disk-store.ts'
 import type { ObjectStore } from '#store/object-store.ts'
 import { openS3Store, type S3StoreOptions } from '#store/s3/s3-store.ts'
+import { loadEmbeddedPostgres } from './dev-folder.ts'
 
 /** A Postgres to connect to. */
 export interface DatabaseServer {
@@ -27,13 +23,13 @@ export interface DatabaseServer {
  */
 export async function runDatabase(config: Config, log: (message: string) => void): Promise<DatabaseServer> {
   const directory = resolve(config.dataDir)
-  return (await external(config)) ?? embedded(startEmbeddedPostgres({ directory, log }))
+  return (await external(config)) ?? embedded((postgres) => postgres.startEmbeddedPostgres({ directory, log }))
 }
 
 /** As {@link runDatabase}, but an embedded one that a server already runs is shared: for commands beside it. */
 export async function reachDatabase(config: Config): Promise<DatabaseServer> {
   const directory = resolve(config.dataDir)
-  return (await external(config)) ?? embedded(connectOrStartEmbeddedPostgres({ directory }))
+  return (await external(config)) ?? embedded((postgres) => postgres.connectOrStartEmbeddedPostgres({ directory }))
 }
 
 async function external({ databaseUrl }: Config): Promise<DatabaseServer | undefined> {
@@ -54,9 +50,12 @@ async function external({ databaseUrl }: Config): Promise<DatabaseServer | undef
   return { url: databaseUrl, exited: new Promise(() => {}), stop: async () => {} }
 }
 
-async function embedded(starting: Promise<EmbeddedPostgresHandle>): Promise<DatabaseServer> {
+type EmbeddedPostgresModule = Awaited<ReturnType<typeof loadEmbeddedPostgres>>
+
+async function embedded(start: (postgres: EmbeddedPostgresModule) => Promise<DatabaseServer>): Promise<DatabaseServer> {
+  const postgres = await loadEmbeddedPostgres()
   try {
-    const { url, exited, stop } = await starting
+    const { url, exited, stop } = await start(postgres)
     return { url, exited: exited.then((error) => error && forOperator(error)), stop }
   } catch (error) {
     throw forOperator(error)

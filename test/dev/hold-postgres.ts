@@ -3,7 +3,7 @@
  * as one line of JSON, and goes on through SIGINT, as a draining server does, until its stdin closes.
  */
 import { once } from 'node:events'
-import { startEmbeddedPostgres } from '#embedded/postgres.ts'
+import { startEmbeddedPostgres } from '#dev/embedded-postgres/embedded-postgres.ts'
 
 process.on('SIGINT', () => console.log('draining'))
 const postgres = await startEmbeddedPostgres({ directory: process.argv[2] as string })

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { s3Options } from '#commands/parts.ts'
+import { s3Options } from '#commands/open-resources.ts'
 import { readConfig } from '#config/config.ts'
 
 const bucket = { S3_BUCKET: 'attachments' }

@@ -1,20 +1,21 @@
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { isRunning, type ProcessIdentity, waitForEnd } from './postgres-process.ts'
+import { isRunning, type ProcessIdentity, waitForEnd } from './process.ts'
 
-/** Who uses a data directory: the process that asked for the database, and the supervisor that runs it. */
+/** The users of a data directory: the process that asked for the database, and the supervisor that runs it. */
 export interface LockHolder {
   owner: ProcessIdentity
   supervisor: ProcessIdentity
 }
 
-/** How long a supervisor whose owner died may take to stop its Postgres, in milliseconds. */
-const PREDECESSOR_LIMIT = 15_000
+/** Time that a supervisor whose owner died may take to stop its Postgres, in milliseconds. */
+const predecessorLimit = 15_000
 
 /**
- * Takes the lock `file`, which says that `mine` alone may touch the database beside it, and returns what releases it.
- * A lock whose holder died is taken over; when only the owner died, its supervisor may finish stopping first.
- * Rejects when another living process holds it, with a message that says which and what to do.
+ * Takes the lock `file`: `mine` alone may touch the database beside it. A lock whose holder died is taken over; when only
+ * the owner died, its supervisor may finish stopping first.
+ * @returns releases the lock
+ * @throws Error that names the holder, and says what to do, when another living process holds the lock
  */
 export async function takeLock(
   file: string,
@@ -37,24 +38,24 @@ export async function isHeld(file: string): Promise<boolean> {
   return holder !== undefined && isRunning(holder.owner) && isRunning(holder.supervisor)
 }
 
-/** Resolves when nothing of `holder` is left that could still use the database. */
+/** Resolves when no process of `holder` is left that could still use the database. */
 async function waitForPredecessor(
   holder: LockHolder,
   mine: LockHolder,
   directory: string,
   log: (message: string) => void,
 ): Promise<void> {
-  const supervised = isRunning(holder.supervisor)
+  const isSupervised = isRunning(holder.supervisor)
   const isOurOwn = holder.owner.pid === mine.owner.pid && holder.owner.started === mine.owner.started
-  if (isRunning(holder.owner) && (supervised || !isOurOwn)) {
+  if (isRunning(holder.owner) && (isSupervised || !isOurOwn)) {
     throw new Error(
       `${directory} is in use by process ${holder.owner.pid}, which runs a database in it. ` +
         'Stop that process, or set DATA_DIR to another folder.',
     )
   }
-  if (!supervised) return
+  if (!isSupervised) return
   log(`waiting for the database of process ${holder.owner.pid}, which died, to stop`)
-  if (!(await waitForEnd(holder.supervisor, PREDECESSOR_LIMIT))) {
+  if (!(await waitForEnd(holder.supervisor, predecessorLimit))) {
     throw new Error(
       `The database in ${directory} is still being stopped by process ${holder.supervisor.pid}. ` +
         'Try again when that process has ended, or set DATA_DIR to another folder.',
@@ -62,7 +63,7 @@ async function waitForPredecessor(
   }
 }
 
-/** Creates the lock, contents and all, in one step; false when there is one already. */
+/** Creates the lock with its contents in one step. False when the lock exists. */
 async function createLock(file: string, holder: LockHolder): Promise<boolean> {
   const draft = `${file}.${process.pid}`
   await writeFile(draft, JSON.stringify(holder), { mode: 0o600 })
@@ -77,7 +78,7 @@ async function createLock(file: string, holder: LockHolder): Promise<boolean> {
   }
 }
 
-/** Removes the stale lock that said `text`. One that somebody quicker has put in its place is put back. */
+/** Removes the stale lock that contains `text`. A lock that a quicker process has put in its place is put back. */
 async function discardLock(file: string, text: string): Promise<void> {
   const aside = `${file}.${process.pid}.stale`
   try {
@@ -91,7 +92,7 @@ async function discardLock(file: string, text: string): Promise<void> {
   }
 }
 
-/** `undefined` for what a power cut may leave: an empty or broken file. */
+/** `undefined` for an empty or broken file, which a power cut may leave. */
 function parseHolder(text: string): LockHolder | undefined {
   try {
     return JSON.parse(text) as LockHolder

@@ -2,25 +2,25 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** A process that cannot be mistaken for a later one with the same pid. */
+/** A process, distinguished from a later one with the same pid. */
 export interface ProcessIdentity {
   pid: number
-  /** When it started, in the notation of this system: only good for comparing. */
+  /** The time of its start in the notation of this system, for comparing only. */
   started: string
 }
 
-/** Who runs under `pid` now, or `undefined` when nobody does. A zombie counts as nobody. */
+/** The process that runs under `pid`, or `undefined`. A zombie does not run. */
 export function identifyProcess(pid: number): ProcessIdentity | undefined {
   const started = existsSync('/proc/self/stat') ? startedByProc(pid) : startedByPs(pid)
   return started === undefined ? undefined : { pid, started }
 }
 
-/** Whether this very process, and not a successor with its pid, is running. */
+/** Whether this process runs, and not a later one with its pid. */
 export function isRunning({ pid, started }: ProcessIdentity): boolean {
   return identifyProcess(pid)?.started === started
 }
 
-/** Whether it ended within `limit` milliseconds. */
+/** Whether the process ended within `limit` milliseconds. */
 export async function waitForEnd(process: ProcessIdentity, limit: number): Promise<boolean> {
   const deadline = Date.now() + limit
   while (isRunning(process)) {
@@ -36,8 +36,9 @@ export function commandLine(pid: number): string {
   return (readProc(pid, 'cmdline') ?? '').replaceAll('\0', ' ')
 }
 
+/** The field `starttime` (proc_pid_stat(5)). */
 function startedByProc(pid: number): string | undefined {
-  // The command's name, in parentheses, can hold anything; the fields after it are state, then 18 more, then the start.
+  // The command's name, in parentheses, can contain any character. The state is the first field behind it, the start the 20th.
   const fields = readProc(pid, 'stat')
     ?.replace(/^.*\) /s, '')
     .split(' ')
