@@ -1,5 +1,10 @@
 import { parseArgs } from 'node:util'
-import { createSessionCommand, createTokenCommand, revokeSessionCommand, revokeTokenCommand } from '#commands/credentials.ts'
+import {
+  createSessionCommand,
+  createTokenCommand,
+  revokeSessionCommand,
+  revokeTokenCommand,
+} from '#commands/credentials.ts'
 import { doctor } from '#commands/doctor.ts'
 import { restored } from '#commands/restored.ts'
 import { scrubCommand } from '#commands/scrub.ts'

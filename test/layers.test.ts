@@ -65,6 +65,9 @@ function importsOf({ path, text }: Source): Import[] {
   })
 }
 
+/** The only module that loads `dev/`, which production does not have. */
+const devLoader = 'commands/dev-folder.ts'
+
 const roomOf = (path: string) => path.split('/')[0] ?? ''
 const floorOf = (path: string) => floors.findIndex((rooms) => rooms.includes(roomOf(path)))
 
@@ -77,6 +80,8 @@ function objection({ from, to, isOurs, isType }: Import): string | undefined {
     return isImpure ? `${from} imports ${to}, but the domain does no I/O` : undefined
   }
   if (roomOf(from) === roomOf(to)) return undefined
+  if (roomOf(to) === 'dev')
+    return from === devLoader ? undefined : `${from} imports ${to}, but only ${devLoader} loads dev/`
   if (floorOf(to) >= floorOf(from)) return `${from} imports ${to}, which is not on a lower floor`
   if (roomOf(from) === 'http' && roomOf(to) === 'persistence' && !isType && !readModules.includes(to))
     return `${from} calls ${to}, but HTTP writes through uploads, deletion, rooms and auth`
@@ -120,6 +125,7 @@ t.test('a dependency that points elsewhere is told', async (t) => {
   t.match(ours('uploads/upload.ts', 'deletion/purge.ts'), /not on a lower floor/)
   t.match(ours('http/files.ts', 'persistence/transitions.ts'), /HTTP writes through/)
   t.equal(ours('http/files.ts', 'persistence/transitions.ts', true), undefined)
+  t.match(ours('commands/serve.ts', 'dev/demo.ts'), /only commands\/dev-folder.ts loads dev/)
   t.match(foreign('uploads/upload.ts', 'fastify'), /only HTTP knows Fastify/)
   t.match(foreign('rooms/rooms.ts', 'drizzle-orm'), /persistence holds all SQL/)
   t.match(foreign('uploads/ingest.ts', '@aws-sdk/client-s3'), /only the store knows S3/)

@@ -1,7 +1,16 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Principal } from '#domain/principal.ts'
 import type { Database } from '#persistence/connection/client.ts'
-import { endSession, endToken, findSessionOwner, findTokenOwner, insertSession, insertToken, type NewSession, type NewToken } from '#persistence/credentials.ts'
+import {
+  endSession,
+  endToken,
+  findSessionOwner,
+  findTokenOwner,
+  insertSession,
+  insertToken,
+  type NewSession,
+  type NewToken,
+} from '#persistence/credentials.ts'
 
 /** Mints a bearer token for a known user. The secret is returned this once and kept nowhere. */
 export async function createToken(db: Database, token: NewToken): Promise<{ id: number; token: string }> {

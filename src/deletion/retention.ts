@@ -1,5 +1,18 @@
 import type { AppContext } from '#app-context.ts'
-import { beginning, type Cursor, expireAwaiting, expireDeleted, expireInternalMessages, expireOldAttempts, expireScrubs, expireSessions, expireTokens, type Page, type SweptPage, sweepInternalMessages } from '#persistence/retention.ts'
+import {
+  beginning,
+  type Cursor,
+  expireAwaiting,
+  expireDeleted,
+  expireInternalMessages,
+  expireOldAttempts,
+  expireScrubs,
+  expireSessions,
+  expireTokens,
+  type Page,
+  type SweptPage,
+  sweepInternalMessages,
+} from '#persistence/retention.ts'
 
 /** Rows that one statement looks at. */
 const batch = 500

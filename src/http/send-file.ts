@@ -3,7 +3,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { StowageError } from '#domain/errors.ts'
 import { evaluateConditions, rangeOf, type Validators } from '#downloads/conditions.ts'
 import { openDownload, type ReadyAttachment } from '#downloads/download.ts'
-import { defenceHeaders, type Embeddable, representationHeaders, sentSize, validatorHeaders } from '#downloads/file-headers.ts'
+import {
+  defenceHeaders,
+  type Embeddable,
+  representationHeaders,
+  sentSize,
+  validatorHeaders,
+} from '#downloads/file-headers.ts'
 import type { FoundAttachment } from '#persistence/queries.ts'
 import type { HttpContext } from './http-context.ts'
 import { sendBytes } from './send-bytes.ts'

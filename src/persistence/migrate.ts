@@ -5,7 +5,15 @@ import { StowageError } from '#domain/errors.ts'
 import { limits } from '#domain/limits.ts'
 import { type Database, openDatabase } from '#persistence/connection/client.ts'
 import { isDatabaseUnavailable } from '#persistence/connection/errors.ts'
-import { createJournal, type Migration, migrationsFolder, pendingMigrations, type Runner, readMigrations, recordMigration } from './migration-journal.ts'
+import {
+  createJournal,
+  type Migration,
+  migrationsFolder,
+  pendingMigrations,
+  type Runner,
+  readMigrations,
+  recordMigration,
+} from './migration-journal.ts'
 import { endTurn, takeTurn } from './migration-turn.ts'
 import { InvalidIndex, runOnline, stateOf } from './online-statement.ts'
 

@@ -15,7 +15,14 @@ import {
 } from 'drizzle-orm/pg-core'
 import type { ChecksumAlgorithm } from '#domain/digests.ts'
 import { firstInternalId } from '#domain/ids.ts'
-import { attachmentStates, leasedStates, readyState, reservedStates, statesAwaitingBytes, unfinishedEnds } from '#domain/states.ts'
+import {
+  attachmentStates,
+  leasedStates,
+  readyState,
+  reservedStates,
+  statesAwaitingBytes,
+  unfinishedEnds,
+} from '#domain/states.ts'
 import { stateLiterals } from './statements.ts'
 
 const id = (name: string) => bigint(name, { mode: 'number' })

@@ -1,7 +1,12 @@
 import type { AppContext } from '#app-context.ts'
 import { failpoint } from '#failpoints.ts'
 import type { Attachment, Attempt } from '#persistence/schema.ts'
-import { type HeldLease, type TransitionOptions, type TransitionPatch, transitionWithRetry } from '#persistence/transitions.ts'
+import {
+  type HeldLease,
+  type TransitionOptions,
+  type TransitionPatch,
+  transitionWithRetry,
+} from '#persistence/transitions.ts'
 import { ingestedOf, lastByteStored, measurementOf, type UploadAttempt } from './attempt.ts'
 import { failAttempt } from './fail.ts'
 import { isStoredAsSent, NotStoredAsSent, verifyDeclared } from './verify.ts'

@@ -3,7 +3,13 @@ import { contentTypeFrom } from '#domain/content-type.ts'
 import { messageNotFound, StowageError, tooLarge } from '#domain/errors.ts'
 import { fileNameFrom } from '#domain/file-name.ts'
 import { failpoint } from '#failpoints.ts'
-import { insertReserved, isAtAttachmentLimit, isAtReservationLimit, isTrue, type Reservation } from '#persistence/attempts.ts'
+import {
+  insertReserved,
+  isAtAttachmentLimit,
+  isAtReservationLimit,
+  isTrue,
+  type Reservation,
+} from '#persistence/attempts.ts'
 import type { Attachment } from '#persistence/schema.ts'
 import type { FileDeclaration } from './incoming-file.ts'
 

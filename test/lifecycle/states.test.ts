@@ -1,5 +1,18 @@
 import t from 'tap'
-import { type AttachmentState, attachmentStates, awaitsBytes, clientSideStates, failedStates, isFailed, isLeased, leasedStates, legalMoves, readyState, reservedStates, statesAwaitingBytes } from '#domain/states.ts'
+import {
+  type AttachmentState,
+  attachmentStates,
+  awaitsBytes,
+  clientSideStates,
+  failedStates,
+  isFailed,
+  isLeased,
+  leasedStates,
+  legalMoves,
+  readyState,
+  reservedStates,
+  statesAwaitingBytes,
+} from '#domain/states.ts'
 
 t.test('the states are the nine of seed 000', async (t) => {
   t.same(attachmentStates, [

@@ -8,7 +8,15 @@ import { type Principal, requireScope } from '#domain/principal.ts'
 import { requireReady } from '#downloads/download.ts'
 import type { App } from '#http/app.ts'
 import type { HttpContext } from '#http/http-context.ts'
-import { PathPart, publicId, QueryText, refFrom, SentFileName, takeMissingBodyAsEmpty, wholeNumber } from '#http/parameters.ts'
+import {
+  PathPart,
+  publicId,
+  QueryText,
+  refFrom,
+  SentFileName,
+  takeMissingBodyAsEmpty,
+  wholeNumber,
+} from '#http/parameters.ts'
 import { findCursor, listReadyPage } from '#persistence/queries.ts'
 import { rename } from '#uploads/change.ts'
 import { AttachmentObject, attachmentObject } from './attachment-object.ts'

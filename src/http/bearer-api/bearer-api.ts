@@ -4,7 +4,12 @@ import type { App } from '#http/app.ts'
 import type { HttpContext } from '#http/http-context.ts'
 import { trackMethods } from '#http/method-not-allowed.ts'
 import { parseUrlEncoded, readJsonBodies, refuseTypes } from '#http/request-body/parsers.ts'
-import { deleteAttachmentRoute, getAttachmentRoute, listAttachmentsRoute, updateAttachmentRoute } from './attachments.ts'
+import {
+  deleteAttachmentRoute,
+  getAttachmentRoute,
+  listAttachmentsRoute,
+  updateAttachmentRoute,
+} from './attachments.ts'
 import { requireToken } from './authenticate.ts'
 import { setErrorHandlers } from './errors.ts'
 import { createAttachmentRoute } from './uploads.ts'

@@ -3,7 +3,14 @@ import type { HttpContext } from '#http/http-context.ts'
 import { trackMethods } from '#http/method-not-allowed.ts'
 import { readJsonBodies, refuseTypes } from '#http/request-body/parsers.ts'
 import { takeRawBodies } from '#http/request-body/raw-body.ts'
-import { changeAttachmentRoute, deleteAttachmentRoute, downloadAttachmentRoute, getAttachmentRoute, listMessageAttachmentsRoute, reserveAttachmentRoute } from './attachments.ts'
+import {
+  changeAttachmentRoute,
+  deleteAttachmentRoute,
+  downloadAttachmentRoute,
+  getAttachmentRoute,
+  listMessageAttachmentsRoute,
+  reserveAttachmentRoute,
+} from './attachments.ts'
 import { requireSession } from './authenticate.ts'
 import { setErrorHandlers } from './errors.ts'
 import { createSessionRoute, deleteSessionRoute } from './sessions.ts'
