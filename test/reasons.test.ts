@@ -17,6 +17,10 @@ const ours = [
   ...[
     'length',
     'size',
+    'actual',
+    'announced',
+    'rule',
+    'forClient',
     'declaredSize',
     'difference',
     'maxFileSize',
