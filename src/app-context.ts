@@ -3,22 +3,25 @@ import type { Logger } from '#domain/logger.ts'
 import type { Database } from '#persistence/connection/client.ts'
 import type { ObjectStore } from '#store/object-store.ts'
 
-/** The parts of the server that services share. They are made once in `server.ts`, passed down and never imported. */
+/** The dependencies that services share. `server.ts` creates them once and passes them down; no module imports them. */
 export interface AppContext {
   config: Config
   db: Database
   store: ObjectStore
   log: Logger
   /**
-   * Takes a slot, which a request holds while it uploads, until it is disposed of.
-   * @param owner whose upload it is
-   * @throws StowageError `busy` when this replica has no slot free, `rate_limited` when the owner has too many
+   * Takes a slot for an upload request, which holds it until it is disposed.
+   * @param owner the user who uploads
+   * @throws StowageError `busy` when this replica has no free slot, `rate_limited` when the owner holds too many
    */
   takeUploadSlot(owner: string): Disposable
-  /** Takes a slot for a download, as {@link takeUploadSlot} does. @param owners whose download it is, or who answers for it */
+  /**
+   * Takes a slot for a download, as {@link takeUploadSlot} does.
+   * @param owners the user who downloads; for a signed link, the file and its uploader
+   */
   takeDownloadSlot(...owners: string[]): Disposable
-  /** Wakes the purge for bytes that are to be removed before its next round. */
+  /** Wakes the purge, to remove bytes before its next round. */
   wakePurge(): void
-  /** Wakes the worker that resumes deletions, for one that is larger than its request waits for. */
+  /** Wakes the worker that resumes deletions, for a deletion too large for its request to finish. */
   wakeDeletions(): void
 }

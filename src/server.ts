@@ -38,17 +38,17 @@ export interface ServerParts {
   database: DatabaseClient
   store: ObjectStore
   urlSigningKey: string
-  /** True from the moment the server is asked to stop. */
+  /** True once the server has been asked to stop. */
   isDraining?: () => boolean
-  /** Whether the workers run in this process, as by default; otherwise they run in another one: see `worker.ts`. */
+  /** Whether the workers run in this process, which is the default. Otherwise they run in another process: see `worker.ts`. */
   withWorkers?: boolean
-  /** How long clients may keep the server waiting, where that differs from `limits`. */
+  /** The client timeouts that differ from `limits`, in milliseconds. */
   timeouts?: Partial<ClientTimeouts>
 }
 
 /**
- * The whole server: its parts, in the order in which a request meets them. Closing it ends the workers; database and store stay
- * the caller's.
+ * Builds the server from its parts, in the order in which a request meets them. Closing the server ends the workers. The caller
+ * closes the database and the store.
  */
 export async function buildServer(parts: ServerParts): Promise<App> {
   const { config, database, store, isDraining = () => false } = parts
@@ -84,7 +84,7 @@ export async function buildServer(parts: ServerParts): Promise<App> {
     wakeDeletions: workers.wakeDeletions,
   }
   const watch = watchServer(context)
-  // Asked before the connections are waited for, so that a worker that does not end takes no time of its own.
+  // The workers stop while the connections drain, so that a slow worker adds no time of its own.
   app.addHook('preClose', async () => void workers.stop())
   app.addHook('onClose', async () => void (await Promise.all([workers.stop(), watch.stop()])))
   app.decorate('uploadsEnded', () => uploads.allFree())

@@ -13,11 +13,11 @@ export interface WorkerParts {
   config: Config
   database: DatabaseClient
   store: ObjectStore
-  /** True from the moment the process is asked to stop. */
+  /** True once the process has been asked to stop. */
   isDraining?: () => boolean
 }
 
-/** The workers in a process of their own, with the routes that tell an operator how they are. Closing it ends them. */
+/** Builds a process that runs only the workers, with health and metrics routes. Closing it ends the workers. */
 export async function buildWorker(parts: WorkerParts): Promise<App> {
   const { config, database, store, isDraining = () => false } = parts
   const app: App = fastify({

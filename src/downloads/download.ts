@@ -8,10 +8,10 @@ import type { FoundAttachment } from '#persistence/queries.ts'
 import type { Attachment } from '#persistence/schema.ts'
 import type { ByteRange } from '#store/object-store.ts'
 
-/** A Ready attachment: its size and digest are known. */
+/** A Ready attachment, whose size and digest are known. */
 export type ReadyAttachment<A extends Attachment = Attachment> = A & { fileSize: number; fileChecksum: string }
 
-/** Narrows to Ready. @throws StowageError `not_found` otherwise */
+/** Narrows an attachment to a Ready one. @throws StowageError `not_found` in any other state */
 export function requireReady<A extends Attachment>(attachment: A): ReadyAttachment<A> {
   const { state, fileSize, fileChecksum } = attachment
   if (state !== readyState || fileSize === null || fileChecksum === null)
@@ -19,16 +19,16 @@ export function requireReady<A extends Attachment>(attachment: A): ReadyAttachme
   return { ...attachment, fileSize, fileChecksum }
 }
 
-/** @throws StowageError `not_found` unless the attachment goes by this name and is Ready */
+/** The attachment, if it is Ready and has this name. @throws StowageError `not_found` otherwise */
 export function downloadable<A extends Attachment>(attachment: A, fileName: string): ReadyAttachment<A> {
   if (!isNamed(attachment.fileName, fileName)) throw attachmentNotFound()
   return requireReady(attachment)
 }
 
 /**
- * Opens the bytes of a Ready attachment, all of them or a range. Whoever sends them on counts them: a store may send less,
- * or more, and that must never look like the file. Destroying the stream, or `signal`, closes the read.
- * @throws StowageError `storage_unavailable`, `not_found` when the attachment was deleted meanwhile
+ * Opens the bytes of a Ready attachment, whole or a range. The caller must count the bytes that it passes on: a store may send
+ * too few or too many, and the result must never look like the file. Destroying the stream, or aborting `signal`, closes the read.
+ * @throws StowageError `storage_unavailable`; `not_found` when the attachment was deleted in the meantime
  */
 export async function openDownload(
   { db, store }: Pick<AppContext, 'db' | 'store'>,

@@ -11,7 +11,7 @@ import type { Config } from '#config/config.ts'
 import type { Principal } from '#domain/principal.ts'
 import type { FoundAttachment } from '#persistence/queries.ts'
 
-/** The server as routes see it: schemas in TypeBox give the types. */
+/** The Fastify instance that routes are added to. TypeBox schemas give the types of a request. */
 export type App = FastifyInstance<
   RawServerDefault,
   RawRequestDefaultExpression,
@@ -22,24 +22,24 @@ export type App = FastifyInstance<
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Set by a surface's authentication before any handler runs. */
+    /** The authenticated user, set by the surface's authentication before any handler runs. */
     principal: Principal
-    /** The message that files come to, where the address names it: looked up before their first byte is read. */
+    /** The message to which an upload attaches files, when the path names it. It is looked up before the body is read. */
     messageId: number
-    /** The attachment whose bytes come, likewise. */
+    /** The attachment that an upload fills, when the path names it. It is looked up before the body is read. */
     attachment: FoundAttachment
   }
   interface FastifyInstance {
-    /** Resolves when no upload is under way and the failure of each one that was cut off is written down. */
+    /** Resolves when no upload is in progress and the failure of every aborted upload is recorded. */
     uploadsEnded?(): Promise<void>
   }
   interface FastifyContextConfig {
-    /** The route reads its body as a stream, and itself gives up a client that falls silent. */
+    /** The route reads its body as a stream and times out a silent client itself. */
     readsBodyAsStream?: boolean
   }
 }
 
-/** `PUBLIC_URL`, else the address that is listened on. */
+/** `PUBLIC_URL`, else localhost with the port that the server listens on. */
 export function publicUrlOf({ server }: App, { publicUrl, port }: Config): () => string {
   return () => {
     if (publicUrl !== undefined) return publicUrl

@@ -2,7 +2,7 @@ import type { FastifyError } from 'fastify'
 import { type ErrorCode, StowageError } from '#domain/errors.ts'
 import { isDatabaseUnavailable } from '#persistence/connection/errors.ts'
 
-/** The status of every code, on every surface. */
+/** The status of each error code, on every surface. */
 const statusOf: Readonly<Record<ErrorCode, number>> = {
   unauthenticated: 401,
   forbidden: 403,
@@ -25,10 +25,10 @@ const statusOf: Readonly<Record<ErrorCode, number>> = {
   database_unavailable: 503,
 }
 
-/** Seconds after which a client may try again what cannot be done now, unless more is known. */
-const usualRetryAfter = 5
+/** Seconds in `Retry-After`, unless the error specifies another delay. */
+const defaultRetryAfter = 5
 
-/** An error as a client may read it; each surface gives it its own shape. */
+/** An error with the information that a client may see. Each surface gives it its own shape. */
 export interface HttpError {
   code: ErrorCode
   status: number
@@ -36,15 +36,15 @@ export interface HttpError {
   headers: Record<string, string>
 }
 
-/** Maps whatever was thrown, by us, by Fastify or by a library, to what the client is told. Never tells how we work inside. */
+/** Maps any thrown value (the server's own, Fastify's or a library's) to an HTTP error without internal details. */
 export function toHttpError(error: unknown): HttpError {
-  const { code, message, retryAfter = usualRetryAfter } = toStowageError(error)
+  const { code, message, retryAfter = defaultRetryAfter } = toStowageError(error)
   const status = statusOf[code]
-  const isForLater = status === 503 || status === 429
-  return { code, status, message, headers: isForLater ? { 'retry-after': String(retryAfter) } : {} }
+  const isRetryable = status === 503 || status === 429
+  return { code, status, message, headers: isRetryable ? { 'retry-after': String(retryAfter) } : {} }
 }
 
-/** For an address without a route. */
+/** The error for a path without a route. */
 export function routeNotFound(): StowageError {
   return new StowageError('not_found', 'There is nothing at this address. See the documentation.')
 }
@@ -56,7 +56,7 @@ function toStowageError(error: unknown): StowageError {
   return fromFastify(error as FastifyError) ?? new StowageError('internal', 'The server failed. Try again later.')
 }
 
-/** Fastify's own refusals, in words that say what to do. */
+/** Translates Fastify's own errors into messages that say what to do. */
 function fromFastify(error: FastifyError): StowageError | undefined {
   switch (error.code) {
     case 'FST_ERR_VALIDATION':

@@ -18,36 +18,39 @@ const schema = {
   }),
 }
 
-type AskedFile = Static<typeof schema.params> & Static<typeof schema.querystring>
+type LinkParameters = Static<typeof schema.params> & Static<typeof schema.querystring>
 
-/** `GET` and `HEAD /files/:id/:fileName`: the bytes, for whoever holds a `file_url` that has not expired. */
-export function getFileRoute(app: App, deps: HttpContext): void {
+/** `GET` and `HEAD /files/:id/:fileName`: the bytes, for any holder of a `file_url` that has not expired. */
+export function getFileRoute(app: App, context: HttpContext): void {
   app.route({
     method: ['GET', 'HEAD'],
     url: '/files/:id/:fileName',
     schema,
     async handler(request, reply) {
       const { id, fileName } = request.params
-      const link = requireSignature(deps, { id, fileName, ...request.query })
-      const found = await findAttachmentForLink(deps.db, publicId(id, 'Attachment'))
+      const link = requireSignature(context, { id, fileName, ...request.query })
+      const found = await findAttachmentForLink(context.db, publicId(id, 'Attachment'))
       if (!found) throw attachmentNotFound()
       const { attachment, now } = found
-      requireNotOver(link, now)
+      requireUnexpired(link, now)
       if (attachment.linkVersion !== link.linkVersion) throw attachmentNotFound()
-      return sendFile(deps, request, reply, downloadable(attachment, fileName), { embeddable: 'cross-origin' })
+      return sendFile(context, request, reply, downloadable(attachment, fileName), { embeddable: 'cross-origin' })
     },
   })
 }
 
-/** Checked before anything is looked up, so that a bad link tells nothing of what exists. @throws StowageError `forbidden` */
+/**
+ * Checks the signature before anything is looked up, so that a bad link reveals nothing about existing files.
+ * @throws StowageError `forbidden`
+ */
 function requireSignature(
   { urlSigningKey, config }: HttpContext,
-  { id, fileName, expires = '', version = '0', signature = '' }: AskedFile,
+  { id, fileName, expires = '', version = '0', signature = '' }: LinkParameters,
 ): Required<SignedFile> {
   const linkVersion = Number(version)
   const file = { publicId: id, fileName: normalFormOf(fileName) ?? '', expires: Number(expires), linkVersion }
-  const isNumbers = /^\d{1,12}$/.test(expires) && /^\d{1,10}$/.test(version)
-  if (!isNumbers || !isSignatureOf([urlSigningKey, ...config.urlSigningKeys], file, signature))
+  const isNumeric = /^\d{1,12}$/.test(expires) && /^\d{1,10}$/.test(version)
+  if (!isNumeric || !isSignatureOf([urlSigningKey, ...config.urlSigningKeys], file, signature))
     throw new StowageError(
       'forbidden',
       'This link was changed or cut short. Ask for the attachment again to get a new one.',
@@ -55,8 +58,11 @@ function requireSignature(
   return file
 }
 
-/** @param now milliseconds since 1970, by the database's clock: the replica that made the link read the same. */
-function requireNotOver({ expires }: SignedFile, now: number): void {
+/**
+ * @param now Unix time in milliseconds by the database's clock, which the replica that signed the link used too
+ * @throws StowageError `forbidden`
+ */
+function requireUnexpired({ expires }: SignedFile, now: number): void {
   if (expires * 1000 < now)
     throw new StowageError('forbidden', 'This link has expired. Ask for the attachment again to get a new one.')
 }

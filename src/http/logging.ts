@@ -3,13 +3,13 @@ import { type Logger, type LoggerOptions, pino } from 'pino'
 import { isQueryError } from '#persistence/connection/errors.ts'
 
 /**
- * JSON lines with a request id. Of a request only method and route are logged, since the address itself can hold file
- * names and signatures; of an error its kind, never the values of a query.
+ * Options for a log of JSON lines with a request id. A request is logged by its method and route, since its URL can hold file
+ * names and signatures. An error is logged without the parameters of its query.
  */
 export function loggerOptions(level: string): LoggerOptions {
   return {
     level,
-    // @fastify/multipart traces the headers it was given, the cookie among them.
+    // @fastify/multipart logs the headers of a request, including the cookie, at the level `trace`.
     redact: { paths: ['busboyOptions.headers'], remove: true },
     serializers: {
       req: (request: FastifyRequest) => ({
@@ -22,12 +22,12 @@ export function loggerOptions(level: string): LoggerOptions {
   }
 }
 
-/** A log of its own, for a process without a server. */
+/** Creates a logger for a process without a server. */
 export function createLogger(level: string): Logger {
   return pino(loggerOptions(level))
 }
 
-/** One line a request, when it has been answered, instead of Fastify's two. */
+/** Logs one line per request, when its response is complete, instead of Fastify's two. */
 export class OneLineARequest extends LogController {
   override incomingRequest(): void {}
 
@@ -38,13 +38,13 @@ export class OneLineARequest extends LogController {
   }
 }
 
-/** Error-like things of libraries too: type, code and frames of every cause. */
+/** Serializes an error and each of its causes: type, message, code and stack frames. */
 function describeError(error: unknown): { type: string; message: string; stack: string; [key: string]: unknown } {
   if (!(error instanceof Error)) return { type: typeof error, message: 'not an Error', stack: '' }
   const frames = error.stack?.split('\n').filter((line) => /^\s+at /.test(line)) ?? []
   return {
     type: error.name,
-    // The message of a query error holds the query and its parameters, file names and digests among them.
+    // The message of a query error holds the query and its parameters, including file names and digests.
     message: isQueryError(error) ? 'a query failed' : error.message,
     stack: frames.join('\n'),
     ...('code' in error && { code: error.code }),
@@ -53,21 +53,21 @@ function describeError(error: unknown): { type: string; message: string; stack: 
 }
 
 /**
- * Thins out log lines about events that can come a thousand times a second: the first event is logged, and later ones at most
- * once an interval.
+ * Throttles log lines about events that can occur a thousand times a second. The first event is logged, later ones at most once
+ * per interval.
  * @param interval milliseconds
- * @returns calls `tell` when a line is due, with the number of events since the line before
+ * @returns a function that calls `log` when a line is due, with the number of events suppressed since the previous line
  */
-export function throttleLog(interval: number): (tell: (untold: number) => void) => void {
-  let toldAt = Number.NEGATIVE_INFINITY
-  let untold = 0
-  return (tell) => {
-    if (performance.now() - toldAt < interval) {
-      untold += 1
+export function throttleLog(interval: number): (log: (suppressed: number) => void) => void {
+  let loggedAt = Number.NEGATIVE_INFINITY
+  let suppressed = 0
+  return (log) => {
+    if (performance.now() - loggedAt < interval) {
+      suppressed += 1
       return
     }
-    toldAt = performance.now()
-    tell(untold)
-    untold = 0
+    loggedAt = performance.now()
+    log(suppressed)
+    suppressed = 0
   }
 }

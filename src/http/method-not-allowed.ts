@@ -5,13 +5,13 @@ import type { App } from './app.ts'
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const satisfies HTTPMethods[]
 
 /**
- * Fastify answers 404 where a path exists but not for this method. Between this call and `refuseOthers()` the routes of `app`
- * are noted; `refuseOthers()` adds a 405 with `Allow` (RFC 9110 section 15.5.6) for every method they lack.
+ * Records the routes of `app` that are added between this call and `refuseOthers()`. For every method that a path lacks,
+ * `refuseOthers()` adds a 405 with `Allow` (RFC 9110 section 15.5.6), where Fastify alone would respond with 404.
  */
 export function trackMethods(app: App): { refuseOthers(): void } {
   const allowed = new Map<string, Set<string>>()
   app.addHook('onRoute', ({ url, method }) => {
-    // A wildcard stands for unknown addresses and is no address of its own.
+    // A wildcard matches unknown paths and is not a path itself.
     if (url.endsWith('*')) return
     const known = allowed.get(url) ?? new Set()
     for (const name of [method].flat()) known.add(name.toUpperCase())
@@ -30,7 +30,7 @@ function addRefusal(app: App, url: string, known: ReadonlySet<string>): void {
   app.route({
     method: missing,
     url,
-    // Before the body is read: whatever it is, the method is wrong.
+    // Refused before the body is read, since no body can make the method right.
     onRequest: async (_request, reply) => {
       reply.header('allow', allow)
       throw new StowageError('method_not_allowed', `This address takes ${allow} only.`)

@@ -4,31 +4,31 @@ import { StowageError } from '#domain/errors.ts'
 import { firstInternalId, isPublicId, type Ref } from '#domain/ids.ts'
 import { limits } from '#domain/limits.ts'
 
-// Every string that a route takes has one of these types: a longer one is refused before anything reads it.
+// Every string parameter of a route has one of these types, so that a string over its limit is refused before any code reads it.
 
-/** A part of an address. The router takes none that is longer and answers 404, as for every address without a route. */
+/** A segment of a path. The router responds to a longer one with 404, as to every path without a route. */
 export const PathPart = Type.String({ maxLength: limits.pathPart })
 
-/** A value in a query. Only the limit of the address bounds it: an id that names nothing is 404, however long. */
+/** A value in a query. Only the limit of the URL bounds it, so that an unknown id is 404 at any length. */
 export const QueryText = Type.String({ maxLength: limits.address })
 
-/** A file name as a client sends it. `fileNameFrom` decides whether it can be one. */
+/** A file name as the client sent it. `fileNameFrom` validates it. */
 export const SentFileName = Type.String({ maxLength: limits.sentFileName })
 
-/** A media type that a client claims. */
+/** A media type that the client claims. */
 export const ClaimedType = Type.String({ maxLength: limits.contentType })
 
-/** Any other text. */
+/** A text without a type of its own. */
 export function text(options: { description?: string } = {}) {
   return Type.String({ ...options, maxLength: limits.text })
 }
 
-/** An integer id of the chat backend's, in a body. */
+/** An integer id of the chat backend, in a body. */
 export const BackendId = Type.Integer({ minimum: 1, maximum: firstInternalId - 1 })
 
 /**
- * An integer id in an address. A text that is no id (negative, zero, too large, no number) names nothing.
- * @param subject of the error, such as `Attachment`
+ * Parses an integer id in a path. A text that is no id (negative, zero, too large, not a number) is treated as an unknown id.
+ * @param subject the error's subject, such as `Attachment`
  * @throws StowageError `not_found`
  */
 export function integerId(text: string, subject: string): number {
@@ -38,22 +38,29 @@ export function integerId(text: string, subject: string): number {
   return id
 }
 
-/** A string id in an address. @param subject of the error @throws StowageError `not_found` */
+/**
+ * Checks a string id in a path.
+ * @param subject the error's subject
+ * @throws StowageError `not_found`
+ */
 export function publicId(text: string, subject: string): string {
   if (!isPublicId(text)) throw new StowageError('not_found', `${subject} not found`)
   return text
 }
 
 /**
- * A conversation or message by either of its ids: the string of seed 001, or the chat backend's integer.
- * @param subject of the error
+ * Parses the id of a conversation or message, which is either the string of seed 001 or the chat backend's integer.
+ * @param subject the error's subject
  * @throws StowageError `not_found`
  */
 export function refFrom(text: string, subject: string): Ref {
   return /^\d+$/.test(text) ? { id: integerId(text, subject) } : { publicId: publicId(text, subject) }
 }
 
-/** An integer id of the chat backend's, in an address that creates the room, message or user. @throws StowageError `invalid` */
+/**
+ * Parses an integer id of the chat backend in a path that creates the room, message or user.
+ * @throws StowageError `invalid`
+ */
 export function backendId(text: string, name: string): number {
   const id = Number(text)
   if (!/^[1-9]\d{0,15}$/.test(text) || id >= firstInternalId)
@@ -61,15 +68,18 @@ export function backendId(text: string, name: string): number {
   return id
 }
 
-/** Reads a number in a query. @throws StowageError `invalid` that names it */
-export function wholeNumber(name: string, text: string, least: number, most: number): number {
+/**
+ * Parses a number in a query.
+ * @throws StowageError `invalid`, which names the parameter
+ */
+export function wholeNumber(name: string, text: string, min: number, max: number): number {
   const number = Number(text)
-  if (!/^\d{1,16}$/.test(text) || number < least || number > most)
-    throw new StowageError('invalid', `${name} must be a whole number from ${least} to ${most}.`)
+  if (!/^\d{1,16}$/.test(text) || number < min || number > max)
+    throw new StowageError('invalid', `${name} must be a whole number from ${min} to ${max}.`)
   return number
 }
 
-/** A `preValidation` for requests whose attributes are all optional: a missing body counts as an empty one. */
+/** A `preValidation` hook for requests whose attributes are all optional. A missing body counts as an empty object. */
 export async function takeMissingBodyAsEmpty(request: FastifyRequest): Promise<void> {
   if (request.body === undefined) request.body = {}
 }

@@ -4,9 +4,9 @@ import type { Config } from '#config/config.ts'
 import type { App } from './app.ts'
 
 /**
- * The headers of every answer, unless its route sets others: browsers take its type as it is, and caches ask before they give it
- * again, because an answer of either API is for one user at one moment. With `no-store`, Chromium would hold the connection of an
- * answer that a page does not read.
+ * The headers of every response, unless its route sets others. Browsers do not sniff its type. Caches revalidate it before reuse,
+ * because a response of either API is for one user at one moment. With `no-store`, Chromium would hold the connection of a
+ * response that its page does not read.
  */
 export const defaultHeaders = { 'x-content-type-options': 'nosniff', 'cache-control': 'private, no-cache' }
 
@@ -16,7 +16,10 @@ export function setDefaultHeaders(app: App): void {
   })
 }
 
-/** What a page may read beside the seven headers that any may: `Accept-Ranges`, or a viewer of documents loads them whole. */
+/**
+ * The headers that a page may read in addition to the seven CORS-safelisted ones. Without `Accept-Ranges`, document viewers load
+ * the whole file.
+ */
 const exposedHeaders = [
   'Accept-Ranges',
   'Allow',
@@ -28,7 +31,7 @@ const exposedHeaders = [
   'Retry-After',
 ]
 
-/** Pages of `CORS_ORIGINS` may call both APIs, with the cookie, and read what a download tells in its headers. */
+/** Lets pages of `CORS_ORIGINS` call both APIs with the cookie, and read the headers of a download. */
 export function corsOptions({ corsOrigins }: Pick<Config, 'corsOrigins'>): FastifyCorsOptions {
   return {
     origin: corsOrigins.length > 0 && corsOrigins,
@@ -40,7 +43,7 @@ export function corsOptions({ corsOrigins }: Pick<Config, 'corsOrigins'>): Fasti
   }
 }
 
-/** The same for answers that reach no route, without which a page sees no error but "Failed to fetch". */
+/** The CORS headers of a response outside of all routes. Without them, a page gets "Failed to fetch" instead of the error. */
 export function corsHeaders(
   { corsOrigins }: Pick<Config, 'corsOrigins'>,
   { origin }: Pick<IncomingHttpHeaders, 'origin'>,

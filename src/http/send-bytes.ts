@@ -3,32 +3,32 @@ import type { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import { StowageError } from '#domain/errors.ts'
 
-/** What a file is answered with. */
+/** A response that carries the bytes of a file. */
 export interface FileAnswer {
   status: number
   headers: Record<string, string>
   body: Readable
-  /** Bytes of the body, at least one. */
+  /** The size of the body in bytes, at least 1. */
   size: number
 }
 
 /**
- * Sends a head and exactly `size` bytes of `body`. The head leaves with the first byte: until then a store
- * that fails is answered with an error. From there on, one that fails or sends another number of bytes breaks the
- * connection, so that what came never looks like the file. However it ends, `body` is closed.
+ * Sends a head and exactly `size` bytes of `body`. The head is sent with the first byte, so that a failure of the store before it
+ * becomes an error response. A failure after it, or another number of bytes, breaks the connection, so that a truncated body never
+ * looks like the file. `body` is closed in every case.
  *
- * Fastify would take a failing stream for something to answer with the headers of the file as long as no byte has been
- * written. Node's `pipeline` would add a quarter to the CPU of a small file.
+ * Fastify alone would send its error response with the headers of the file when the stream fails before the first byte. Node's
+ * `pipeline` would add a quarter to the CPU time of a small file.
  * @throws StowageError `storage_unavailable` before the first byte
  */
 export async function sendBytes(reply: FastifyReply, { status, headers, body, size }: FileAnswer): Promise<void> {
   const { raw } = reply
-  const begin = () => {
+  const sendHead = () => {
     reply.hijack()
     raw.writeHead(status, { ...(reply.getHeaders() as OutgoingHttpHeaders), ...headers })
   }
   try {
-    await copy(body, raw, size, begin)
+    await copy(body, raw, size, sendHead)
   } catch (cause) {
     if (!raw.headersSent)
       throw new StowageError('storage_unavailable', 'The file cannot be read now. Try again in a moment.', { cause })
@@ -38,8 +38,11 @@ export async function sendBytes(reply: FastifyReply, { status, headers, body, si
   }
 }
 
-/** Ends the response after exactly `size` bytes. @param begin called before the first one is written */
-function copy(body: Readable, response: ServerResponse, size: number, begin: () => void): Promise<void> {
+/**
+ * Copies `body` to the response, which it ends after exactly `size` bytes.
+ * @param sendHead called before the first byte is written
+ */
+function copy(body: Readable, response: ServerResponse, size: number, sendHead: () => void): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const fail = (error: Error) => {
     body.destroy()
@@ -48,9 +51,9 @@ function copy(body: Readable, response: ServerResponse, size: number, begin: () 
   const onClose = () => fail(new Error('The connection was closed'))
   let count = 0
   body.on('data', (chunk: Buffer) => {
-    // An answer of the store that is destroyed may bring another chunk.
+    // A destroyed response of the store may still emit a chunk.
     if (response.destroyed) return
-    if (count === 0) begin()
+    if (count === 0) sendHead()
     count += chunk.length
     if (count > size) return fail(new Error(`The store sent more than the ${size} bytes promised`))
     corkUntilNextTurn(response)
@@ -67,7 +70,7 @@ function copy(body: Readable, response: ServerResponse, size: number, begin: () 
   return promise.then(() => void response.end())
 }
 
-/** What comes from the store in one turn of the event loop leaves in one call to the kernel: half the CPU of a large file. */
+/** Writes the chunks of one event-loop turn in one system call, which halves the CPU time of a large file. */
 function corkUntilNextTurn(response: ServerResponse): void {
   if (response.writableCorked > 0) return
   response.cork()

@@ -15,8 +15,8 @@ import type { HttpContext } from './http-context.ts'
 import { sendBytes } from './send-bytes.ts'
 
 /**
- * Answers GET and HEAD with the bytes of an attachment as RFC 9110 says: conditions, then range, then bytes. Every route
- * that serves bytes answers here.
+ * Responds to GET and HEAD with the bytes of an attachment, in the order of RFC 9110: conditions, then range, then bytes. Every
+ * route that serves bytes uses this function.
  * @throws StowageError `precondition_failed`, `range_not_satisfiable`, `busy`, `rate_limited`, `storage_unavailable`
  */
 export async function sendFile(
@@ -36,7 +36,7 @@ export async function sendFile(
     )
   if (outcome === 'not_modified') return reply.code(304).headers(validatorHeaders(validators)).send()
 
-  // Of the methods here, only GET has ranges (RFC 9110 section 14.2).
+  // A range is defined for GET, not for HEAD (RFC 9110 section 14.2).
   const range = request.method === 'GET' ? rangeOf(request.headers, fileSize, validators) : undefined
   if (range === 'unsatisfiable') {
     reply.header('content-range', `bytes */${fileSize}`)
@@ -48,9 +48,9 @@ export async function sendFile(
     ...representationHeaders(attachment, range),
     ...defenceHeaders(embeddable),
   }
-  // HEAD and an empty file need nothing from the store.
+  // The responses to HEAD and for an empty file have no body, so the store is not read.
   if (request.method === 'HEAD' || fileSize === 0) return reply.code(status).headers(headers).send()
-  const closed = signalOfClose(reply.raw)
+  const closed = closeSignalOf(reply.raw)
   const slot = context.takeDownloadSlot(...ownersOf(request, attachment))
   if (closed.aborted) slot[Symbol.dispose]()
   else closed.addEventListener('abort', () => slot[Symbol.dispose]())
@@ -63,7 +63,7 @@ export async function sendFile(
   }
 }
 
-/** The owners of the slot: the user; by a link, which anybody may hold, the file and its uploader. */
+/** The owners of the download slot. A signed link names no user, so the file and its uploader own the slot. */
 function ownersOf({ principal }: FastifyRequest, { id, uploaderId }: FoundAttachment): string[] {
   return principal ? [`user:${principal.userId}`] : [`attachment:${id}`, `uploader:${uploaderId}`]
 }
@@ -71,7 +71,7 @@ function ownersOf({ principal }: FastifyRequest, { id, uploaderId }: FoundAttach
 /** An explicit reason. Without one, each abort constructs an AbortError with a stack trace. */
 const responseClosed = 'The client has gone, or has got everything.'
 
-function signalOfClose(response: ServerResponse): AbortSignal {
+function closeSignalOf(response: ServerResponse): AbortSignal {
   const closed = new AbortController()
   response.once('close', () => closed.abort(responseClosed))
   if (response.destroyed) closed.abort(responseClosed)

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto'
 import type { FastifyServerOptions } from 'fastify'
 import { limits } from '#domain/limits.ts'
 
-/** For Fastify: how connections are ended, and the limits of addresses and bodies. */
+/** Fastify options: how connections are closed, and the limits of URLs and bodies. */
 export const connectionOptions = {
-  // Transfers under way are let finish; idle connections are closed at once.
+  // A transfer in progress may finish. An idle connection is closed at once.
   forceCloseConnections: 'idle',
   return503OnClosing: false,
   routerOptions: { maxParamLength: limits.pathPart },
@@ -13,16 +13,16 @@ export const connectionOptions = {
 } satisfies FastifyServerOptions
 
 type Formatter = NonNullable<FastifyServerOptions['schemaErrorFormatter']>
-type Refused = Parameters<Formatter>[0][number] & { data?: unknown }
+type ValidationError = Parameters<Formatter>[0][number] & { data?: unknown }
 
-/** Requests are validated as they are written: nothing is converted or left out. */
+/** Requests are validated without converting or removing a value. */
 export const validationOptions = {
   ajv: { customOptions: { coerceTypes: false, removeAdditional: false, verbose: true } },
-  schemaErrorFormatter: (errors, place) => new Error(errors.map((error) => told(error, place)).join(', ')),
+  schemaErrorFormatter: (errors, place) => new Error(errors.map((error) => describeError(error, place)).join(', ')),
 } satisfies FastifyServerOptions
 
-/** Names the length of a text that is too long; quotes nothing that was sent. */
-function told({ keyword, instancePath, message, params, data }: Refused, place: string): string {
+/** Describes a validation error without quoting the value. A text over its limit is described by its length. */
+function describeError({ keyword, instancePath, message, params, data }: ValidationError, place: string): string {
   const where = `${place}${instancePath}`
   if (keyword !== 'maxLength' || typeof data !== 'string') return `${where} ${message}`
   return `${where} has ${[...data].length} characters; at most ${params.limit} are taken`

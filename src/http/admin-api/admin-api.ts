@@ -6,7 +6,7 @@ import { deleteMessageRoute, putMessageRoute } from './messages.ts'
 import { deleteMemberRoute, deleteRoomRoute, putMemberRoute, putRoomRoute } from './rooms.ts'
 import { deleteUserRoute, putUserRoute } from './users.ts'
 
-/** The chat's own data: users, rooms, members, messages and credentials, as the chat backend sets them. All of it needs `admin`. */
+/** The routes with which the chat backend manages users, rooms, members, messages and credentials. They require the scope `admin`. */
 export function adminApi(context: HttpContext) {
   return async (app: App): Promise<void> => {
     app.addHook('onRequest', async ({ principal }) => requireScope(principal, 'admin'))

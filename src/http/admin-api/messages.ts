@@ -7,7 +7,7 @@ import { putMessage } from '#rooms/messages.ts'
 
 const params = Type.Object({ messageId: PathPart })
 
-/** `PUT /messages/:messageId`: makes a message known, so that files can be attached to it. */
+/** `PUT /messages/:messageId`: registers a message, so that files can be attached to it. */
 export function putMessageRoute(app: App, { db }: HttpContext): void {
   const body = Type.Object({ roomId: BackendId, authorId: BackendId })
   const response = Type.Object({ messageId: Type.Integer(), message_id: Type.String() })
@@ -21,7 +21,7 @@ export function putMessageRoute(app: App, { db }: HttpContext): void {
   )
 }
 
-/** `DELETE /messages/:messageId`: its attachments go with it. */
+/** `DELETE /messages/:messageId`: deletes a message with its attachments. */
 export function deleteMessageRoute(app: App, context: HttpContext): void {
   app.delete('/messages/:messageId', { schema: { params } }, async ({ params }, reply) => {
     await deleteMessage(context, integerId(params.messageId, 'Message'))

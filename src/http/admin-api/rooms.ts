@@ -6,7 +6,7 @@ import type { HttpContext } from '#http/http-context.ts'
 import { BackendId, backendId, integerId, PathPart, takeMissingBodyAsEmpty } from '#http/parameters.ts'
 import { deleteMember, putMember, putRoom } from '#rooms/rooms.ts'
 
-/** Every answer about a room names its integer and its string id. */
+/** Every response about a room has its integer id and its string id. */
 export const RoomAnswer = Type.Object({ roomId: Type.Integer(), conversation_id: Type.String() })
 
 export function roomAnswer({ id, publicId }: { id: number; publicId: string }) {
@@ -16,7 +16,7 @@ export function roomAnswer({ id, publicId }: { id: number; publicId: string }) {
 const params = Type.Object({ roomId: PathPart })
 const memberParams = Type.Object({ roomId: PathPart, userId: PathPart })
 
-/** `PUT /rooms/:roomId`: makes a room known and sets all its members. */
+/** `PUT /rooms/:roomId`: registers a room and replaces its members. */
 export function putRoomRoute(app: App, { db }: HttpContext): void {
   const UserIds = Type.Array(BackendId, { maxItems: limits.roomMembers })
   const body = Type.Object({ memberIds: UserIds, moderatorIds: Type.Optional(UserIds) })
@@ -27,7 +27,7 @@ export function putRoomRoute(app: App, { db }: HttpContext): void {
   })
 }
 
-/** `DELETE /rooms/:roomId`: its attachments go with it. */
+/** `DELETE /rooms/:roomId`: deletes a room with its attachments. */
 export function deleteRoomRoute(app: App, context: HttpContext): void {
   app.delete('/rooms/:roomId', { schema: { params } }, async ({ params }, reply) => {
     await deleteRoom(context, integerId(params.roomId, 'Room'))
@@ -35,7 +35,7 @@ export function deleteRoomRoute(app: App, context: HttpContext): void {
   })
 }
 
-/** `PUT /rooms/:roomId/members/:userId`: puts a user into a room, as a moderator if the body says so. */
+/** `PUT /rooms/:roomId/members/:userId`: adds a user to a room, as a moderator if the body says so. */
 export function putMemberRoute(app: App, { db }: HttpContext): void {
   const body = Type.Object({ moderator: Type.Boolean({ default: false }) })
   const response = Type.Object({ ...RoomAnswer.properties, userId: Type.Integer(), moderator: Type.Boolean() })
@@ -50,7 +50,7 @@ export function putMemberRoute(app: App, { db }: HttpContext): void {
   })
 }
 
-/** `DELETE /rooms/:roomId/members/:userId`: takes a user out of a room; their uploads stay. */
+/** `DELETE /rooms/:roomId/members/:userId`: removes a user from a room. The uploads of the user remain. */
 export function deleteMemberRoute(app: App, { db }: HttpContext): void {
   app.delete('/rooms/:roomId/members/:userId', { schema: { params: memberParams } }, async ({ params }, reply) => {
     await deleteMember(db, integerId(params.roomId, 'Room'), integerId(params.userId, 'Member'))

@@ -8,7 +8,7 @@ import { RoomAnswer, roomAnswer } from './rooms.ts'
 
 const params = Type.Object({ userId: PathPart })
 
-/** `PUT /users/:userId`: makes a user known; answers with the ids of their own conversation. */
+/** `PUT /users/:userId`: registers a user. The response has the ids of the personal room. */
 export function putUserRoute(app: App, { db }: HttpContext): void {
   const response = Type.Object({ userId: Type.Integer(), ...RoomAnswer.properties })
   app.put('/users/:userId', { schema: { params, response: { 200: response } } }, async ({ params }) => {
@@ -18,7 +18,7 @@ export function putUserRoute(app: App, { db }: HttpContext): void {
   })
 }
 
-/** `DELETE /users/:userId`: the user's credentials, uploads and own conversation go with them. */
+/** `DELETE /users/:userId`: deletes a user with the credentials, uploads and personal room. */
 export function deleteUserRoute(app: App, context: HttpContext): void {
   app.delete('/users/:userId', { schema: { params } }, async ({ params }, reply) => {
     await deleteUser(context, integerId(params.userId, 'User'))

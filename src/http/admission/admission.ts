@@ -7,34 +7,34 @@ import { routeNotFound } from '#http/errors.ts'
 import type { HttpContext } from '#http/http-context.ts'
 
 /*
- * A request is admitted in one order on every route, before a byte of its body is read:
+ * Every route admits a request in the same order, before a byte of its body is read:
  *
- * 1. `admit`, for all requests: how often the address comes, whether there is a route;
- * 2. `requireAuthentication`, for the routes of a surface: who asks, how often the user comes;
- * 3. `onRequest` of a route whose address names the place of a file: whether the user may put one there;
- * 4. `HttpContext.takeUploadSlot` and `takeDownloadSlot`, when a transfer begins: how many transfers the user has under way.
+ * 1. `admit`, for all requests: the rate limit of the address, the existence of the route;
+ * 2. `requireAuthentication`, for the routes of a surface: the user, the rate limit of the user;
+ * 3. `onRequest` of a route whose path names the destination of a file: the permission to upload there;
+ * 4. `HttpContext.takeUploadSlot` and `takeDownloadSlot`, when a transfer begins: the concurrent transfers of the user.
  *
- * Only then are its bytes read. A form whose fields name the place is refused as soon as they have come.
+ * A form names its destination in its fields. It is refused as soon as they have arrived.
  */
 
-/** For machines that keep the replica in service: answered however often an address comes. */
+/** The routes for orchestrators and monitoring, which are exempt from the rate limit of addresses. */
 const probes = new Set(['/livez', '/readyz', '/metrics'])
 
-/** Counts the preflights of browsers. To be called before CORS is set up, which answers them. */
+/** Counts the preflights of browsers. Must be called before CORS is set up, whose hook responds to them. */
 export function admitPreflights(app: App, { rates }: Pick<HttpContext, 'rates'>): void {
   app.addHook('onRequest', async (request) => {
     if (request.method === 'OPTIONS') await rates.perAddress(request)
   })
 }
 
-/** Admits requests to the server, whoever they come from. */
+/** Admits requests to the server, before authentication. */
 export function admit(app: App, { rates }: Pick<HttpContext, 'rates'>): void {
   app.decorateRequest('principal')
   app.decorateRequest('messageId')
   app.decorateRequest('attachment')
   app.addHook('onRequest', async (request) => {
-    const isLetIn = request.method === 'OPTIONS' || probes.has(request.routeOptions.url ?? '')
-    if (!isLetIn) await rates.perAddress(request)
+    const isExempt = request.method === 'OPTIONS' || probes.has(request.routeOptions.url ?? '')
+    if (!isExempt) await rates.perAddress(request)
     if (request.is404) throw routeNotFound()
     if (hasUnknownExpectation(request.raw))
       throw new StowageError(
@@ -45,18 +45,18 @@ export function admit(app: App, { rates }: Pick<HttpContext, 'rates'>): void {
 }
 
 /**
- * Admits to the routes of `app` only the users that `authenticate` knows.
+ * Requires authentication on all routes of `app`.
  * @param authenticate throws StowageError `unauthenticated` or `forbidden`
  */
 export function requireAuthentication(
   app: App,
-  deps: Pick<HttpContext, 'rates'>,
+  context: Pick<HttpContext, 'rates'>,
   authenticate: (request: FastifyRequest) => Promise<Principal>,
 ): void {
-  app.addHook('onRequest', authenticated(deps, authenticate))
+  app.addHook('onRequest', authenticated(context, authenticate))
 }
 
-/** The same for a single route. */
+/** An `onRequest` hook that requires authentication on a single route. */
 export function authenticated(
   { rates }: Pick<HttpContext, 'rates'>,
   authenticate: (request: FastifyRequest) => Promise<Principal>,

@@ -5,48 +5,51 @@ import { StowageError } from '#domain/errors.ts'
 import type { App } from '#http/app.ts'
 import { connectionClosed } from '#http/request-body/body-watch.ts'
 
-/** @throws StowageError `rate_limited`, which says when to come again */
+/** @throws StowageError `rate_limited`, with the seconds for `Retry-After` */
 type Limit = (request: FastifyRequest) => Promise<void>
 
-/** How often requests may come, counted on this replica alone. */
+/** The limits on the rate of requests. Each replica counts on its own. */
 export interface RateLimits {
-  /** From one address; of IPv6, from one /64, which is what one household or one machine has to itself. */
+  /** Limits one address. An IPv6 address counts by its /64, the block assigned to one household or machine. */
   perAddress: Limit
-  /** From one user, by any of their credentials. Tokens of scope `admin` are a backend's, and not counted. */
+  /** Limits one user across all credentials. A token with the scope `admin` belongs to a backend and is not counted. */
   perUser: Limit
 }
 
-/** Addresses, and users, that are remembered; the one that has been silent longest is forgotten for one more. */
-const remembered = 20_000
-const everyMinute = { timeWindow: 60_000, cache: remembered }
+/** The number of addresses, and of users, that are counted. One more evicts the least recently seen. */
+const cachedKeys = 20_000
+const perMinute = { timeWindow: 60_000, cache: cachedKeys }
 
 export async function openRateLimits(app: App, config: Config): Promise<RateLimits> {
   const { requestsPerMinute, requestsPerMinutePerAddress } = config
-  await app.register(rateLimit, { global: false, ...everyMinute })
-  const ofUser = limit(app, requestsPerMinute, 'Your requests', ({ principal }) => String(principal.userId))
-  const ofAddress = limit(app, requestsPerMinutePerAddress, 'The requests from your address')
+  await app.register(rateLimit, { global: false, ...perMinute })
+  const userLimit = limit(app, requestsPerMinute, 'Your requests', ({ principal }) => String(principal.userId))
+  const addressLimit = limit(app, requestsPerMinutePerAddress, 'The requests from your address')
   return {
     perAddress: async (request) => {
-      // A client that has gone has no address any more.
+      // The socket of a disconnected client has no address.
       if (request.raw.socket.remoteAddress === undefined) throw connectionClosed()
-      await ofAddress(request)
+      await addressLimit(request)
     },
     perUser: async (request) => {
-      if (!request.principal.scopes.includes('admin')) await ofUser(request)
+      if (!request.principal.scopes.includes('admin')) await userLimit(request)
     },
   }
 }
 
-/** @param most in a minute; 0: any number */
-function limit(app: App, most: number, whose: string, keyGenerator?: (request: FastifyRequest) => string): Limit {
-  if (most === 0) return async () => {}
-  const count = app.createRateLimit({ ...everyMinute, max: most, ...(keyGenerator && { keyGenerator }) })
+/**
+ * @param max requests in a minute; 0 for no limit
+ * @param subject the beginning of the error message
+ */
+function limit(app: App, max: number, subject: string, keyGenerator?: (request: FastifyRequest) => string): Limit {
+  if (max === 0) return async () => {}
+  const count = app.createRateLimit({ ...perMinute, max, ...(keyGenerator && { keyGenerator }) })
   return async (request) => {
     const counted = await count(request)
     if (counted.isAllowed || !counted.isExceeded) return
     throw new StowageError(
       'rate_limited',
-      `${whose} are more than ${most} in a minute. Wait as long as Retry-After says.`,
+      `${subject} are more than ${max} in a minute. Wait as long as Retry-After says.`,
       {
         retryAfter: Math.max(1, counted.ttlInSeconds),
       },

@@ -5,7 +5,7 @@ import type { ReadyAttachment } from '#downloads/download.ts'
 import type { HttpContext } from '#http/http-context.ts'
 import type { AttachmentRecord, RoomRole } from '#persistence/queries.ts'
 
-/** The attachment as seed 001 shows it. */
+/** The representation of an attachment in seed 001. */
 export const AttachmentObject = Type.Object({
   id: Type.String(),
   message_id: Type.String(),
@@ -16,15 +16,15 @@ export const AttachmentObject = Type.Object({
   created_at: Type.Integer({ description: 'Unix time in seconds' }),
 })
 
-/** Whom the object is for: what they are in its room decides what their link opens. */
+/** The user for whom the object is made. The role in the attachment's room decides whether the link is signed. */
 export interface Reader {
   principal: Principal
   role: RoomRole
 }
 
-/** With a `file_url` minted now. For whoever may not read the file it is there too, unsigned: it opens nothing. */
+/** Builds the object with a fresh `file_url`. A user without permission to read the file gets an unsigned URL, which is refused. */
 export function attachmentObject(
-  deps: Pick<HttpContext, 'config' | 'publicUrl' | 'urlSigningKey'>,
+  context: Pick<HttpContext, 'config' | 'publicUrl' | 'urlSigningKey'>,
   attachment: ReadyAttachment<AttachmentRecord>,
   { principal, role }: Reader,
 ): Static<typeof AttachmentObject> {
@@ -33,7 +33,7 @@ export function attachmentObject(
     id: attachment.publicId,
     message_id: attachment.messagePublicId,
     filename: attachment.fileName,
-    file_url: `${deps.publicUrl()}${mayRead ? linkTo(deps, attachment, principal) : filePath(attachment)}`,
+    file_url: `${context.publicUrl()}${mayRead ? linkTo(context, attachment, principal) : filePath(attachment)}`,
     file_type: attachment.contentType,
     file_size: attachment.fileSize,
     created_at: Math.floor(attachment.createdAt.getTime() / 1000),

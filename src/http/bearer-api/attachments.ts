@@ -23,8 +23,10 @@ import { AttachmentObject, attachmentObject } from './attachment-object.ts'
 
 const params = Type.Object({ id: PathPart })
 
-/** `GET /attachments`: the Ready attachments of the user's conversations, or of one, the latest to become Ready
- * first, a page at a time. */
+/**
+ * `GET /attachments`: a page of the Ready attachments of all conversations of the user, or of one. The latest to become Ready
+ * comes first.
+ */
 export function listAttachmentsRoute(app: App, context: HttpContext): void {
   const { db } = context
   const schema = {
@@ -57,6 +59,7 @@ export function listAttachmentsRoute(app: App, context: HttpContext): void {
   })
 }
 
+/** The position in the list of the attachment with this id. @throws StowageError `invalid`, which names the parameter */
 async function cursor(
   { db }: HttpContext,
   name: string,
@@ -70,7 +73,7 @@ async function cursor(
   return found
 }
 
-/** `GET /attachments/:id` */
+/** `GET /attachments/:id`: a Ready attachment. */
 export function getAttachmentRoute(app: App, context: HttpContext): void {
   const schema = { params, response: { 200: AttachmentObject } }
   app.get('/attachments/:id', { schema }, async ({ params, principal }) => {
@@ -81,9 +84,9 @@ export function getAttachmentRoute(app: App, context: HttpContext): void {
   })
 }
 
-/** `PUT /attachments/:id`: gives the attachment another name, and so another `file_url`; the old one is dead. */
+/** `PUT /attachments/:id`: renames the attachment, which gets a new `file_url`. The old one stops working. */
 export function updateAttachmentRoute(app: App, context: HttpContext): void {
-  // Seed 001 lists filename as an optional attribute: without it nothing changes.
+  // Seed 001 lists `filename` as optional. Without it, nothing changes.
   const body = Type.Object({ filename: Type.Optional(SentFileName) })
   const options = {
     schema: { params, body, response: { 200: AttachmentObject } },
@@ -99,7 +102,7 @@ export function updateAttachmentRoute(app: App, context: HttpContext): void {
   })
 }
 
-/** `DELETE /attachments/:id`: gone for everybody when this answers. */
+/** `DELETE /attachments/:id`: deletes the attachment for all users before it responds. */
 export function deleteAttachmentRoute(app: App, context: HttpContext): void {
   app.delete('/attachments/:id', { schema: { params } }, async (request, reply) => {
     requireScope(request.principal, 'write', 'admin')

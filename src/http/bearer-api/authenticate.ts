@@ -14,7 +14,10 @@ export function requireToken(app: App, context: HttpContext): void {
   requireAuthentication(app, context, (request) => bearerPrincipal(context, request))
 }
 
-/** The owner of the token in the `Authorization` header (RFC 6750 section 2.1). @throws StowageError `unauthenticated` */
+/**
+ * The principal of the bearer token in the `Authorization` header (RFC 6750 section 2.1).
+ * @throws StowageError `unauthenticated`
+ */
 export async function bearerPrincipal(
   { db }: Pick<HttpContext, 'db'>,
   { headers }: FastifyRequest,

@@ -31,7 +31,7 @@ export function bearerApi(context: HttpContext) {
   }
 }
 
-/** The routes that take JSON or an encoded form. They refuse a multipart body rather than leave it unread. */
+/** The routes that accept JSON or an encoded form. They refuse a multipart body, which they would otherwise leave unread. */
 function routesWithoutFiles(context: HttpContext) {
   return async (app: App): Promise<void> => {
     refuseTypes(app, ['multipart/form-data'])

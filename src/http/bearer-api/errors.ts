@@ -4,7 +4,7 @@ import type { App } from '#http/app.ts'
 import { routeNotFound, toHttpError } from '#http/errors.ts'
 import type { HttpContext } from '#http/http-context.ts'
 
-/** The `type` of every error on this surface, and what it means: the page behind `documentation_url` is made of it. */
+/** Every error `type` of this surface with its meaning. The page behind `documentation_url` is rendered from this table. */
 export const errorTypes = {
   authentication_error: {
     statuses: [401],
@@ -60,9 +60,9 @@ export function bearerApiError(error: unknown, { publicUrl }: Pick<HttpContext, 
   return { status, body, headers: { ...headers, ...(status === 401 && { 'www-authenticate': 'Bearer' }) } }
 }
 
-export function setErrorHandlers(app: App, deps: Pick<HttpContext, 'publicUrl'>): void {
+export function setErrorHandlers(app: App, context: Pick<HttpContext, 'publicUrl'>): void {
   app.setErrorHandler((error, request, reply) => {
-    const { status, headers, body } = bearerApiError(error, deps)
+    const { status, headers, body } = bearerApiError(error, context)
     if (status >= 500) request.log.error({ err: error }, 'request failed')
     return reply.code(status).headers(headers).type('application/json; charset=utf-8').send(body)
   })

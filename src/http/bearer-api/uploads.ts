@@ -22,8 +22,8 @@ type FieldName = (typeof fieldNames)[number]
 type Fields = Partial<Record<FieldName, string>>
 
 /**
- * `POST /attachments`: exactly one file, to the message or conversation that a field before it names, else to the user's
- * own conversation.
+ * `POST /attachments`: uploads exactly one file to the message or conversation that a preceding field names, or else to the
+ * personal room of the user.
  */
 export function createAttachmentRoute(app: App, context: HttpContext): void {
   const schema = { response: { 201: AttachmentObject } }
@@ -60,7 +60,7 @@ async function* fileOfForm(
       const name = addField(fields, part, files > 0)
       if (name !== 'message_id' && name !== 'conversation_id') continue
       destination = destinationOf(context, principal, fields)
-      // A form for a place that is not theirs ends at once, whatever else of it is to come.
+      // A form for a destination without permission is refused at once, before the rest of it arrives.
       destination.catch((error) => watch.fail(error))
       continue
     }
@@ -81,7 +81,7 @@ async function* fileOfForm(
   if (files === 0) throw new StowageError('invalid', `The form holds no file. Send one, named "${fileField}".`)
 }
 
-/** @throws StowageError `invalid` for a field behind the file, or one that comes twice */
+/** @throws StowageError `invalid` for a field after the file, and for one that occurs twice */
 function addField(fields: Fields, { name, value }: FormField, isLate: boolean): FieldName {
   const known = name as FieldName
   if (isLate) throw new StowageError('invalid', `The field "${known}" comes after the file. Send it before.`)
@@ -90,10 +90,13 @@ function addField(fields: Fields, { name, value }: FormField, isLate: boolean): 
   return known
 }
 
-/** A message that is there, or a conversation in which a message is made. */
+/** An existing message, or a room in which a message will be created. */
 type Destination = { messageId: number; roomId?: undefined } | { roomId: number; messageId?: undefined }
 
-/** The destination that the fields name, or the user's own conversation. @throws StowageError `invalid`, `not_found` */
+/**
+ * The destination that the fields name, or else the personal room of the user.
+ * @throws StowageError `invalid`, `not_found`
+ */
 async function destinationOf(
   { db }: HttpContext,
   principal: Principal,

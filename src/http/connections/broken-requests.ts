@@ -9,49 +9,49 @@ import { sessionApiError } from '#http/session-api/errors.ts'
 import { bodyBroken } from './broken-body.ts'
 import { latestReply } from './lingering-close.ts'
 
-/** An address that cannot be decoded reaches no route; it is answered in the shape of the surface it points at. */
+/** Responds to a URL that cannot be decoded, which reaches no route, in the shape of the surface of its path. */
 export function answerBadUrl(
-  deps: Pick<HttpContext, 'publicUrl' | 'config'>,
+  context: Pick<HttpContext, 'publicUrl' | 'config'>,
   error: Error,
-  { raw, headers: asked }: FastifyRequest,
+  { raw, headers: requestHeaders }: FastifyRequest,
   reply: FastifyReply,
 ): void {
   const isSessionApi = raw.url?.startsWith('/api/')
-  const { status, headers, body } = isSessionApi ? sessionApiError(error) : bearerApiError(error, deps)
+  const { status, headers, body } = isSessionApi ? sessionApiError(error) : bearerApiError(error, context)
   reply
     .code(status)
-    .headers({ ...defaultHeaders, ...corsHeaders(deps.config, asked), ...headers })
+    .headers({ ...defaultHeaders, ...corsHeaders(context.config, requestHeaders), ...headers })
     .send(body)
 }
 
-/** @see answerBrokenRequest */
+/** @see respondToBrokenRequest */
 export function brokenRequestHandler(config: Pick<Config, 'corsOrigins'>) {
-  return (error: ConnectionError, socket: Socket) => answerBrokenRequest(config, error, socket)
+  return (error: ConnectionError, socket: Socket) => respondToBrokenRequest(config, error, socket)
 }
 
 /**
- * Bytes that are no HTTP, and heads that are too long, belong to no surface: they get a plain answer and the end of the
- * connection. A body that breaks off belongs to a request, which is answered in the shape of its surface.
+ * Bytes that are not HTTP, and heads that are too long, belong to no surface. They get a plain-text response, and the connection
+ * ends. A body that breaks off belongs to a request, so the response has the shape of its surface.
  */
-function answerBrokenRequest(config: Pick<Config, 'corsOrigins'>, error: ConnectionError, socket: Socket): void {
+function respondToBrokenRequest(config: Pick<Config, 'corsOrigins'>, error: ConnectionError, socket: Socket): void {
   const reply = latestReply(socket)
   const isInBody = reply !== undefined && !reply.request.raw.complete
-  const isAnswered = reply === undefined || reply.raw.writableEnded
-  // What still comes after an early answer is thrown away, whatever it is.
-  if (isInBody && isAnswered) return
-  const isAnswering = !isAnswered && reply.raw.headersSent
-  if (error.code === 'ECONNRESET' || !socket.writable || isAnswering) socket.destroy()
-  else if (!isInBody) answerPlainly(config, error, socket, reply?.request.headers.origin)
+  const isResponseEnded = reply === undefined || reply.raw.writableEnded
+  // The rest of a body is discarded after an early response, even if it is not HTTP.
+  if (isInBody && isResponseEnded) return
+  const isHeadSent = !isResponseEnded && reply.raw.headersSent
+  if (error.code === 'ECONNRESET' || !socket.writable || isHeadSent) socket.destroy()
+  else if (!isInBody) respondPlainly(config, error, socket, reply?.request.headers.origin)
   else if (!reply.request.raw.emit(bodyBroken))
     reply.send(new StowageError('invalid', 'The body broke off. Send it again.'))
 }
 
-/** @param earlier the `Origin` of the request before, over the same connection */
-function answerPlainly(
+/** @param previousOrigin the `Origin` of the previous request on the connection */
+function respondPlainly(
   config: Pick<Config, 'corsOrigins'>,
   error: ConnectionError,
   socket: Socket,
-  earlier: string | undefined,
+  previousOrigin: string | undefined,
 ): void {
   const { code } = error
   const [status, text] =
@@ -65,18 +65,18 @@ function answerPlainly(
     'content-length': text.length,
     connection: 'close',
     ...defaultHeaders,
-    // Where it is not known who asks, but only one may: the answer tells nothing that another could not know.
-    ...corsHeaders(config, { origin: originIn(error) ?? earlier ?? onlyOne(config.corsOrigins) }),
+    // Without a known origin, a sole configured origin is assumed. The response holds nothing confidential.
+    ...corsHeaders(config, { origin: originIn(error) ?? previousOrigin ?? soleOrigin(config.corsOrigins) }),
   }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.end(`HTTP/1.1 ${status}\r\n${lines.join('')}\r\n${text}`)
 }
 
-function onlyOne(origins: readonly string[]): string | undefined {
+function soleOrigin(origins: readonly string[]): string | undefined {
   return origins.length === 1 ? origins[0] : undefined
 }
 
-/** The `Origin` in a head that was not understood: only the bytes of the chunk in which it broke are known. */
+/** The `Origin` in a head that cannot be parsed. Only the bytes of the chunk with the fault are known. */
 function originIn({ rawPacket }: { rawPacket?: unknown }): string | undefined {
   const text = Buffer.isBuffer(rawPacket) ? rawPacket.toString('latin1') : ''
   return /^origin:[ \t]*(\S+)[ \t]*\r$/im.exec(text)?.[1]

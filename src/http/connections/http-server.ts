@@ -14,24 +14,24 @@ export interface ConnectionLimits extends ReaderLimits {
   timeouts: ClientTimeouts
 }
 
-/** How often the heads that are late are looked for, in milliseconds. */
-const headCheck = 2_000
+/** Milliseconds between two checks for late heads. */
+const headCheckInterval = 2_000
 
-/** For how long a client that has closed its side is taken for one that still reads, in milliseconds. */
+/** Milliseconds for which a client that has closed its side is assumed to still read. */
 const halfClosedTime = 3_000
 
-/** For Fastify: Node's server, with a bound on what one connection, and all of them, may hold. */
+/** Creates the Node server for Fastify, which bounds the resources of each connection and of all connections together. */
 export function boundedServer(connections: ConnectionLimits): FastifyServerFactory {
   return (handler) => {
     const serve: RequestListener = (request, response) => void handler(request, response)
     const server = createServer(serverOptions(connections.timeouts))
-    answerHalfClosed(server)
-    leaveEnded(server, connections.timeouts)
+    keepHalfOpen(server)
+    boundHalfClosed(server, connections.timeouts)
     boundConnections(server, connections)
-    const inTurn = coalesceChunks(servePipelined(endSlowReaders(server, serve, connections)))
-    server.on('request', inTurn)
-    server.on('checkContinue', continueOnRead(inTurn))
-    server.on('checkExpectation', markExpectation(inTurn))
+    const listener = coalesceChunks(servePipelined(endSlowReaders(server, serve, connections)))
+    server.on('request', listener)
+    server.on('checkContinue', continueOnRead(listener))
+    server.on('checkExpectation', markExpectation(listener))
     server.on('connect', (_request, socket) => refuseTunnel(socket as Socket))
     return server
   }
@@ -39,63 +39,66 @@ export function boundedServer(connections: ConnectionLimits): FastifyServerFacto
 
 function serverOptions({ headTime }: ClientTimeouts) {
   return {
-    // Longer than the idle time of the load balancers in front (nginx 75 s), or they reuse a connection we are closing: 502.
+    // Longer than the idle timeout of load balancers (nginx: 75 s). Otherwise they reuse a connection that is closing: 502.
     keepAliveTimeout: 80_000,
-    // From the first moment of a connection, so that one that sends nothing is closed too.
+    // Counted from the start of a connection, so that a silent one is closed too.
     headersTimeout: headTime,
-    connectionsCheckingInterval: Math.min(headCheck, headTime / 4),
-    // A large upload takes as long as it takes; silence, rate and slots are limited elsewhere.
+    connectionsCheckingInterval: Math.min(headCheckInterval, headTime / 4),
+    // The duration of an upload has no limit. Idle time, rate and slots are limited elsewhere.
     requestTimeout: 0,
   }
 }
 
 /**
- * A client that closes its side of the connection behind its request, as `nc -N` does, still reads, and gets its answer: Node would
- * end our side at once. It looks the same as one that has gone, until the first byte is sent; so that byte is waited for only
- * a moment.
+ * Lets a client that closes its side of the connection after its request, as `nc -N` does, read the response. Node alone would
+ * close the server's side at once. Until the first byte is sent, such a client looks the same as one that has disconnected, so the
+ * response must begin within `halfClosedTime`.
  */
-function answerHalfClosed(server: Server): void {
-  // Node's own, though not in its types.
+function keepHalfOpen(server: Server): void {
+  // An option of Node's that its types lack.
   Object.assign(server, { httpAllowHalfOpen: true })
   server.on('connection', (socket) => {
     socket.once('end', () => {
       const { bytesWritten } = socket
-      const late = setTimeout(() => {
+      const timer = setTimeout(() => {
         if (socket.bytesWritten === bytesWritten) socket.destroy()
       }, halfClosedTime)
-      socket.once('close', () => clearTimeout(late))
+      socket.once('close', () => clearTimeout(timer))
     })
   })
 }
 
 /**
- * A connection whose last answer has been sent is closed on our side alone, so that the client still gets that answer. One that does
- * not close its own side would hold it for ever.
+ * Destroys a connection `drainTime` milliseconds after the server has closed its side. After the last response, the server closes
+ * only that side, so that the client still receives the response. A client that never closes the other would hold the connection
+ * forever.
  */
-function leaveEnded(server: Server, { drainTime }: Pick<ClientTimeouts, 'drainTime'>): void {
+function boundHalfClosed(server: Server, { drainTime }: Pick<ClientTimeouts, 'drainTime'>): void {
   server.on('connection', (socket) => {
     socket.once('finish', () => {
-      const late = setTimeout(() => socket.destroy(), drainTime)
-      socket.once('close', () => clearTimeout(late))
+      const timer = setTimeout(() => socket.destroy(), drainTime)
+      socket.once('close', () => clearTimeout(timer))
     })
   })
 }
 
 function boundConnections(server: Server, { config, log, onRefusal }: ConnectionLimits): void {
-  const tell = throttleLog(10_000)
+  const logThrottled = throttleLog(10_000)
   server.maxConnections = config.maxConnections
   server.maxHeadersCount = limits.headers
   server.on('drop', () => {
     onRefusal('connections')
-    tell((more) => log().warn({ maxConnections: config.maxConnections, more }, 'connections are refused: too many'))
+    logThrottled((more) =>
+      log().warn({ maxConnections: config.maxConnections, more }, 'connections are refused: too many'),
+    )
   })
 }
 
-/** A tunnel (RFC 9110 section 9.3.6) is opened by no address of ours. */
+/** Refuses CONNECT (RFC 9110 section 9.3.6): no path of this server opens a tunnel. */
 function refuseTunnel(socket: Socket): void {
   socket.on('error', () => {})
   socket.resume()
   socket.end('HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
-  // A client that neither reads nor leaves is not waited for.
+  // A client that neither reads nor disconnects is not waited for.
   setTimeout(() => socket.destroy(), 1_000).unref()
 }

@@ -5,61 +5,61 @@ import type { FastifyReply } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
 import { type ClientTimeouts, limits } from '#domain/limits.ts'
 
-/** The latest request that came over a connection. */
-const latest = new WeakMap<Socket, FastifyReply>()
+/** The reply to the latest request on each connection. */
+const latestReplies = new WeakMap<Socket, FastifyReply>()
 
 export function latestReply(socket: Socket): FastifyReply | undefined {
-  return latest.get(socket)
+  return latestReplies.get(socket)
 }
 
 /**
- * When a request is answered before its body has been read, as a refused upload is, closing the connection at once would
- * reset it, and the client, still sending, would never see the answer. So the connection is half-closed, which tells the
- * client that no more will come, and what it still sends is thrown away, up to a bound in time and bytes.
+ * Lets a client that is still sending its body receive an early response, such as the refusal of an upload. Closing the connection
+ * at once would reset it, and the client would never see the response. So the server closes only its own side, and discards the
+ * rest of the body, up to a limit of `drainTime` milliseconds and of `limits.drainBytes` bytes.
  */
 export const lingeringClose = fastifyPlugin(
   async (app, { drainTime }: Pick<ClientTimeouts, 'drainTime'>) => {
-    const early = new WeakSet<IncomingMessage>()
+    const respondedEarly = new WeakSet<IncomingMessage>()
     app.addHook('onRequest', async ({ socket }, reply) => {
-      latest.set(socket, reply)
+      latestReplies.set(socket, reply)
     })
     app.addHook('onSend', async ({ raw, socket }, reply) => {
-      // A short body may have come along with the headers and be parsed right after them.
+      // A short body may have arrived together with the head and be parsed right after it.
       if (!raw.complete) await nextTurn()
       if (raw.complete) return
-      early.add(raw)
+      respondedEarly.add(raw)
       reply.header('connection', 'close')
-      // Node's own `destroySoon` would reset the connection.
+      // Node's `destroySoon` would reset the connection.
       socket.destroySoon = () => socket.end()
     })
     app.addHook('onResponse', async ({ raw, socket }) => {
-      // A download does not pass through `onSend`; Node would wait for the rest of its request for ever.
-      const isLeft = !raw.complete && !socket.destroyed
-      if (early.has(raw) || isLeft) drain(raw, drainTime)
+      // A download bypasses `onSend`. Node would wait forever for the rest of its request.
+      const isUnread = !raw.complete && !socket.destroyed
+      if (respondedEarly.has(raw) || isUnread) drain(raw, drainTime)
     })
   },
-  { name: 'early-answer' },
+  { name: 'lingering-close' },
 )
 
 function drain(request: IncomingMessage, drainTime: number): void {
   const { socket } = request
-  const hangUp = () => socket.destroy()
-  const latestEnd = performance.now() + drainTime
-  const mostBytes = socket.bytesRead + limits.drainBytes
+  const disconnect = () => socket.destroy()
+  const deadline = performance.now() + drainTime
+  const maxBytesRead = socket.bytesRead + limits.drainBytes
   const watch = setInterval(() => {
-    if (performance.now() > latestEnd || socket.bytesRead > mostBytes) hangUp()
+    if (performance.now() > deadline || socket.bytesRead > maxBytesRead) disconnect()
   }, 100)
   const end = () => {
     clearInterval(watch)
-    // Node closes a request with its connection only until it is answered, and somebody may still be reading it.
+    // Once the response is sent, Node no longer destroys a request with its connection, and the request may still have a reader.
     request.destroy()
   }
   if (socket.closed) end()
   else socket.once('close', end)
   request.on('error', () => {})
-  request.once('end', hangUp)
-  if (request.readableEnded) hangUp()
-  // A parser that nobody reads from any more would hold it back, or collect it.
+  request.once('end', disconnect)
+  if (request.readableEnded) disconnect()
+  // A parser without a reader would pause the request or buffer it.
   request.unpipe()
   request.resume()
 }

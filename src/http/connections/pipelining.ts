@@ -2,27 +2,27 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { Socket } from 'node:net'
 import { limits } from '#domain/limits.ts'
 
-type Turn = [IncomingMessage, ServerResponse]
+type Exchange = [IncomingMessage, ServerResponse]
 
-/** The requests that wait on one connection. */
-class Line {
-  readonly #turns: Turn[] = []
+/** The queue of requests that wait on one connection. */
+class RequestQueue {
+  readonly #exchanges: Exchange[] = []
   #headBytes = 0
 
   /** @returns whether there is room for one more */
-  add(turn: Turn): boolean {
-    const bytes = headBytes(turn[0])
-    const isFull = this.#turns.length >= limits.pipelined || this.#headBytes + bytes > limits.pipelinedHeads
+  add(exchange: Exchange): boolean {
+    const bytes = headBytes(exchange[0])
+    const isFull = this.#exchanges.length >= limits.pipelined || this.#headBytes + bytes > limits.pipelinedHeads
     if (isFull) return false
     this.#headBytes += bytes
-    this.#turns.push(turn)
+    this.#exchanges.push(exchange)
     return true
   }
 
-  next(): Turn | undefined {
-    const turn = this.#turns.shift()
-    if (turn) this.#headBytes -= headBytes(turn[0])
-    return turn
+  next(): Exchange | undefined {
+    const exchange = this.#exchanges.shift()
+    if (exchange) this.#headBytes -= headBytes(exchange[0])
+    return exchange
   }
 }
 
@@ -31,30 +31,30 @@ function headBytes({ url = '', rawHeaders }: IncomingMessage): number {
 }
 
 /**
- * Serves the requests of a connection one after another. Their answers leave in that order in any case (RFC 9112 section
- * 9.3.2), but Node hands out every request that has come: whoever sends a thousand at once would have a thousand under way.
- * A connection is closed when too many wait, or when their heads are too long together.
+ * Serves the requests of a connection one after another. Their responses are sent in that order in any case (RFC 9112 section
+ * 9.3.2), but Node emits every request on arrival: a client that sends a thousand at once would have a thousand in progress. A
+ * connection is closed when too many requests wait, or when their heads are too long together.
  */
 export function servePipelined(serve: RequestListener): RequestListener {
-  const waiting = new WeakMap<Socket, Line>()
+  const queues = new WeakMap<Socket, RequestQueue>()
 
-  const begin = (socket: Socket, turn: Turn) => {
-    const [request, response] = turn
+  const begin = (socket: Socket, exchange: Exchange) => {
+    const [request, response] = exchange
     response.once('close', () => {
-      const next = socket.destroyed ? undefined : waiting.get(socket)?.next()
+      const next = socket.destroyed ? undefined : queues.get(socket)?.next()
       if (next) begin(socket, next)
-      else waiting.delete(socket)
+      else queues.delete(socket)
     })
     serve(request, response)
   }
 
   return (request, response) => {
     const { socket } = request
-    const line = waiting.get(socket)
-    if (line === undefined) {
-      waiting.set(socket, new Line())
+    const queue = queues.get(socket)
+    if (queue === undefined) {
+      queues.set(socket, new RequestQueue())
       begin(socket, [request, response])
-    } else if (!line.add([request, response])) {
+    } else if (!queue.add([request, response])) {
       socket.destroy()
     }
   }

@@ -1,9 +1,9 @@
-/** Over how many pieces of a window a rate is measured. */
+/** The number of intervals of a window over which a rate is measured. */
 const pieces = 30
 
 /**
- * Whether a transfer goes on fast enough, over the last window of the time in which the other side could go on. A pause
- * within the window counts, but does no harm by itself.
+ * Measures the rate of a transfer over a sliding window of the time in which the peer could have made progress. A pause lowers the
+ * rate, but a short one alone does not make the transfer too slow.
  */
 export class RateWindow {
   readonly #bytesPerSecond: number
@@ -13,7 +13,7 @@ export class RateWindow {
   #milliseconds = 0
 
   /**
-   * @param bytesPerSecond 0: every rate is enough
+   * @param bytesPerSecond the lowest rate that is fast enough; 0 for no limit
    * @param window milliseconds
    */
   constructor(bytesPerSecond: number, window: number) {
@@ -21,12 +21,12 @@ export class RateWindow {
     this.#window = window
   }
 
-  /** How often to look, in milliseconds. */
+  /** The interval between two measurements, in milliseconds. */
   get piece(): number {
     return this.#window / pieces
   }
 
-  /** Counts what has come or gone in a stretch of time. */
+  /** Counts the bytes transferred in a period of time. */
   count(bytes: number, milliseconds: number): void {
     this.#counted.push({ bytes, milliseconds })
     this.#bytes += bytes

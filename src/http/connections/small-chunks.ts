@@ -3,30 +3,30 @@ import { StowageError } from '#domain/errors.ts'
 import { limits } from '#domain/limits.ts'
 import { breakBody } from './broken-body.ts'
 
-/** Bytes of a chunk that is handed on by itself. */
-const large = 1024
-/** Bytes of small chunks that are gathered at most. */
-const most = 4096
+/** The size in bytes from which a chunk is passed on by itself. */
+const largeChunk = 1024
+/** The most bytes of small chunks that are buffered. */
+const bufferSize = 4096
 
 /**
- * Hands on the small chunks of a chunked body gathered, and ends a body that has too many: a stream hands on each by itself,
- * so that a megabyte in chunks of one byte would take seconds and hundreds of megabytes. It holds for every body, also one
- * that waits for its turn or is thrown away.
+ * Coalesces the small chunks of a chunked body, and ends a body that has too many. A stream passes on each chunk by itself, so that
+ * a megabyte in chunks of one byte would take seconds and hundreds of megabytes. This covers every body, including one that waits
+ * in the pipeline and one that is discarded.
  */
 export function coalesceChunks(serve: RequestListener): RequestListener {
   return (request, response) => {
-    if (request.headers['transfer-encoding'] !== undefined) gather(request)
+    if (request.headers['transfer-encoding'] !== undefined) coalesce(request)
     serve(request, response)
   }
 }
 
-function gather(request: IncomingMessage): void {
+function coalesce(request: IncomingMessage): void {
   const push = (bytes: Buffer | null) => IncomingMessage.prototype.push.call(request, bytes)
   const small = new SmallChunks(push)
   let count = 0
   let bytes = 0
   let isBroken = false
-  // Node's parser calls this for each chunk. When it returns false, it reads no more from the connection until it is asked to.
+  // Node's parser calls `push` for each chunk. On false, the parser pauses the connection until the next `_read`.
   request.push = (chunk: Buffer | null) => {
     if (isBroken || request.destroyed) return false
     if (chunk === null) {
@@ -41,7 +41,7 @@ function gather(request: IncomingMessage): void {
     breakBody(request, tooSmall())
     return false
   }
-  // Node's own would keep from us what it throws away after the answer.
+  // Node's `_dump` would discard the rest of the body after the response without calling `push`.
   Object.assign(request, {
     _dump() {
       request.removeAllListeners('data')
@@ -50,36 +50,36 @@ function gather(request: IncomingMessage): void {
   })
 }
 
-/** What comes in one turn of the event loop, in as few pieces as possible. */
+/** Joins the chunks of one event-loop turn into as few as possible. */
 class SmallChunks {
   readonly #push: (bytes: Buffer) => boolean
-  #gathered: Buffer | undefined
+  #buffer: Buffer | undefined
   #length = 0
-  #waiting: NodeJS.Immediate | undefined
+  #pendingFlush: NodeJS.Immediate | undefined
 
   constructor(push: (bytes: Buffer) => boolean) {
     this.#push = push
   }
 
-  /** @returns whether more may come at once */
+  /** @returns whether the sender may continue at once */
   add(chunk: Buffer): boolean {
-    if (chunk.length >= large) {
+    if (chunk.length >= largeChunk) {
       this.flush()
       return this.#push(chunk)
     }
-    const mayGoOn = this.#length + chunk.length <= most || this.flush()
-    this.#gathered ??= Buffer.allocUnsafeSlow(most)
-    this.#length += chunk.copy(this.#gathered, this.#length)
-    this.#waiting ??= setImmediate(() => this.flush())
-    return mayGoOn
+    const mayContinue = this.#length + chunk.length <= bufferSize || this.flush()
+    this.#buffer ??= Buffer.allocUnsafeSlow(bufferSize)
+    this.#length += chunk.copy(this.#buffer, this.#length)
+    this.#pendingFlush ??= setImmediate(() => this.flush())
+    return mayContinue
   }
 
-  /** @returns whether more may come at once */
+  /** @returns whether the sender may continue at once */
   flush(): boolean {
-    clearImmediate(this.#waiting)
-    this.#waiting = undefined
-    if (!this.#gathered || this.#length === 0) return true
-    const bytes = Buffer.from(this.#gathered.subarray(0, this.#length))
+    clearImmediate(this.#pendingFlush)
+    this.#pendingFlush = undefined
+    if (!this.#buffer || this.#length === 0) return true
+    const bytes = Buffer.from(this.#buffer.subarray(0, this.#length))
     this.#length = 0
     return this.#push(bytes)
   }

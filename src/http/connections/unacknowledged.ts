@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 
-/** One for each address family; a container sees its own. */
+/** The TCP tables of the kernel, one per address family. A container sees its own. */
 const tables = ['/proc/net/tcp', '/proc/net/tcp6']
 
 /**
- * The bytes of each connection that the kernel holds and the other side has not acknowledged. The kernel takes megabytes before
- * it makes a writer wait, and then a third of them at once: by the count of written bytes alone, a client that reads 20 kB a
- * second would seem to read nothing for a minute. Without these tables, which only Linux has, the count is 0.
+ * Reads, for each connection, the number of bytes that the kernel holds and the peer has not acknowledged. The kernel buffers
+ * megabytes before a writer has to wait, and then accepts a third of them at once. By the count of written bytes alone, a client
+ * that reads 20 kB a second would seem to read nothing for a minute. The tables exist on Linux only; elsewhere the number is 0.
  */
 export async function unacknowledged(): Promise<(socket: Socket) => number> {
   const queues = new Map<string, number>()
@@ -18,12 +18,12 @@ export async function unacknowledged(): Promise<(socket: Socket) => number> {
   return (socket) => queues.get(keyOf(socket)) ?? 0
 }
 
-/** A line such as `0: 0100007F:1F90 0100007F:A5C4 01 00000010:00000000 …`: both ends, the state, bytes to be sent and to be read. */
+/** A line such as `0: 0100007F:1F90 0100007F:A5C4 01 00000010:00000000 …`: both ends, the state, the bytes to send and to read. */
 function addLine(queues: Map<string, number>, line: string): void {
   const [, local, remote, , queue] = line.trim().split(/ +/, 5)
   if (local === undefined || remote === undefined || queue === undefined) return
   const port = local.slice(-4)
-  // The last 32 bits of an address tell its connections apart: the ports are compared too.
+  // The last 32 bits of an address suffice, because both ports are compared too.
   queues.set(`${port} ${remote.slice(-13)}`, Number.parseInt(queue, 16))
 }
 
@@ -31,7 +31,7 @@ function keyOf({ localPort = 0, remotePort = 0, remoteAddress = '' }: Socket): s
   return `${hex(localPort, 4)} ${lastBits(remoteAddress)}:${hex(remotePort, 4)}`
 }
 
-/** The last 32 bits of an address as the tables write them: the bytes of an IPv4 address backwards. */
+/** The last 32 bits of an address in the notation of the tables, which reverses the bytes. */
 function lastBits(address: string): string {
   const [host = ''] = address.split('%')
   const octets = host.includes('.')

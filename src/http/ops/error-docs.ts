@@ -25,7 +25,7 @@ table { border-collapse: collapse } th, td { text-align: left; vertical-align: t
 </html>
 `
 
-/** `GET /docs/errors`: where the `documentation_url` of every error leads. */
+/** `GET /docs/errors`: the page to which the `documentation_url` of every error links. */
 export function errorDocsRoute(app: App): void {
   app.get('/docs/errors', async (_request, reply) =>
     reply

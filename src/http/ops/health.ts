@@ -4,25 +4,29 @@ import type { App } from '#http/app.ts'
 import type { DatabaseClient } from '#persistence/connection/client.ts'
 import type { ObjectStore } from '#store/object-store.ts'
 import { onceASecond, withinLimit } from './probes.ts'
+
 export interface Health extends Dependencies {
-  /** True from the moment the server is asked to stop. */
+  /** True once the server has been asked to stop. */
   isDraining(): boolean
 }
 
-/** `GET /livez`: the process answers. `GET /readyz`: it can take work: database and store answer, and it is not stopping. */
+/**
+ * `GET /livez`: the process responds. `GET /readyz`: the process can serve requests, because the database and the store respond
+ * and it is not stopping.
+ */
 export function healthRoutes(app: App, { isDraining, ...dependencies }: Health): void {
-  const look = watchReadiness(dependencies, app.log)
+  const checkReadiness = watchReadiness(dependencies, app.log)
   app.get('/livez', { logLevel: 'silent' }, async () => ({ status: 'ok' }))
   app.get('/readyz', { logLevel: 'silent' }, async (_request, reply) => {
-    const { database, store } = await look()
+    const { database, store } = await checkReadiness()
     const draining = isDraining()
     const ready = database === undefined && store === undefined && !draining
-    const checks = { database: word(database), store: word(store), draining }
+    const checks = { database: statusText(database), store: statusText(store), draining }
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ok' : 'unavailable', ...checks })
   })
 }
 
-function word(reason: string | undefined): string {
+function statusText(reason: string | undefined): string {
   return reason === undefined ? 'ok' : 'unavailable'
 }
 
@@ -31,46 +35,46 @@ export interface Dependencies {
   store: ObjectStore
 }
 
-/** Why a dependency cannot be used; `undefined` when it can. */
+/** The reason why each dependency cannot be used; `undefined` when it can. */
 export type Found = Readonly<Record<keyof Dependencies, string | undefined>>
 
 /**
- * Whether the database takes writes and the store answers, as one probe a second finds it. Each change is one line of the
- * log, with the reason.
+ * Probes, at most once a second, whether the database accepts writes and the store responds. Each change is logged in one line,
+ * with the reason.
  */
 export function watchReadiness({ database, store }: Dependencies, log: Logger): () => Promise<Found> {
   let last: Found = { database: undefined, store: undefined }
   return onceASecond(async () => {
-    const [ofDatabase, ofStore] = await Promise.all([
+    const [databaseReason, storeReason] = await Promise.all([
       reasonOf(withinLimit(() => database.ping(limits.readiness))),
       reasonOf(withinLimit((signal) => store.check(signal))),
     ])
-    const found = { database: ofDatabase, store: ofStore }
-    for (const name of ['database', 'store'] as const) tellChange(log, name, last[name], found[name])
+    const found = { database: databaseReason, store: storeReason }
+    for (const name of ['database', 'store'] as const) logChange(log, name, last[name], found[name])
     last = found
     return found
   })
 }
 
-/** Logs when a dependency goes and comes back. A change of the reason is not logged, because an outage has many. */
-function tellChange(log: Logger, name: string, before: string | undefined, now: string | undefined): void {
+/** Logs when a dependency becomes unavailable or available again. A new reason is not logged, because an outage has many. */
+function logChange(log: Logger, name: string, before: string | undefined, now: string | undefined): void {
   if (now !== undefined && before === undefined) log.warn({ reason: now }, `not ready: the ${name} cannot be used`)
   if (now === undefined && before !== undefined) log.info(`the ${name} can be used again`)
 }
 
-async function reasonOf(asking: Promise<void>): Promise<string | undefined> {
+async function reasonOf(probe: Promise<void>): Promise<string | undefined> {
   try {
-    await asking
+    await probe
     return undefined
   } catch (error) {
-    return told(error)
+    return messageOf(error)
   }
 }
 
-/** The message of an error and of its causes: `fetch failed` alone names no remedy. */
-function told(error: unknown): string {
+/** The message of an error with those of its causes, since `fetch failed` alone suggests no remedy. */
+function messageOf(error: unknown): string {
   const { message, code, cause } = error as NodeJS.ErrnoException
   const own = message || code || String(error)
-  const below = cause === undefined ? own : told(cause)
-  return own.includes(below) ? own : `${own}: ${below}`
+  const causeMessage = cause === undefined ? own : messageOf(cause)
+  return own.includes(causeMessage) ? own : `${own}: ${causeMessage}`
 }

@@ -7,43 +7,43 @@ import { onceASecond, withinLimit } from './probes.ts'
 
 export interface Measured {
   db: Database
-  /** Of a process that takes requests. */
+  /** Set in a process that serves requests. */
   transfers?: Transfers
 }
 
 export interface Transfers {
   readonly uploads: { readonly taken: number }
   readonly downloads: { readonly taken: number }
-  /** Client connections. */
+  /** The number of open client connections. */
   connections(): Promise<number>
-  /** How many were turned away for each reason. */
+  /** The number of refusals for each reason. */
   readonly refusals: ReadonlyMap<string, number>
 }
 
 /**
- * `GET /metrics`, in Prometheus' text format: this process, and what the scrub has left in the database. Without a database
- * the rest is told all the same.
+ * `GET /metrics`, in the text format of Prometheus: this process, and the results of the scrub in the database. Without a
+ * database, the response has the other metrics.
  */
 export function metricsRoute(app: App, { db, transfers }: Measured): void {
   const read = async () => ({ scrub: await readScrubState(db), heldSince: await readHold(db) })
-  const askDatabase = onceASecond(() => withinLimit(read).catch(() => undefined))
-  // Each time, files of the kernel are read.
-  const tellProcess = onceASecond(() => processMetrics().metrics())
+  const readDatabase = onceASecond(() => withinLimit(read).catch(() => undefined))
+  // Each reading opens files in `/proc`, so it is shared.
+  const readProcess = onceASecond(() => processMetrics().metrics())
   app.get('/metrics', { logLevel: 'silent' }, async (_request, reply) => {
-    const ours = new Registry()
-    const state = await askDatabase()
-    gauge(ours, 'stowage_database_up', 'Whether the database answers.', state === undefined ? 0 : 1)
+    const registry = new Registry()
+    const state = await readDatabase()
+    gauge(registry, 'stowage_database_up', 'Whether the database answers.', state === undefined ? 0 : 1)
     if (state) {
-      tellScrub(ours, state.scrub)
+      addScrub(registry, state.scrub)
       const help = 'Whether failing uploads and removing bytes is held after a failover or a restore.'
-      gauge(ours, 'stowage_held', help, state.heldSince === undefined ? 0 : 1)
+      gauge(registry, 'stowage_held', help, state.heldSince === undefined ? 0 : 1)
     }
-    if (transfers) await tellTransfers(ours, transfers)
-    return reply.type(ours.contentType).send((await tellProcess()) + (await ours.metrics()))
+    if (transfers) await addTransfers(registry, transfers)
+    return reply.type(registry.contentType).send((await readProcess()) + (await registry.metrics()))
   })
 }
 
-async function tellTransfers(registry: Registry, { uploads, downloads, connections, refusals }: Transfers) {
+async function addTransfers(registry: Registry, { uploads, downloads, connections, refusals }: Transfers) {
   gauge(registry, 'stowage_uploads_in_progress', 'Upload requests under way.', uploads.taken)
   gauge(registry, 'stowage_downloads_in_progress', 'Downloads under way.', downloads.taken)
   gauge(registry, 'stowage_connections', 'Client connections that are open.', await connections())
@@ -57,7 +57,7 @@ async function tellTransfers(registry: Registry, { uploads, downloads, connectio
   for (const [reason, count] of refusals) refused.inc({ reason }, count)
 }
 
-function tellScrub(registry: Registry, { damaged, last }: ScrubState): void {
+function addScrub(registry: Registry, { damaged, last }: ScrubState): void {
   gauge(registry, 'stowage_objects_damaged', 'Objects that were damaged or missing when last read.', damaged)
   if (last === undefined) return
   const end = 'When the last scrub that saw everything ended, in seconds since 1970.'
@@ -76,13 +76,13 @@ function gauge(registry: Registry, name: string, help: string, value: number): v
   new Gauge({ name, help, registers: [registry] }).set(value)
 }
 
-let ofProcess: Registry | undefined
+let processRegistry: Registry | undefined
 
-/** prom-client's own metrics: one set a process, since each one watches the event loop and the garbage collector anew. */
+/** prom-client's default metrics. Each registry observes the event loop and the garbage collector, so the process has only one. */
 function processMetrics(): Registry {
-  if (ofProcess === undefined) {
-    ofProcess = new Registry()
-    collectDefaultMetrics({ register: ofProcess })
+  if (processRegistry === undefined) {
+    processRegistry = new Registry()
+    collectDefaultMetrics({ register: processRegistry })
   }
-  return ofProcess
+  return processRegistry
 }

@@ -1,34 +1,35 @@
 import { withTimeout } from '#async/timeout.ts'
 import { limits } from '#domain/limits.ts'
+
 /**
- * The answer of a dependency to a probe of an operator, who waits for `limits.readiness`.
- * @param ask gets a signal that aborts when the time is over
- * @throws what `ask` fails with; an Error without an answer in time
+ * Runs a probe of a dependency within `limits.readiness` milliseconds, the time for which an operator's check waits.
+ * @param probe receives a signal that aborts when the time is over
+ * @throws the error of `probe`; an Error when the time is over
  */
-export function withinLimit<T>(ask: (late: AbortSignal) => Promise<T>): Promise<T> {
-  return withTimeout(limits.readiness, ask, () => new Error(`no answer within ${limits.readiness / 1000} s`))
+export function withinLimit<T>(probe: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  return withTimeout(limits.readiness, probe, () => new Error(`no answer within ${limits.readiness / 1000} s`))
 }
 
-/** Milliseconds for which an answer serves all who ask. */
-const fresh = 1_000
+/** Milliseconds for which all callers share a result. */
+const sharedFor = 1_000
 
 /**
- * Shares one question among all who ask: it is not asked again while it is unanswered, nor within a second of being asked. So
- * polls cost the same however many there are, and do not pile up on a dependency that is silent.
+ * Shares the runs of a probe among all callers. A new run starts only when the previous one is settled and at least a second has
+ * passed since its start. So the cost does not grow with the number of polls, and polls do not pile up on a silent dependency.
  */
-export function onceASecond<T>(ask: () => Promise<T>): () => Promise<T> {
-  let answer: Promise<T> | undefined
-  let askedAt = 0
-  let isAsking = false
+export function onceASecond<T>(probe: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined
+  let startedAt = 0
+  let isRunning = false
   return () => {
     const now = performance.now()
-    if (answer === undefined || (!isAsking && now - askedAt >= fresh)) {
-      askedAt = now
-      isAsking = true
-      answer = ask().finally(() => {
-        isAsking = false
+    if (result === undefined || (!isRunning && now - startedAt >= sharedFor)) {
+      startedAt = now
+      isRunning = true
+      result = probe().finally(() => {
+        isRunning = false
       })
     }
-    return answer
+    return result
   }
 }

@@ -8,37 +8,41 @@ import { bodyBroken, brokenReason } from '#http/connections/broken-body.ts'
 import { RateWindow } from '#http/connections/rate-window.ts'
 import type { UploadRequest } from '#uploads/incoming-file.ts'
 
-/** The watch over a request body that is arriving, until disposed. */
+/** A watch over the arrival of a request body, active until it is disposed. */
 export interface BodyWatch extends Disposable {
-  /** Aborts when the client hangs up, or sends no byte for the idle time, or too few, although the server is reading; or by `fail`. */
+  /**
+   * Aborts when the client disconnects, when it is idle for too long or too slow while the server reads, and on `fail`. Its reason
+   * is the error.
+   */
   signal: AbortSignal
-  /** Ends the transfer with an error. The first error is the reason of `signal`. */
+  /** Ends the transfer. The first error becomes the reason of `signal`. */
   fail(error: unknown): void
 }
 
-/** How slow a client may be. */
+/** The limits on idle and slow clients. */
 export interface BodyLimits {
   config: Pick<Config, 'uploadIdleSeconds' | 'minimumRate'>
   timeouts: Pick<ClientTimeouts, 'rateWindow'>
 }
 
+/** Watches the arrival of a request body. A body that has already broken off aborts the signal at once. */
 export function watchBody(request: IncomingMessage, limits: BodyLimits): BodyWatch {
-  const ending = new AbortController()
-  const fail = (error: unknown) => ending.abort(error)
-  // A body may have come whole and yet be lost: bytes that were not read when the connection closed are thrown away.
-  const onEnd = () => {
+  const controller = new AbortController()
+  const fail = (error: unknown) => controller.abort(error)
+  // A completely received body can still be lost: closing the connection discards the bytes that were not read.
+  const onClose = () => {
     if (!request.readableEnded) fail(brokenReason(request) ?? connectionClosed())
   }
-  request.once('close', onEnd)
-  request.once(bodyBroken, onEnd)
-  if (request.destroyed || brokenReason(request)) onEnd()
+  request.once('close', onClose)
+  request.once(bodyBroken, onClose)
+  if (request.destroyed || brokenReason(request)) onClose()
   const stopWatching = watchProgress(request, limits, fail)
   return {
-    signal: ending.signal,
+    signal: controller.signal,
     fail,
     [Symbol.dispose]() {
-      request.off('close', onEnd)
-      request.off(bodyBroken, onEnd)
+      request.off('close', onClose)
+      request.off(bodyBroken, onClose)
       stopWatching()
     },
   }
@@ -62,33 +66,33 @@ function tooSlow(bytesPerSecond: number, window: number): StowageError {
   )
 }
 
-/** Only the time counts in which we read: a client that is held back because the store is slow is neither idle nor slow. */
+/** Counts only the time in which the server reads. A client that waits because the store is slow is neither idle nor slow. */
 function watchProgress(
   request: IncomingMessage,
   { config: { uploadIdleSeconds, minimumRate }, timeouts: { rateWindow } }: BodyLimits,
-  onEnd: (error: StowageError) => void,
+  fail: (error: StowageError) => void,
 ): () => void {
   const window = new RateWindow(minimumRate, rateWindow)
-  let seen = request.socket.bytesRead
+  let countedBytes = request.socket.bytesRead
   let lastByteAt = performance.now()
-  let lookedAt = lastByteAt
-  const look = () => {
+  let checkedAt = lastByteAt
+  const check = () => {
     const { bytesRead } = request.socket
     const now = performance.now()
     const isHeldBack = request.readableLength > 0
-    if (bytesRead !== seen || isHeldBack || request.complete) lastByteAt = now
-    if (!isHeldBack && !request.complete) window.count(bytesRead - seen, now - lookedAt)
-    seen = bytesRead
-    lookedAt = now
-    if (now - lastByteAt >= uploadIdleSeconds * 1000) onEnd(idle(uploadIdleSeconds))
-    else if (window.isTooSlow) onEnd(tooSlow(minimumRate, rateWindow))
+    if (bytesRead !== countedBytes || isHeldBack || request.complete) lastByteAt = now
+    if (!isHeldBack && !request.complete) window.count(bytesRead - countedBytes, now - checkedAt)
+    countedBytes = bytesRead
+    checkedAt = now
+    if (now - lastByteAt >= uploadIdleSeconds * 1000) fail(idle(uploadIdleSeconds))
+    else if (window.isTooSlow) fail(tooSlow(minimumRate, rateWindow))
   }
-  const timer = setInterval(look, Math.min(1000, uploadIdleSeconds * 250, rateWindow / 30))
+  const timer = setInterval(check, Math.min(1000, uploadIdleSeconds * 250, rateWindow / 30))
   timer.unref()
   return () => clearInterval(timer)
 }
 
-/** The uploader's view of a request whose body is being watched. */
+/** The request for the upload service, with the signal of its body's watch. */
 export function uploadRequestOf({ principal, id }: FastifyRequest, { signal }: BodyWatch): UploadRequest {
   return { actor: actorOf(principal), credential: principal.credential, signal, requestId: id }
 }

@@ -5,80 +5,86 @@ import { unreadable } from './disposition.ts'
 import { GatheredHead } from './gathered-head.ts'
 import { type PartHead, readPartHead } from './part-head.ts'
 
-const nothing = Buffer.alloc(0)
+const noBytes = Buffer.alloc(0)
 const lineBreak = Buffer.from('\r\n')
 const carriageReturn = 0x0d
 
-/** The heads under which the parser gets every part; `takeHead` has the real names. */
+/** The heads that the parser receives in place of the real ones, which `takeHead` returns. */
 const fileHead = 'Content-Disposition: form-data; name="p"; filename="f"\r\n\r\n'
 const fieldHead = 'Content-Disposition: form-data; name="p"\r\nContent-Type: text/plain; charset=latin1\r\n\r\n'
 
 export interface CanonicalFormOptions {
   boundary: string
-  /** Told of each part when its head has come. What it throws refuses the form. */
+  /** Called for each part when its head is complete. A thrown error refuses the form. */
   onHead(head: PartHead): void
-  /** Called once, as soon as the body turns out to be no form, or breaks a limit. A form that only ends early is not whole. */
+  /** Called once, when the body is found not to be a form or to exceed a limit. For a form that only ends early, see `isWhole`. */
   refuse(error: unknown): void
 }
 
 /**
- * Reads a multipart body (RFC 2046 section 5.1.1) strictly, in time that grows with its length alone, and writes it anew:
- * the same parts with the same bytes, each under a head of our own making and nothing around them. So the parser behind it
- * has nothing left to understand otherwise, to pass over or to keep.
+ * Reads a multipart body (RFC 2046 section 5.1.1) strictly and in linear time, and rewrites it in canonical form: the same parts
+ * with the same bytes, each under a generated head, without preamble and epilogue. So the parser after it has nothing to
+ * interpret differently, to skip or to buffer.
  *
- * A file whose name and body are both empty is what a browser sends for an input that nobody filled; it is left out.
+ * A file whose name and body are both empty is left out: a browser sends it for a file input that was not filled.
  */
 export class CanonicalForm extends Transform {
   readonly #delimiter: Buffer
   readonly #options: CanonicalFormOptions
-  /** What begins a delimiter, perhaps, at the end of what has come. A boundary begins a line, the first one too. */
+  /**
+   * The last bytes received, if they may be the beginning of a delimiter. Initially a line break, since the first boundary begins a
+   * line too.
+   */
   #held: Buffer = lineBreak
-  /** Takes what has come, and returns what it leaves to the next step. */
-  #step: (bytes: Buffer) => Buffer = this.#passOutside
+  /** The current state of the scanner. It consumes bytes, and returns the rest for the next state. */
+  #step: (bytes: Buffer) => Buffer = this.#skipPreamble
   readonly #gathered = new GatheredHead()
-  /** Of the parts that were written and not taken yet. */
+  /** The heads of the parts that were written and not yet taken. */
   readonly #heads: PartHead[] = []
-  /** The part that is being read. */
+  /** The head of the current part. */
   #part: PartHead | undefined
   #isWritten = false
-  /** Whether the boundary is written that the next head, or the end, follows. */
+  /** Whether the boundary before the next head, or before the end, is already written. */
   #isDelimited = false
-  /** Bytes that come next and belong to the blank line before the body. */
+  /** The number of following bytes that belong to the blank line before the body. */
   #skip = 0
-  /** Bytes outside of all parts, of the field at hand, and of all fields. */
+  /** Numbers of bytes: outside of all parts, in the current field, and in all fields. */
   readonly #count = { outside: 0, field: 0, fields: 0 }
 
   constructor(options: CanonicalFormOptions) {
-    // No more is kept than the chunk at hand.
+    // Nothing but the current chunk is buffered.
     super({ readableHighWaterMark: 1, writableHighWaterMark: 1 })
     this.#options = options
     this.#delimiter = Buffer.from(`\r\n--${options.boundary}`)
   }
 
-  /** Whether the last boundary has come. */
+  /** Whether the closing boundary has been read. */
   get isWhole(): boolean {
-    return this.#step === this.#passEnd
+    return this.#step === this.#skipEpilogue
   }
 
-  /** The head of the next part, in the order in which the parser hands them out. */
+  /** Removes and returns the head of the next part, in the order in which the parser emits the parts. */
   takeHead(): PartHead | undefined {
     return this.#heads.shift()
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    let rest = this.#joined(chunk)
+    let rest = this.#joinHeld(chunk)
     try {
       while (rest.length > 0) rest = this.#step(rest)
     } catch (error) {
-      this.#stop(error)
+      this.#refuse(error)
     }
     done()
   }
 
-  /** The held bytes and the chunk. Nearly every form begins with its boundary: such a chunk is not copied to join the two. */
-  #joined(chunk: Buffer): Buffer {
+  /**
+   * The held bytes followed by the chunk. Nearly every form begins with its boundary, and the first chunk of such a form is not
+   * copied.
+   */
+  #joinHeld(chunk: Buffer): Buffer {
     const held = this.#held
-    this.#held = nothing
+    this.#held = noBytes
     if (held.length === 0) return chunk
     const length = this.#delimiter.length - lineBreak.length
     const isAtStart = held === lineBreak && chunk.length >= length
@@ -88,36 +94,36 @@ export class CanonicalForm extends Transform {
     return chunk.subarray(length)
   }
 
-  #stop(error: unknown): void {
-    this.#step = this.#passNothing
+  #refuse(error: unknown): void {
+    this.#step = this.#discard
     this.#options.refuse(error)
   }
 
-  #passNothing(): Buffer {
-    return nothing
+  #discard(): Buffer {
+    return noBytes
   }
 
-  /** The preamble: it means nothing. */
-  #passOutside(bytes: Buffer): Buffer {
+  /** Skips the preamble. */
+  #skipPreamble(bytes: Buffer): Buffer {
     const end = this.#findDelimiter(bytes)
     this.#countOutside(end.at)
     return this.#afterDelimiter(bytes, end)
   }
 
-  /** What comes after the closing boundary: it means nothing. */
-  #passEnd(bytes: Buffer): Buffer {
+  /** Skips the epilogue. */
+  #skipEpilogue(bytes: Buffer): Buffer {
     this.#countOutside(bytes.length)
-    return nothing
+    return noBytes
   }
 
-  #passBody(bytes: Buffer): Buffer {
+  #readBody(bytes: Buffer): Buffer {
     const end = this.#findDelimiter(bytes)
     this.#write(bytes.subarray(this.#skip, end.at))
     this.#skip = Math.max(0, this.#skip - end.at)
     return this.#afterDelimiter(bytes, end)
   }
 
-  /** Where the delimiter begins, or where bytes begin that may be the beginning of one. */
+  /** The start of the first delimiter, or else of bytes at the end that may begin one. */
   #findDelimiter(bytes: Buffer): { at: number; isWhole: boolean } {
     const whole = bytes.indexOf(this.#delimiter)
     if (whole !== -1) return { at: whole, isWhole: true }
@@ -127,7 +133,7 @@ export class CanonicalForm extends Transform {
     return { at: at === -1 ? bytes.length : at, isWhole: false }
   }
 
-  /** The parser hands a part out when its boundary comes: it is not to wait for the next head, which may never come. */
+  /** Writes the boundary at once. The parser ends a part at its boundary, and the next head may never arrive. */
   #endPart(): void {
     if (this.#isWritten) this.#writeDelimiter()
     this.#isWritten = false
@@ -144,22 +150,22 @@ export class CanonicalForm extends Transform {
       this.#step = this.#readHead
       return bytes.subarray(at + this.#delimiter.length)
     }
-    // Copied, or these few bytes would keep the whole chunk in memory.
+    // Copied, since these few bytes would otherwise keep the whole chunk in memory.
     this.#held = Buffer.from(bytes.subarray(at))
-    return nothing
+    return noBytes
   }
 
-  /** From behind a boundary to the blank line, unless it is the last boundary. */
+  /** Reads from a boundary to the blank line, or recognizes the closing boundary. */
   #readHead(bytes: Buffer): Buffer {
     const { head, isLast, taken } = this.#gathered.add(bytes)
     if (isLast) {
       this.#writeDelimiter()
       this.push(Buffer.from('--\r\n'))
-      this.#step = this.#passEnd
+      this.#step = this.#skipEpilogue
     } else if (head) {
       if (head.includes(this.#delimiter)) throw unreadable('no blank line ends them')
       this.#begin(readPartHead(head))
-      // The boundary after a part that is empty may begin with the line break of its blank line.
+      // The boundary after an empty part may begin with the line break of its blank line.
       return taken < 2 ? Buffer.concat([lineBreak, bytes.subarray(taken)]) : bytes.subarray(taken - lineBreak.length)
     }
     return bytes.subarray(taken)
@@ -171,7 +177,7 @@ export class CanonicalForm extends Transform {
     this.#isWritten = false
     this.#count.field = 0
     this.#skip = lineBreak.length
-    this.#step = this.#passBody
+    this.#step = this.#readBody
     if (head.fileName !== '') this.#writeHead(head)
   }
 

@@ -7,7 +7,10 @@ const hexDigits = { sha256: 64, md5: 32 }
 
 type Algorithm = keyof typeof hexDigits
 
-/** The digest a client declares for a file it sends, if it does. @throws StowageError `invalid` naming the field */
+/**
+ * The digest that a client declares for a file, in lower-case hex.
+ * @throws StowageError `invalid`, which names the field
+ */
 export function declaredChecksum(field: string, value: string, algorithm: Algorithm): string
 export function declaredChecksum(field: string, value: string | undefined, algorithm: Algorithm): string | undefined
 export function declaredChecksum(field: string, value: string | undefined, algorithm: Algorithm): string | undefined {
@@ -18,7 +21,10 @@ export function declaredChecksum(field: string, value: string | undefined, algor
   return value.toLowerCase()
 }
 
-/** The size in bytes a client declares for a file it sends. @throws StowageError `invalid` naming the field */
+/**
+ * The size in bytes that a client declares for a file.
+ * @throws StowageError `invalid`, which names the field
+ */
 export function declaredSize(field: string, value: string): number {
   const size = Number(value)
   if (!/^\d{1,16}$/.test(value) || !Number.isSafeInteger(size))
@@ -28,16 +34,16 @@ export function declaredSize(field: string, value: string): number {
 
 const fields = ['Repr-Digest', 'Content-Digest'] as const
 
-// A structured dictionary (RFC 9651 section 3.2): a key, an item or true, and parameters that mean nothing here.
+// A structured dictionary (RFC 9651 section 3.2): a key, an item or true, and parameters, which are ignored.
 const key = /[a-z*][a-z0-9_.*-]*/y
 const item = /=(?:(:[A-Za-z0-9+/=]*:|"(?:[^"\\]|\\.)*"|[^\s:",;=()]+))/y
 const parameter = /;[ ]*[a-z*][a-z0-9_.*-]*/y
 const separator = /[ \t]*,[ \t]*/y
 
 /**
- * The sha-256 that `Repr-Digest` or `Content-Digest` (RFC 9530) declares of a body without Content-Encoding, for which
- * both mean the same; other algorithms are passed over.
- * @throws StowageError `invalid` for a field that cannot be read, or two that differ
+ * The sha-256 that `Repr-Digest` or `Content-Digest` (RFC 9530) declares. Both mean the same for a body without
+ * Content-Encoding. Other algorithms are ignored.
+ * @throws StowageError `invalid` for a field that cannot be parsed, and for two that differ
  */
 export function declaredDigests(headers: IncomingHttpHeaders): Digest[] {
   const declared = fields.flatMap((field) => sha256Of(field, headers[field.toLowerCase()]) ?? [])
@@ -57,15 +63,15 @@ function sha256Of(field: string, value: string | string[] | undefined): string |
   return Buffer.from(base64, 'base64').toString('hex')
 }
 
-/** Every key with the item it stands for, as written; the last one counts of those that come twice. */
+/** Maps each key to its item as written. The last of several items of a key wins (RFC 9651 section 3.2). */
 function membersOf(field: string, text: string): Map<string, string> {
   if (text.length > limits.text) throw malformed(field)
   const members = new Map<string, string>()
   let end = 0
-  const take = (what: RegExp) => {
-    what.lastIndex = end
-    const found = what.exec(text)
-    if (found) end = what.lastIndex
+  const take = (pattern: RegExp) => {
+    pattern.lastIndex = end
+    const found = pattern.exec(text)
+    if (found) end = pattern.lastIndex
     return found
   }
   while (end < text.length) {
@@ -73,7 +79,7 @@ function membersOf(field: string, text: string): Map<string, string> {
     if (name === undefined) throw malformed(field)
     members.set(name, take(item)?.[1] ?? '')
     while (take(parameter)) take(item)
-    // Another member must follow a comma, and nothing else may follow a member.
+    // A comma must be followed by another member, and a member by a comma or the end.
     if (take(separator) ? end === text.length : end < text.length) throw malformed(field)
   }
   return members

@@ -1,10 +1,10 @@
 import { isUtf8 } from 'node:buffer'
 import { StowageError } from '#domain/errors.ts'
 
-/** What the Content-Disposition of a part says. */
+/** The parsed Content-Disposition of a part. */
 export interface Disposition {
   name: string
-  /** As the client sent it, decoded and otherwise unchecked; `undefined` when it sent none. */
+  /** The name that the client sent, decoded but not validated; `undefined` without one. */
   fileName: string | undefined
 }
 
@@ -13,9 +13,9 @@ const trailing = /;[ \t]*$/y
 const parameter = /;[ \t]*([\w!#$%&'*+.^`|~-]+)=(?:"((?:[^"\\]|\\.)*)"|([^";\s]*))[ \t]*/y
 
 /**
- * Reads the Content-Disposition of a part of a form (RFC 7578 section 4.2). `filename*` wins over `filename`, wherever it
- * stands, with or without quotes (RFC 6266 section 4.3): then what the other holds is not looked at.
- * @param text the header's value, a character for each byte, without line breaks
+ * Parses the Content-Disposition of a part of a form (RFC 7578 section 4.2). `filename*` wins over `filename` at any position,
+ * quoted or not (RFC 6266 section 4.3). The value of `filename` is then ignored.
+ * @param text the header's value, one character per byte, without line breaks
  * @throws StowageError `invalid`
  */
 export function readDisposition(text: string): Disposition {
@@ -30,13 +30,13 @@ export function readDisposition(text: string): Disposition {
   return { name: utf8(name), fileName: plain === undefined ? undefined : plainName(plain) }
 }
 
-/** By their names in lower case. */
+/** The parameters by their names in lower case. */
 function readParameters(text: string): Map<string, string> {
   const parameters = new Map<string, string>()
   opening.lastIndex = 0
   let end = opening.test(text) ? opening.lastIndex : text.length + 1
   while (end < text.length) {
-    // Some clients write a semicolon behind the last parameter too.
+    // Some clients write a semicolon after the last parameter too.
     trailing.lastIndex = end
     if (trailing.test(text)) break
     parameter.lastIndex = end
@@ -50,20 +50,20 @@ function readParameters(text: string): Map<string, string> {
   return parameters
 }
 
-/** Only quotes and backslashes are escaped in file names; before anything else clients mean the backslash itself. */
+/** Unescapes quotes and backslashes. Before any other character, clients mean a literal backslash. */
 function unescaped(quoted: string): string {
   return quoted.replace(/\\(["\\])/g, '$1')
 }
 
 /**
- * Browsers and curl write `"` in a file name as %22. They write CR and LF as %0D and %0A, which no name may hold and
- * which therefore stay as they are; they escape nothing else (HTML Standard, "multipart/form-data encoding algorithm").
+ * Decodes `filename`. Browsers and curl escape `"` as %22, CR as %0D and LF as %0A, and nothing else (HTML Standard,
+ * "multipart/form-data encoding algorithm"). %0D and %0A stay as they are, because no name may hold CR or LF.
  */
 function plainName(text: string): string {
   return utf8(text).replaceAll('%22', '"')
 }
 
-/** The value of `filename*` (RFC 8187 section 3.2), decoded once. */
+/** Decodes `filename*` (RFC 8187 section 3.2) once. */
 function extendedName(text: string): string {
   const [charset = '', , ...rest] = text.split("'")
   const value = rest.join("'")
@@ -74,14 +74,17 @@ function extendedName(text: string): string {
   return isLatin1 ? bytes : utf8(bytes)
 }
 
-/** @param bytes a character for each */
+/** @param bytes one character per byte */
 function utf8(bytes: string): string {
   const buffer = Buffer.from(bytes, 'latin1')
   if (!isUtf8(buffer)) throw unreadable('they are not valid UTF-8')
   return buffer.toString()
 }
 
-/** @param what in our own words: it is kept as the reason of a failure */
-export function unreadable(what: string): StowageError {
-  return new StowageError('invalid', `The headers of a part cannot be read: ${what}. Let your HTTP client write them.`)
+/**
+ * The error for the head of a part.
+ * @param fault the server's own words without the client's data, since the reason of the failure keeps them
+ */
+export function unreadable(fault: string): StowageError {
+  return new StowageError('invalid', `The headers of a part cannot be read: ${fault}. Let your HTTP client write them.`)
 }

@@ -16,27 +16,27 @@ export interface FormField {
 
 export interface FormFile {
   name: string
-  /** As the client sent it, unchecked; `undefined` when it sent none. */
+  /** The name that the client sent, not validated; `undefined` without one. */
   fileName: string | undefined
-  /** As the client claims it; `undefined` when it claims none. */
+  /** The type that the client claims; `undefined` without one. */
   contentType: string | undefined
   body: AsyncIterable<Buffer>
-  /** The most bytes it can have: those of the whole form, when the form has a length. */
+  /** An upper bound of its size in bytes: the length of the whole form, if the form declares one. */
   atMost: number | undefined
 }
 
 export interface FormOptions {
-  /** The only name of a file. */
+  /** The only field name that a file may have. */
   fileField: string
-  /** The only names of fields. */
+  /** The only names that other fields may have. */
   fields: readonly string[]
 }
 
 /**
- * The parts of a `multipart/form-data` body (RFC 7578) up to its closing boundary, one after another, as they arrive. The body of a
- * file is to be read before the next part is asked for.
- * @param watch fails with the error that refuses the form, also while the body of a file is being read
- * @throws StowageError for a body that is no form, breaks a limit or ends early; the reason of `watch`
+ * The parts of a `multipart/form-data` body (RFC 7578) up to its closing boundary, one after another, as they arrive. The caller
+ * must read the body of a file before it requests the next part.
+ * @param watch fails with the error that refuses the form, even while the body of a file is being read
+ * @throws StowageError for a body that is not a form, exceeds a limit or ends early; the reason of `watch`
  */
 export async function* readForm(
   request: FastifyRequest,
@@ -44,18 +44,18 @@ export async function* readForm(
   options: FormOptions,
   watch: BodyWatch,
 ): AsyncGenerator<FormField | FormFile, void, undefined> {
-  const count = new PartCount(config)
+  const partCount = new PartCount(config)
   const boundary = boundaryOf(request)
   const form = new CanonicalForm({
     boundary,
-    onHead: (head) => count.sent(head),
+    onHead: (head) => partCount.countPart(head),
     refuse(error) {
       watch.fail(error)
-      // The parser gives up the file at hand, of which no more will come.
+      // The parser then ends the current file, which will receive no more bytes.
       form.destroy()
     },
   })
-  const explain = (error: unknown) =>
+  const translate = (error: unknown) =>
     watch.signal.aborted ? watch.signal.reason : isParserError(error) ? broken(error) : error
   request.raw.pipe(form)
   try {
@@ -68,16 +68,16 @@ export async function* readForm(
       }
       const { file } = part
       try {
-        count.taken()
-        yield { ...fileFrom(head, options), body: explained(file, explain), atMost: formLengthOf(request) }
+        partCount.countFile()
+        yield { ...fileFrom(head, options), body: withTranslatedErrors(file, translate), atMost: formLengthOf(request) }
       } finally {
-        // A part that is not read to its end would hold the parser, and with it the request, for ever.
+        // A part that is not read to its end would block the parser, and with it the request, forever.
         if (!file.readableEnded) file.destroy()
       }
     }
     if (!form.isWhole || form.takeHead() !== undefined) throw broken()
   } catch (error) {
-    throw explain(error)
+    throw translate(error)
   } finally {
     request.raw.unpipe(form)
     form.destroy()
@@ -92,15 +92,18 @@ function fileFrom({ name, fileName, contentType }: PartHead, { fileField }: Form
   return { name, fileName, contentType }
 }
 
-/** The bytes of `file`; its failure as `explain` translates it. */
-function explained(file: AsyncIterable<Buffer>, explain: (error: unknown) => unknown): AsyncIterable<Buffer> {
+/** The bytes of `file`, whose error `translate` translates. */
+function withTranslatedErrors(
+  file: AsyncIterable<Buffer>,
+  translate: (error: unknown) => unknown,
+): AsyncIterable<Buffer> {
   return {
     [Symbol.asyncIterator]() {
       const chunks = file[Symbol.asyncIterator]()
       return {
         next: () =>
           chunks.next().catch((error) => {
-            throw explain(error)
+            throw translate(error)
           }),
         return: async () => (await chunks.return?.()) ?? { done: true, value: undefined },
       }
@@ -108,22 +111,22 @@ function explained(file: AsyncIterable<Buffer>, explain: (error: unknown) => unk
   }
 }
 
-/** Whether an error is the parser's own. A form in canonical shape gives no cause for one. Some carry no code, only these words. */
+/** Whether an error is the parser's own, which a canonical form should not cause. Some of these errors have no code, only a text. */
 function isParserError(error: unknown): boolean {
   if (error instanceof StowageError) return false
   const { code, message } = error as Partial<FastifyError>
   return code?.startsWith('FST_') || /multipart|terminated early|Malformed part/i.test(message ?? '')
 }
 
-/** Bytes of the whole form, when it says so. */
+/** The declared length of the whole form in bytes, if any. */
 function formLengthOf({ headers }: FastifyRequest): number | undefined {
   const length = headers['content-length']
   return length === undefined ? undefined : Number(length)
 }
 
 /**
- * Refuses a request that brings no form, before its body is read.
- * @throws StowageError `unsupported_media_type`, `invalid` for a boundary that cannot be one
+ * Refuses a request without a form, before its body is read.
+ * @throws StowageError `unsupported_media_type`; `invalid` for an invalid boundary
  */
 export async function requireForm(request: FastifyRequest): Promise<void> {
   boundaryOf(request)
@@ -154,7 +157,7 @@ function mimeType(header: string | undefined): MIMEType | undefined {
   }
 }
 
-/** The request as the parser sees it: its body is the canonical form, and its only header the type. */
+/** The request for the parser, with the canonical form as its body and the Content-Type as its only header. */
 function viewOf(request: FastifyRequest, form: CanonicalForm, boundary: string): FastifyRequest {
   const headers = { 'content-type': `multipart/form-data; boundary="${boundary}"` }
   return Object.create(request, { raw: { value: Object.assign(form, { headers }) } })
@@ -167,39 +170,39 @@ function partsOf(view: FastifyRequest, { maxFileSize, maxFilesPerRequest }: Conf
       fileSize: maxFileSize + 1,
       files: maxFilesPerRequest + 1,
       fieldSize: limits.formField + 1,
-      fields: mostFields(maxFilesPerRequest) + 1,
-      parts: mostFields(maxFilesPerRequest) + maxFilesPerRequest + 2,
+      fields: maxFields(maxFilesPerRequest) + 1,
+      parts: maxFields(maxFilesPerRequest) + maxFilesPerRequest + 2,
     },
   })
 }
 
-/** Two declarations for each file, and what is said of all of them. */
-function mostFields(maxFilesPerRequest: number): number {
+/** The limit on fields: two declarations for each file, and ten more for the whole form. */
+function maxFields(maxFilesPerRequest: number): number {
   return 2 * maxFilesPerRequest + 10
 }
 
-/** Holds a form to its number of parts. */
+/** Limits the number of parts of a form. */
 class PartCount {
-  readonly #most: { files: number; fields: number }
+  readonly #max: { files: number; fields: number }
   #files = 0
   #fields = 0
 
   constructor({ maxFilesPerRequest }: Config) {
-    this.#most = { files: maxFilesPerRequest, fields: mostFields(maxFilesPerRequest) }
+    this.#max = { files: maxFilesPerRequest, fields: maxFields(maxFilesPerRequest) }
   }
 
-  /** A part has come. A part that is no file, or an unfilled file input, counts as a field. */
-  sent({ isFile, fileName }: PartHead): void {
+  /** Counts a part on arrival. A part that is not a file, or is an unfilled file input, counts as a field. */
+  countPart({ isFile, fileName }: PartHead): void {
     if (!isFile || fileName === '') this.#fields += 1
-    if (this.#fields > this.#most.fields)
-      throw new StowageError('too_large', `More than ${this.#most.fields} fields. Send only the documented ones.`)
+    if (this.#fields > this.#max.fields)
+      throw new StowageError('too_large', `More than ${this.#max.fields} fields. Send only the documented ones.`)
   }
 
-  /** The next file is read. */
-  taken(): void {
+  /** Counts a file when it is read. */
+  countFile(): void {
     this.#files += 1
-    if (this.#files > this.#most.files)
-      throw new StowageError('too_large', `More than ${this.#most.files} files. Send them in several requests.`)
+    if (this.#files > this.#max.files)
+      throw new StowageError('too_large', `More than ${this.#max.files} files. Send them in several requests.`)
   }
 }
 

@@ -2,36 +2,36 @@ import { limits } from '#domain/limits.ts'
 import { headTooLarge } from './part-head.ts'
 
 const blankLine = Buffer.from('\r\n\r\n')
-const nothing = Buffer.alloc(0)
-const most = limits.partHead + blankLine.length
+const noBytes = Buffer.alloc(0)
+const maxLength = limits.partHead + blankLine.length
 
 export interface Gathered {
-  /** What stands before the blank line, once that has come. */
+  /** The bytes before the blank line, once it has arrived. */
   head?: Buffer
-  /** Whether two dashes come first: then no part follows. */
+  /** Whether the head begins with two dashes, which end the form. */
   isLast: boolean
-  /** How many of the bytes given belong to it. */
+  /** The number of the given bytes that belong to the head. */
   taken: number
 }
 
-/** The head of a part as it comes, in however many pieces: each byte is copied and looked at once. */
+/** Collects the head of a part from any number of chunks. Each byte is copied and scanned once. */
 export class GatheredHead {
-  #bytes = nothing
+  #bytes = noBytes
   #length = 0
 
-  /** @throws StowageError `too_large` when the head is longer than any may be */
+  /** @throws StowageError `too_large` when the head is longer than `limits.partHead` */
   add(bytes: Buffer): Gathered {
     const before = this.#length
-    const seen = before === 0 ? bytes : this.#append(bytes)
-    if (seen.length >= 2 && seen.toString('latin1', 0, 2) === '--')
+    const received = before === 0 ? bytes : this.#append(bytes)
+    if (received.length >= 2 && received.toString('latin1', 0, 2) === '--')
       return this.#end({ isLast: true, taken: 2 - before })
-    const end = seen.subarray(0, most).indexOf(blankLine, Math.max(0, before - blankLine.length + 1))
+    const end = received.subarray(0, maxLength).indexOf(blankLine, Math.max(0, before - blankLine.length + 1))
     if (end === -1) {
-      if (seen.length >= most) throw headTooLarge()
+      if (received.length >= maxLength) throw headTooLarge()
       if (before === 0) this.#append(bytes)
       return { isLast: false, taken: bytes.length }
     }
-    return this.#end({ head: seen.subarray(0, end), isLast: false, taken: end + blankLine.length - before })
+    return this.#end({ head: received.subarray(0, end), isLast: false, taken: end + blankLine.length - before })
   }
 
   #end(gathered: Gathered): Gathered {
@@ -39,11 +39,11 @@ export class GatheredHead {
     return gathered
   }
 
-  /** @returns all that has come, as far as it may be a head */
+  /** @returns all bytes so far, up to the greatest length of a head */
   #append(bytes: Buffer): Buffer {
-    const length = Math.min(most, this.#length + bytes.length)
+    const length = Math.min(maxLength, this.#length + bytes.length)
     if (length > this.#bytes.length) {
-      const larger = Buffer.allocUnsafe(Math.min(most, Math.max(1024, 2 * length)))
+      const larger = Buffer.allocUnsafe(Math.min(maxLength, Math.max(1024, 2 * length)))
       this.#bytes.copy(larger, 0, 0, this.#length)
       this.#bytes = larger
     }

@@ -4,15 +4,15 @@ import { parse } from 'node:querystring'
 import { StowageError } from '#domain/errors.ts'
 import type { App } from '#http/app.ts'
 
-/** Whether a request has a body of at least one byte, as far as its head tells. */
+/** Whether the head of a request announces a body of at least one byte. */
 export function hasBody({ headers }: IncomingMessage): boolean {
   const length = headers['content-length'] ?? '0'
   return headers['transfer-encoding'] !== undefined || Number(length) > 0
 }
 
 /**
- * JSON bodies as Fastify reads them, `__proto__` refused, except that an empty body is no body: many clients send the
- * Content-Type with every request, DELETE included. A body that is not UTF-8 is refused, because it would be read as another text.
+ * Parses JSON bodies as Fastify does, with `__proto__` refused. An empty body counts as no body, because many clients send the
+ * Content-Type with every request, DELETE included. A body that is not UTF-8 is refused, because decoding would change its text.
  */
 export function readJsonBodies(app: App): void {
   const parse = app.getDefaultJsonParser('error', 'error')
@@ -25,14 +25,14 @@ export function readJsonBodies(app: App): void {
 }
 
 /**
- * Reads a body of type application/x-www-form-urlencoded, for @fastify/formbody.
- * @throws StowageError `invalid` for bytes or escapes that are not UTF-8, because they would be read as another text
+ * Parses a body of type application/x-www-form-urlencoded, for @fastify/formbody.
+ * @throws StowageError `invalid` for bytes or escapes that are not UTF-8, because decoding would change their text
  */
 export function parseUrlEncoded(body: string): Record<string, unknown> {
   try {
-    // A byte that is not UTF-8 has been replaced; this character itself is always sent as %EF%BF%BD.
+    // U+FFFD replaces bytes that are not UTF-8. The character itself is always sent as %EF%BF%BD.
     if (body.includes('\ufffd')) throw new URIError('bytes that are not UTF-8')
-    // Only for its errors: the parser takes an escape that it cannot decode as it is written.
+    // Called only to throw: the parser keeps an escape that it cannot decode as written.
     decodeURIComponent(body)
     return parse(body, '&', '=', { maxKeys: 0 })
   } catch (cause) {
@@ -41,8 +41,8 @@ export function parseUrlEncoded(body: string): Record<string, unknown> {
 }
 
 /**
- * Refuses bodies of these types on the routes of `app` before they are read, although a parser of the whole server takes them. An
- * empty body is no body: clients send the type with it all the same.
+ * Refuses bodies of these types on the routes of `app` before they are read, although the server as a whole has parsers for them. An
+ * empty body counts as no body, because clients send the Content-Type without one too.
  */
 export function refuseTypes(app: App, types: readonly string[]): void {
   for (const type of types) {

@@ -5,22 +5,22 @@ import { StowageError } from '#domain/errors.ts'
 import { limits } from '#domain/limits.ts'
 import { type Disposition, readDisposition, unreadable } from './disposition.ts'
 
-/** What the headers of a part say, as far as it counts. */
+/** The relevant headers of a part. */
 export interface PartHead extends Disposition {
   isFile: boolean
-  /** As the client claims it; `undefined` when it claims none. */
+  /** The type that the client claims; `undefined` without one. */
   contentType: string | undefined
 }
 
-/** A part of this type is a file, though it has no name. */
+/** A part of this type is a file even without a file name. */
 const bytesType = /^application\/octet-stream(?![^;\s])/i
 
 const header = /^([\w!#$%&'*+.^`|~-]+):[ \t]*/
 
 /**
- * Reads the head of a part of a form.
- * @param head from behind the boundary up to the blank line
- * @throws StowageError `too_large` for more headers than are taken, or longer ones; `invalid` for what cannot be read
+ * Parses the head of a part of a form.
+ * @param head the bytes from the boundary to the blank line
+ * @throws StowageError `too_large` for too many or too long headers; `invalid` for a head that cannot be parsed
  */
 export function readPartHead(head: Buffer): PartHead {
   if (head.length > limits.partHead) throw headTooLarge()
@@ -29,7 +29,7 @@ export function readPartHead(head: Buffer): PartHead {
     .replace(/\r\n[ \t]+/g, ' ')
     .split('\r\n')
   if (lines.length > limits.partHeaders) throw headTooLarge()
-  // After a boundary, transport may have padded its line (RFC 2046 section 5.1.1).
+  // The line of a boundary may end in whitespace that transport added (RFC 2046 section 5.1.1).
   if (!/^[ \t]*$/.test(padding ?? '')) throw unreadable('a line is no header')
   const headers = readHeaders(lines)
   const disposition = readDisposition(headers.get('content-disposition') ?? '')
@@ -40,7 +40,7 @@ export function readPartHead(head: Buffer): PartHead {
   return { ...disposition, isFile, contentType }
 }
 
-/** By their names in lower case. */
+/** The headers by their names in lower case. */
 function readHeaders(lines: string[]): Map<string, string> {
   const headers = new Map<string, string>()
   for (const line of lines) {
@@ -54,7 +54,7 @@ function readHeaders(lines: string[]): Map<string, string> {
   return headers
 }
 
-/** RFC 7578 section 4.7: nothing is encoded in a form. */
+/** RFC 7578 section 4.7 deprecates encodings in a form. */
 function requirePlainTransfer(encoding: string | undefined): void {
   if (encoding !== undefined && !['7bit', '8bit', 'binary'].includes(encoding.toLowerCase()))
     throw new StowageError(
@@ -78,9 +78,9 @@ function lineTooLong(length: number): StowageError {
 }
 
 /**
- * The text of a field, whose name is one of ours.
- * @param bytes a character for each
- * @throws StowageError `invalid` for a field that is no text, is written in a charset that is not known, or not in its own
+ * Decodes the text of a field. The name must be an allowed one, since the error quotes it.
+ * @param bytes one character per byte
+ * @throws StowageError `invalid` for a field that is not text, has an unknown charset, or is not valid in its charset
  */
 export function fieldText({ name, contentType }: Pick<PartHead, 'name' | 'contentType'>, bytes: string): string {
   const type = contentType ? mediaType(contentType) : undefined

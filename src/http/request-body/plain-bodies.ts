@@ -6,36 +6,36 @@ import { watchBody } from './body-watch.ts'
 import { hasBody } from './parsers.ts'
 
 /**
- * Ends requests whose body is read as a whole and stops coming, comes too slowly, or has not come in time. Node's own limit of a
- * request would hold for uploads too. Uploads watch their own bodies, because only they can tell a client that is silent from one
- * that is held back.
+ * Ends a request whose body is parsed as a whole and stalls, arrives too slowly or not within `plainBodyTime` milliseconds. Node's
+ * `requestTimeout` would apply to uploads too. An upload watches its own body, because only the upload can tell a silent client from
+ * one that is held back.
  */
-export function limitPlainBodies(app: App, deps: Pick<HttpContext, 'config' | 'timeouts'>): void {
-  const { plainBodyTime } = deps.timeouts
+export function limitPlainBodies(app: App, context: Pick<HttpContext, 'config' | 'timeouts'>): void {
+  const { plainBodyTime } = context.timeouts
   app.addHook('preParsing', async ({ raw, routeOptions }, reply, body) => {
     if (hasBody(raw)) refuseEncoded(raw)
     if (routeOptions.config.readsBodyAsStream || !hasBody(raw) || raw.complete) return body
-    const giveUp = (error: unknown) => {
-      // What reads the body could find a fault of its own, and answer too.
+    const refuse = (error: unknown) => {
+      // The body parser could fail as well and send a second response.
       raw.removeAllListeners('data')
       if (!reply.sent) reply.send(error)
     }
-    const transfer = watchBody(raw, deps)
-    transfer.signal.addEventListener('abort', () => giveUp(transfer.signal.reason))
-    const late = setTimeout(() => {
-      if (!raw.complete) giveUp(tooLate(plainBodyTime))
+    const watch = watchBody(raw, context)
+    watch.signal.addEventListener('abort', () => refuse(watch.signal.reason))
+    const timer = setTimeout(() => {
+      if (!raw.complete) refuse(tooLate(plainBodyTime))
     }, plainBodyTime)
     reply.raw.once('close', () => {
-      clearTimeout(late)
-      transfer[Symbol.dispose]()
+      clearTimeout(timer)
+      watch[Symbol.dispose]()
     })
-    transfer.signal.throwIfAborted()
+    watch.signal.throwIfAborted()
     return body
   })
 }
 
 /**
- * A body is taken as it is: no coding is undone anywhere (RFC 9110 section 8.4).
+ * Refuses content codings (RFC 9110 section 8.4), since the server decodes none.
  * @throws StowageError `unsupported_media_type`
  */
 function refuseEncoded({ headers }: IncomingMessage): void {

@@ -5,16 +5,15 @@ import { StowageError } from '#domain/errors.ts'
 import { limits } from '#domain/limits.ts'
 import type { App } from '#http/app.ts'
 
-/** Leaves the bodies of the routes of `app` to be streamed, whatever their Content-Type. */
+/** Leaves the bodies of the routes of `app` unparsed, with any Content-Type, so that the routes stream them. */
 export function takeRawBodies(app: App): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _body, done) => done(null))
 }
 
 /**
- * What the client claims the body to be.
- * @throws StowageError `unsupported_media_type` for a form, of which the file would be a part; `invalid` for a claim that
- *   is too long to be one
+ * The media type that the client claims for the body.
+ * @throws StowageError `unsupported_media_type` for a form, which holds the file as a part; `invalid` for a type that is too long
  */
 export function rawContentType(headers: IncomingHttpHeaders): string | undefined {
   const type = headers['content-type']
@@ -28,9 +27,9 @@ export function rawContentType(headers: IncomingHttpHeaders): string | undefined
 }
 
 /**
- * How many bytes the body has that is a whole file as it is.
- * @throws StowageError `length_required`, `invalid` for a part of a file: a server that would take that for the whole must
- *   refuse it (RFC 9110 section 14.5)
+ * The length in bytes of a body that is a whole file.
+ * @throws StowageError `length_required`; `invalid` for a part of a file, which a server without partial PUT should refuse with 400
+ *   (RFC 9110 section 14.5)
  */
 export function rawBodyLength(headers: IncomingHttpHeaders): number {
   if (headers['content-range'] !== undefined)
@@ -41,8 +40,8 @@ export function rawBodyLength(headers: IncomingHttpHeaders): number {
 }
 
 /**
- * The body, piped into a stream of its own when the first chunk is asked for. Giving it up destroys only that stream, so the
- * connection can still carry the response. It does not end when the client hangs up; `watchBody` notices that.
+ * The body, piped into a separate stream when the first chunk is requested. Ending the iteration destroys only that stream, so the
+ * connection can still carry the response. The stream does not end when the client disconnects; `watchBody` detects that.
  */
 export function rawBody(request: IncomingMessage): AsyncIterable<Buffer> {
   return { [Symbol.asyncIterator]: () => request.pipe(new PassThrough())[Symbol.asyncIterator]() }

@@ -18,7 +18,7 @@ import { Metadata, metadataOf, transitionOf } from './metadata.ts'
 
 const params = Type.Object({ attachmentId: PathPart })
 
-/** `POST /attachments`: announces a file, whose bytes a `PUT` at its address brings later. */
+/** `POST /attachments`: reserves an attachment for a file whose bytes a later `PUT` uploads. */
 export function reserveAttachmentRoute(app: App, context: HttpContext): void {
   const body = Type.Object({
     messageId: Type.Integer(),
@@ -43,7 +43,7 @@ export function reserveAttachmentRoute(app: App, context: HttpContext): void {
   })
 }
 
-/** `PATCH /attachments/:attachmentId`: the client reports the state of its checksum, the checksum, or another name. */
+/** `PATCH /attachments/:attachmentId`: sets the client-side state, the declared checksum, or the file name. */
 export function changeAttachmentRoute(app: App, context: HttpContext): void {
   const body = Type.Object({
     attachmentState: Type.Optional(Type.Enum([...clientSideStates])),
@@ -64,8 +64,8 @@ export function changeAttachmentRoute(app: App, context: HttpContext): void {
 }
 
 /**
- * `GET /messages/:messageId/attachments`: the attachments of the message, in any state, oldest first: at most 1,000, or
- * `?limit`, behind the id `?after`.
+ * `GET /messages/:messageId/attachments`: the attachments of the message in any state, oldest first, at most 1,000 or `?limit`,
+ * after the id `?after`.
  */
 export function listMessageAttachmentsRoute(app: App, { db }: HttpContext): void {
   const response = Type.Object({
@@ -92,7 +92,7 @@ export function listMessageAttachmentsRoute(app: App, { db }: HttpContext): void
   })
 }
 
-/** `GET /attachments/:attachmentId`: the metadata, in any state; `?include=transitions` adds the history, its latest 1,000 steps. */
+/** `GET /attachments/:attachmentId`: the metadata, in any state. `?include=transitions` adds the latest 1,000 transitions. */
 export function getAttachmentRoute(app: App, { db }: HttpContext): void {
   const querystring = Type.Object({ include: Type.Optional(Type.Literal('transitions')) })
   const schema = { params, querystring, response: { 200: Metadata } }
@@ -102,18 +102,18 @@ export function getAttachmentRoute(app: App, { db }: HttpContext): void {
     const attachment = await readableAttachment(db, ref, request.principal)
     const metadata = metadataOf(attachment)
     if (request.query.include === undefined) return metadata
-    const most = limits.transitionsPage
-    const transitions = await listTransitions(db, attachment.id, most + 1)
-    const hasMore = transitions.length > most
+    const maxTransitions = limits.transitionsPage
+    const transitions = await listTransitions(db, attachment.id, maxTransitions + 1)
+    const hasMore = transitions.length > maxTransitions
     return {
       ...metadata,
-      transitions: transitions.slice(-most).map(transitionOf),
+      transitions: transitions.slice(-maxTransitions).map(transitionOf),
       ...(hasMore && { hasMoreTransitions: true as const }),
     }
   })
 }
 
-/** `GET` and `HEAD /attachments/:attachmentId/:fileName`: the bytes, under the attachment's current name. */
+/** `GET` and `HEAD /attachments/:attachmentId/:fileName`: the bytes of the attachment, under its current name only. */
 export function downloadAttachmentRoute(app: App, context: HttpContext): void {
   app.route({
     method: ['GET', 'HEAD'],
@@ -134,7 +134,7 @@ export function downloadAttachmentRoute(app: App, context: HttpContext): void {
   })
 }
 
-/** `DELETE /attachments/:attachmentId`: gone for everybody when this answers. */
+/** `DELETE /attachments/:attachmentId`: deletes the attachment for all users before it responds. */
 export function deleteAttachmentRoute(app: App, context: HttpContext): void {
   const schema = { params, response: { 200: Type.Object({ httpStatusCode: Type.Literal(200) }) } }
   app.delete('/attachments/:attachmentId', { schema }, async (request) => {

@@ -7,12 +7,12 @@ import { requireAuthentication } from '#http/admission/admission.ts'
 import type { App } from '#http/app.ts'
 import type { HttpContext } from '#http/http-context.ts'
 
-/** Requires the session cookie on all routes of `app`. A request that changes something must not come from another site. */
+/** Requires the session cookie on all routes of `app`. Requests other than GET and HEAD must have an allowed origin. */
 export function requireSession(app: App, context: HttpContext): void {
   requireAuthentication(app, context, (request) => sessionPrincipal(request, context))
 }
 
-/** The attributes of the cookie. Where clients use plain http, `Secure` is left off, since a browser would drop the cookie. */
+/** The attributes of the cookie. When clients use plain HTTP, `Secure` is omitted, since browsers would drop the cookie. */
 export function sessionCookieOptions({
   publicUrl,
   config,
@@ -31,8 +31,8 @@ async function sessionPrincipal(request: FastifyRequest, context: HttpContext): 
 }
 
 /**
- * The session that a request carries. A request with two cookies of that name carries none: a host beside ours may have set one for
- * the domain of both, and which comes first is its choice (RFC 6265 section 5.4).
+ * The session in the cookie of a request. A request with two cookies of that name has no session, since another host of the same
+ * domain may have set one of them, and can choose which of the two comes first (RFC 6265 section 5.4).
  */
 function sessionIn({ headers, cookies }: FastifyRequest, { sessionCookie }: HttpContext['config']): string | undefined {
   const names = headers.cookie?.split(';').map((pair) => pair.split('=', 1)[0]?.trim()) ?? []
@@ -40,17 +40,17 @@ function sessionIn({ headers, cookies }: FastifyRequest, { sessionCookie }: Http
 }
 
 /**
- * A browser sends the cookie with every request that any site makes, so the site is checked: `Sec-Fetch-Site` (W3C Fetch Metadata),
- * and where a browser sends none, `Origin`. Programs other than browsers send neither.
+ * Refuses requests from other origins, since a browser may attach the cookie to a request of any page. The check uses `Origin`,
+ * `CORS_ORIGINS` and `Sec-Fetch-Site` (W3C Fetch Metadata). Clients other than browsers send neither header.
  * @throws StowageError `forbidden`
  */
 function refuseOtherSites({ headers }: FastifyRequest, { config, publicUrl }: HttpContext): void {
   const { origin } = headers
-  const ours = [new URL(publicUrl()).origin, ...config.corsOrigins]
-  if (origin !== undefined && ours.includes(origin)) return
+  const allowedOrigins = [new URL(publicUrl()).origin, ...config.corsOrigins]
+  if (origin !== undefined && allowedOrigins.includes(origin)) return
   const site = headers['sec-fetch-site']
-  const fromUs = site === undefined ? origin === undefined : site === 'same-origin' || site === 'none'
-  if (!fromUs)
+  const isSameOrigin = site === undefined ? origin === undefined : site === 'same-origin' || site === 'none'
+  if (!isSameOrigin)
     throw new StowageError(
       'forbidden',
       'This request comes from another site. Add that site to CORS_ORIGINS to allow it.',

@@ -4,7 +4,7 @@ import type { FormField } from '#http/request-body/form.ts'
 
 type Algorithm = Parameters<typeof declaredChecksum>[2]
 
-/** What the fields `fileChecksum` and `fileSize` of a form say of its files: one each per file, in the same order, before it. */
+/** The fields `fileChecksum` and `fileSize` of a form: at most one each per file, before the file and in the same order. */
 export class Declarations {
   readonly #algorithm: Algorithm
   readonly #checksums: string[] = []
@@ -15,25 +15,25 @@ export class Declarations {
     this.#algorithm = algorithm
   }
 
-  /** How many files have come. */
+  /** The number of files so far. */
   get files(): number {
     return this.#files
   }
 
-  /** @throws StowageError `invalid` for a value that cannot be one, or that comes too late to be heeded */
+  /** @throws StowageError `invalid` for an invalid value, and for one after its file */
   add({ name, value }: FormField): void {
     if (name === 'fileChecksum') this.#append(this.#checksums, name, declaredChecksum(name, value, this.#algorithm))
     if (name === 'fileSize') this.#append(this.#sizes, name, declaredSize(name, value))
   }
 
-  /** What was declared of the file that comes now. */
+  /** Counts the next file. @returns its declarations */
   next(): { declaredChecksum: string | undefined; declaredSize: number | undefined } {
     const declared = { declaredChecksum: this.#checksums[this.#files], declaredSize: this.#sizes[this.#files] }
     this.#files += 1
     return declared
   }
 
-  /** @throws StowageError `invalid` when more was declared than has come */
+  /** @throws StowageError `invalid` when more files were declared than received */
   end(): void {
     if (Math.max(this.#checksums.length, this.#sizes.length) > this.#files)
       throw new StowageError('invalid', 'More files are declared than the form holds. Send them all.')

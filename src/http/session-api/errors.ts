@@ -1,7 +1,7 @@
 import type { App } from '#http/app.ts'
 import { routeNotFound, toHttpError } from '#http/errors.ts'
 
-/** Word for word as in seed 000. */
+/** The exact text of seed 000. */
 const unauthenticatedText = 'Wrong Bearer, please renew Web API Access Token'
 
 /** The shape of every error on this surface (seed 000). */
@@ -21,6 +21,6 @@ export function setErrorHandlers(app: App): void {
     const { status, body } = sessionApiError(routeNotFound())
     return reply.code(status).send(body)
   })
-  // @fastify/cors takes OPTIONS at every address of the server, and would answer in another surface's shape.
+  // @fastify/cors handles OPTIONS for every path of the server, and would respond in the shape of another surface.
   app.options('*', (_request, reply) => reply.callNotFound())
 }

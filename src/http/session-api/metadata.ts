@@ -16,8 +16,8 @@ const Transition = Type.Object({
 })
 
 /**
- * The attachment as seed 000 shows it, with `fileChecksumAlgorithm`, `contentType` and, when it failed, why. Size and
- * checksum are what was measured, before that what the client declared.
+ * The representation of an attachment in seed 000, with `fileChecksumAlgorithm`, `contentType` and, after a failure,
+ * `failureReason` added. Size and checksum are the measured values; before the measurement, the declared ones.
  */
 export const Metadata = Type.Object({
   attachmentId: Type.Integer(),
@@ -34,7 +34,7 @@ export const Metadata = Type.Object({
   roomId: Type.Integer(),
   textMessageId: Type.Integer(),
   transitions: Type.Optional(Type.Array(Transition)),
-  /** There are earlier steps than these. */
+  /** True when there are earlier transitions. */
   hasMoreTransitions: Type.Optional(Type.Literal(true)),
 })
 
@@ -49,7 +49,7 @@ export function metadataOf(attachment: Attachment): Static<typeof Metadata> {
     fileChecksumAlgorithm: attachment.fileChecksumAlgorithm,
     fileName: attachment.fileName,
     fileSize: attachment.fileSize ?? attachment.declaredSize,
-    // No thumbnails are made yet, so no attachment has one.
+    // Thumbnails are not implemented.
     hasThumbnail: false,
     lastModifiedUtc: attachment.modifiedAt.getTime(),
     roomId: attachment.roomId,

@@ -37,7 +37,7 @@ export function sessionApi(context: HttpContext) {
   }
 }
 
-/** The routes that take JSON. They refuse a multipart body rather than leave it unread. */
+/** The routes that accept JSON. They refuse a multipart body, which they would otherwise leave unread. */
 function routesWithoutFiles(context: HttpContext) {
   return async (app: App): Promise<void> => {
     refuseTypes(app, ['multipart/form-data'])

@@ -10,8 +10,8 @@ import { sessionCookieOptions } from './authenticate.ts'
 const schema = { response: { 200: Type.Object({ httpStatusCode: Type.Literal(200) }) } }
 
 /**
- * `POST /session`: a bearer token is exchanged for a cookie. The session may do what the token may, `admin` aside, and
- * ends when the token does.
+ * `POST /session`: exchanges a bearer token for a session cookie. The session has the scopes of the token except `admin`, and
+ * expires no later than the token.
  */
 export function createSessionRoute(app: App, context: HttpContext): void {
   const { db, config } = context
@@ -30,7 +30,7 @@ export function createSessionRoute(app: App, context: HttpContext): void {
   })
 }
 
-/** `DELETE /session`: ends the session that the cookie names. */
+/** `DELETE /session`: revokes the session of the cookie. */
 export function deleteSessionRoute(app: App, context: HttpContext): void {
   app.delete('/session', { schema }, async (request, reply) => {
     await revokeSession(context.db, { id: request.principal.credential.id })

@@ -19,8 +19,8 @@ import { Metadata, metadataOf } from './metadata.ts'
 const fileField = 'files'
 
 /**
- * `POST /messages/:messageId/attachments`: one or more files, Ready together or not at all. Fields before the files may
- * declare `fileChecksum` and `fileSize`, one each per file in the same order.
+ * `POST /messages/:messageId/attachments`: uploads one or more files, which become Ready together or not at all. Fields before the
+ * files may declare `fileChecksum` and `fileSize`, one each per file in the same order.
  */
 export function uploadFormRoute(app: App, context: HttpContext): void {
   const response = Type.Object({ httpStatusCode: Type.Literal(200), attachmentIds: Type.Array(Type.Integer()) })
@@ -34,7 +34,7 @@ export function uploadFormRoute(app: App, context: HttpContext): void {
   })
 }
 
-/** @throws StowageError `forbidden`, or `not_found` for users who are not in the message's room */
+/** @throws StowageError `forbidden` without the scope; `not_found` for users who are not in the message's room */
 function findMessage({ db }: Pick<HttpContext, 'db'>) {
   return async (request: FastifyRequest): Promise<void> => {
     const { messageId } = request.params as { messageId: string }
@@ -62,8 +62,8 @@ async function* filesOfForm(
 }
 
 /**
- * `PUT /attachments/:attachmentId/:fileName`: the bytes of a reserved attachment, or of one whose upload failed, at the
- * address where they are downloaded.
+ * `PUT /attachments/:attachmentId/:fileName`: uploads the bytes of a reserved attachment, or of one whose upload failed, to the path
+ * from which they are downloaded.
  */
 export function uploadReservedRoute(app: App, context: HttpContext): void {
   const params = Type.Object({ attachmentId: PathPart, fileName: PathPart })
@@ -83,7 +83,10 @@ export function uploadReservedRoute(app: App, context: HttpContext): void {
   })
 }
 
-/** @throws StowageError `forbidden`, or `not_found` for users who may not know of the attachment */
+/**
+ * @throws StowageError `forbidden` without the scope or for a user other than the uploader; `not_found` for users outside the room,
+ *   and for another file name
+ */
 function findAttachment({ db }: Pick<HttpContext, 'db'>) {
   return async (request: FastifyRequest): Promise<void> => {
     const { attachmentId, fileName } = request.params as { attachmentId: string; fileName: string }
