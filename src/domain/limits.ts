@@ -26,7 +26,7 @@ export const limits = {
   pipelinedHeads: 16 * 1024,
   /** Bytes of responses in memory, over all connections: not read by the client and not taken by the network. */
   unreadAnswers: 64 * 2 ** 20,
-  /** Chunks of a body without a minimum size. A larger number of chunks must have the mean size `meanChunk`. */
+  /** Chunks of a body without a minimum size. Further chunks must have at least `meanChunk` bytes on average. */
   smallChunks: 4 * 1024,
   /** Bytes of a chunk of a body: the minimum mean size of the chunks in excess of `smallChunks`. */
   meanChunk: 16,

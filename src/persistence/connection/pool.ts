@@ -20,7 +20,7 @@ const idleTime = 60_000
 /** Milliseconds for which a connection is used. New ones give a server that returns behind a balancer its share. */
 const lifeTime = 30 * 60_000
 
-/** Milliseconds for which a connection is kept although another one fails, so that few errors cost a connection. */
+/** Age in milliseconds up to which a connection is kept when another one fails: not every error costs a connection. */
 const graceTime = 1_000
 
 /**
