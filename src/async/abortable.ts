@@ -1,6 +1,6 @@
 /**
- * What `source` yields until `signal` aborts; then throws the signal's reason at once, even while `source` keeps it
- * waiting for what never comes.
+ * Yields the items of `source` until `signal` aborts. Then it throws the signal's reason at once, even while `source` has
+ * no item.
  */
 export async function* abortable<T>(source: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T, void, undefined> {
   const items = source[Symbol.asyncIterator]()
@@ -10,7 +10,7 @@ export async function* abortable<T>(source: AsyncIterable<T>, signal: AbortSigna
   try {
     while (true) {
       signal.throwIfAborted()
-      // One promise an item: racing each against a promise that lives as long as the source keeps every race alive.
+      // One promise per item: races against one long-lived promise would keep every item in memory.
       const item = await new Promise<IteratorResult<T>>((resolve, reject) => {
         giveUp = reject
         items.next().then(resolve, reject)
@@ -20,7 +20,7 @@ export async function* abortable<T>(source: AsyncIterable<T>, signal: AbortSigna
     }
   } finally {
     signal.removeEventListener('abort', onAbort)
-    // Not awaited: a source that is waiting for its next item answers only when that comes.
+    // Not awaited: `return` of a source that waits for its next item settles only after that item.
     Promise.resolve(items.return?.()).catch(() => {})
   }
 }

@@ -2,36 +2,36 @@ import { settlesWithin, withTimeout } from '#async/timeout.ts'
 import type { Logger } from '#domain/logger.ts'
 
 export interface PollLoop {
-  /** Runs the job now, or once more when it is running; a job that has just failed waits all the same. */
+  /** Runs the job now, or once more after a run in progress. After a failure the pause is kept. */
   wake(): void
-  /** Begins no further run. Resolves when the run under way has ended, or is left behind because it does not end. */
+  /** Starts no further run. Resolves when the run in progress has ended, or after `stopLimit`. */
   stop(): Promise<void>
 }
 
 export interface PollOptions {
   name: string
-  /** Between the end of one run and the start of the next, in milliseconds; spread by a fifth, so replicas do not march in step. */
+  /** Milliseconds between two runs. The pause varies at random by a fifth, so that replicas do not run in step. */
   every: number
   /**
-   * Milliseconds after which a run is given up; unless given, the job limits its own waits. A job that does not heed its signal may
-   * still be at work when the next run starts. Two runs at once are as safe as two replicas: each claims its work in the database
-   * for a while, and every move is a compare-and-set.
+   * Milliseconds after which a run is abandoned. Unset: the job limits its own waits. A job that ignores its signal may
+   * still be running when the next run starts. Two concurrent runs are as safe as two replicas: each run claims its work
+   * in the database for a limited time, and every transition is a compare-and-set.
    */
   limit?: number
-  /** Milliseconds that `stop` waits for a run that does not end. */
+  /** Milliseconds that `stop` waits for the run in progress. Default: 5000. */
   stopLimit?: number
   log: Logger
-  /** Returns true when there is more to do at once. The signal aborts when the server stops or the run is given up. */
+  /** Returns true to run again without a pause. The signal aborts when the loop stops or the run is abandoned. */
   job(signal: AbortSignal): Promise<boolean>
 }
 
-/** How many times longer than usual the pause may become while runs fail: a store that is back must be noticed soon. */
-const longestPause = 2
+/** The longest pause while runs fail, as a multiple of `every`. A store that is available again must be noticed soon. */
+const maxPauseFactor = 2
 
-/** Runs a job again and again until stopped. A run that fails is logged and tried again, after a pause that grows. */
+/** Runs a job repeatedly until stopped. A failed run is logged. The pause grows with the failures in a row. */
 export function startPolling({ name, every, limit, stopLimit = 5000, log, job }: PollOptions): PollLoop {
   const stopping = new AbortController()
-  let alarm: { timer: NodeJS.Timeout; ring: () => void } | undefined
+  let pausing: { timer: NodeJS.Timeout; resolve: () => void } | undefined
   let woken = false
   let failures = 0
 
@@ -39,11 +39,11 @@ export function startPolling({ name, every, limit, stopLimit = 5000, log, job }:
     new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, failures === 0 ? spread(every, 0.2) : pauseAfter(failures, every))
       timer.unref()
-      alarm = { timer, ring: resolve }
+      pausing = { timer, resolve }
     })
-  const ring = () => {
-    clearTimeout(alarm?.timer)
-    alarm?.ring()
+  const endPause = () => {
+    clearTimeout(pausing?.timer)
+    pausing?.resolve()
   }
   const run = async () => {
     try {
@@ -61,15 +61,15 @@ export function startPolling({ name, every, limit, stopLimit = 5000, log, job }:
     while (!stopping.signal.aborted) {
       woken = false
       const hasMore = await run()
-      const isPressed = hasMore || (woken && failures === 0)
-      if (!isPressed && !stopping.signal.aborted) await pause()
+      const runsAtOnce = hasMore || (woken && failures === 0)
+      if (!runsAtOnce && !stopping.signal.aborted) await pause()
     }
   })()
 
   let stopped: Promise<void> | undefined
   const stop = async () => {
     stopping.abort()
-    ring()
+    endPause()
     const hasEnded = await settlesWithin(stopLimit, running)
     if (!hasEnded) log.warn({ worker: name }, 'worker does not end, and is left behind')
   }
@@ -77,7 +77,7 @@ export function startPolling({ name, every, limit, stopLimit = 5000, log, job }:
   return {
     wake() {
       woken = true
-      if (failures === 0) ring()
+      if (failures === 0) endPause()
     },
     stop() {
       stopped ??= stop()
@@ -86,19 +86,19 @@ export function startPolling({ name, every, limit, stopLimit = 5000, log, job }:
   }
 }
 
-/** @throws what the job fails with; an Error when it has not ended by its limit: then its signal has aborted */
+/** @throws the job's error; an Error when the run exceeds its limit, with the job's signal aborted */
 function runOnce(job: PollOptions['job'], stopping: AbortSignal, limit: number | undefined): Promise<boolean> {
   if (limit === undefined) return job(stopping)
-  const tooLate = () => new Error(`The run has not ended within ${limit} ms and is given up.`)
-  return withTimeout(limit, (late) => job(AbortSignal.any([stopping, late])), tooLate)
+  const timeoutError = () => new Error(`The run has not ended within ${limit} ms and is given up.`)
+  return withTimeout(limit, (timeout) => job(AbortSignal.any([stopping, timeout])), timeoutError)
 }
 
-/** Doubles with each failure in a row up to the longest, by half at random: many replicas must not come back at once. */
+/** Doubles with each failure in a row up to the longest pause. Varies at random by half, so that replicas do not run in step. */
 function pauseAfter(failures: number, every: number): number {
-  return spread(every * Math.min(2 ** (failures - 1), longestPause), 0.5)
+  return spread(every * Math.min(2 ** (failures - 1), maxPauseFactor), 0.5)
 }
 
-/** @param share of the time by which it may vary in all */
+/** @param share width of the random variation, as a share of the time */
 function spread(milliseconds: number, share: number): number {
   return milliseconds * (1 + share * (Math.random() - 0.5))
 }

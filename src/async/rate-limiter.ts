@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** What tells the time and lets it pass, both in milliseconds. */
+/** A clock and its timer, both in milliseconds. */
 export interface Clock {
   now(): number
   /** Rejects when the signal aborts. */
@@ -12,17 +12,17 @@ const realClock: Clock = {
   wait: (milliseconds, signal) => delay(milliseconds, undefined, { signal }),
 }
 
-/** Milliseconds: what was not used by then is lost, so that no pause is made up for by a burst. */
-const credit = 1000
+/** Milliseconds of unused rate that are kept. Older credit expires, so that no burst follows a pause. */
+const maxCredit = 1000
 
-/** Milliseconds: a shorter wait is put off and added to the next. */
+/** Milliseconds. A shorter wait is postponed and added to the next one. */
 const shortestWait = 10
 
-/** Keeps a reader to a rate: over any time, it reads no more than the rate allows for that time and one second more. */
+/** Limits a reader to a rate: in any period it reads at most the bytes of the period plus one second. */
 export class RateLimiter {
   readonly #rate: number
   readonly #clock: Clock
-  /** When as much may have been read as was. */
+  /** The earliest time at which the bytes read so far are within the rate. */
   #due: number
 
   /** @param rate bytes a second; `Infinity` for no limit */
@@ -32,10 +32,10 @@ export class RateLimiter {
     this.#due = clock.now()
   }
 
-  /** Resolves when the next bytes may be read, after `bytes` were. Rejects when the signal aborts. */
+  /** Counts `bytes` as read. Resolves when the next bytes may be read; rejects when the signal aborts. */
   async consume(bytes: number, signal: AbortSignal): Promise<void> {
     const now = this.#clock.now()
-    this.#due = Math.max(this.#due, now - credit) + (bytes / this.#rate) * 1000
+    this.#due = Math.max(this.#due, now - maxCredit) + (bytes / this.#rate) * 1000
     const wait = this.#due - now
     if (wait >= shortestWait) await this.#clock.wait(wait, signal)
   }

@@ -1,11 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** Milliseconds: a database or a store that is started anew is back by then. */
+/** Pauses in milliseconds. A restarted database or store is available before the last try. */
 export const defaultBackoff: readonly number[] = [1_000, 4_000, 15_000]
 
 /**
- * Does again, after each of the pauses, what failed with an error that may pass.
- * @throws its error, the last one when it failed every time; or the signal's reason
+ * Repeats work that fails with a transient error, after each of the pauses.
+ * @param pauses milliseconds
+ * @throws the work's first permanent error, or its last error; the signal's reason
  */
 export async function retry<T>(
   work: () => Promise<T>,

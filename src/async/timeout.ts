@@ -1,37 +1,37 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 /**
- * Waits for `work`, but not for ever. Work that takes longer goes on, and its failure is then passed over.
+ * Waits for `work` for a limited time. Work that takes longer continues, and its later failure is ignored.
  * @param milliseconds the longest wait
- * @returns whether the work has ended by then
- * @throws what `work` fails with by then
+ * @returns whether the work ended in time
+ * @throws the work's error, when it fails in time
  */
 export async function settlesWithin(milliseconds: number, work: Promise<unknown> | undefined): Promise<boolean> {
   const settled = new AbortController()
-  const late = delay(milliseconds, false, { signal: settled.signal }).catch(() => false)
+  const expired = delay(milliseconds, false, { signal: settled.signal }).catch(() => false)
   try {
-    return await Promise.race([Promise.resolve(work).then(() => true), late])
+    return await Promise.race([Promise.resolve(work).then(() => true), expired])
   } finally {
     settled.abort()
   }
 }
 
 /**
- * The result of `work`, if it comes in time.
+ * The result of `work` within a limited time.
  * @param milliseconds the longest wait
- * @param work gets a signal that aborts, with the error, when the time is over; it may go on nevertheless
- * @param tooLate makes the error
- * @throws what `work` fails with in time; the error when the time is over
+ * @param work receives a signal that aborts with the timeout error. The work may continue after that.
+ * @param timeoutError makes the timeout error
+ * @throws the work's error, when it fails in time; the timeout error
  */
 export async function withTimeout<T>(
   milliseconds: number,
-  work: (late: AbortSignal) => Promise<T>,
-  tooLate: () => Error,
+  work: (timeout: AbortSignal) => Promise<T>,
+  timeoutError: () => Error,
 ): Promise<T> {
-  const late = new AbortController()
-  const result = work(late.signal)
+  const timeout = new AbortController()
+  const result = work(timeout.signal)
   if (await settlesWithin(milliseconds, result)) return await result
-  const error = tooLate()
-  late.abort(error)
+  const error = timeoutError()
+  timeout.abort(error)
   throw error
 }

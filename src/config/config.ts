@@ -10,9 +10,9 @@ type ValueOf<S> = S extends { fallback: string; parse(text: string): infer T }
     ? T | undefined
     : never
 
-/** Every setting, parsed. Names and meanings: {@link settings}. */
+/** All settings, parsed. Names and meanings: {@link settings}. */
 export type Config = Readonly<{ [Name in keyof Settings]: ValueOf<Settings[Name]> }> & {
-  /** `NODE_ENV` is `production`: nothing falls back to the embedded default. */
+  /** `NODE_ENV` is `production`: no setting falls back to an embedded default. */
   readonly production: boolean
   readonly sessionCookie: string
 }
@@ -20,8 +20,8 @@ export type Config = Readonly<{ [Name in keyof Settings]: ValueOf<Settings[Name]
 const requiredInProduction = ['databaseUrl', 's3Bucket', 'publicUrl', 'urlSigningKey'] as const
 
 /**
- * Parses the environment once; an empty value counts as unset.
- * @throws ConfigError naming every setting that is missing or wrong, not just the first.
+ * Parses the environment. An empty value counts as unset.
+ * @throws ConfigError naming every missing or wrong setting
  */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const problems: string[] = []
@@ -30,7 +30,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const isSecure = parsed.publicUrl?.startsWith('https:') === true
   const config: Config = Object.freeze({
     ...parsed,
-    // A cookie that begins with `__Host-` must be `Secure`, and browsers take none of another host (RFC 6265bis section 4.1.3.2).
+    // Browsers accept a `__Host-` cookie only with `Secure` and only from its own host (RFC 6265bis section 4.1.3.2).
     sessionCookie: parsed.sessionCookie ?? (isSecure ? '__Host-session' : 'session'),
     production: env.NODE_ENV === 'production',
   })
@@ -70,7 +70,7 @@ function parsedValue(setting: Setting<unknown>, env: NodeJS.ProcessEnv, problems
   }
 }
 
-/** Leaves out the credentials of a URL, which are not for a log. */
+/** Removes the credentials of a URL, which must not be logged. */
 function withoutUser(text: string): string {
   const start = text.indexOf('//')
   const end = text.lastIndexOf('@')
@@ -78,8 +78,9 @@ function withoutUser(text: string): string {
 }
 
 /**
- * Adds what `.env` in the working directory sets; what the environment already holds wins.
- * @throws ConfigError when there is one that cannot be read
+ * Adds the variables of a file to the environment. Variables that the environment already has are kept.
+ * @param path `.env` in the working directory unless given; no file is no error
+ * @throws ConfigError when the file exists and cannot be read
  */
 export function loadEnvFile(path = '.env'): void {
   if (!existsSync(path)) return

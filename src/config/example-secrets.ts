@@ -1,13 +1,13 @@
 import { settings } from './settings.ts'
 
-/** The secrets in `.env.example`, `minio.compose.yml` and `deploy/`, where everybody can read them. */
+/** The public secrets in `.env.example`, `minio.compose.yml` and `deploy/`. */
 const exampleSecrets: ReadonlySet<string> = new Set([
   'at-least-32-characters-of-randomness',
   'stowage-secret',
   'secret',
 ])
 
-/** The settings that can hold one of them. */
+/** The settings that can hold an example secret. */
 interface Secrets {
   databaseUrl: string | undefined
   awsSecretAccessKey: string | undefined
@@ -16,18 +16,18 @@ interface Secrets {
   production: boolean
 }
 
-/** A line for every secret that is one of the examples. Outside production only signing keys count, because links leave the machine. */
+/** One line for every setting with an example secret. Outside production only signing keys count, as links leave the machine. */
 export function exampleProblems(config: Secrets): string[] {
   const { databaseUrl, awsSecretAccessKey, urlSigningKey, urlSigningKeys, production } = config
   const password = databaseUrl === undefined ? undefined : URL.parse(databaseUrl)?.password
-  const told = (name: string, ...values: (string | undefined)[]) =>
+  const problemOf = (name: string, ...values: (string | undefined)[]) =>
     values.some((value) => value !== undefined && exampleSecrets.has(value))
       ? [`${name} holds a secret of the examples, which everybody knows: \`openssl rand -hex 32\` makes one`]
       : []
   return [
-    ...told(settings.urlSigningKey.name, urlSigningKey),
-    ...told(settings.urlSigningKeys.name, ...(urlSigningKeys ?? [])),
-    ...(production ? told(settings.databaseUrl.name, password) : []),
-    ...(production ? told(settings.awsSecretAccessKey.name, awsSecretAccessKey) : []),
+    ...problemOf(settings.urlSigningKey.name, urlSigningKey),
+    ...problemOf(settings.urlSigningKeys.name, ...(urlSigningKeys ?? [])),
+    ...(production ? problemOf(settings.databaseUrl.name, password) : []),
+    ...(production ? problemOf(settings.awsSecretAccessKey.name, awsSecretAccessKey) : []),
   ]
 }

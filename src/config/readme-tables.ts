@@ -1,7 +1,7 @@
 import { limits } from '#domain/limits.ts'
 import { type Setting, settings } from './settings.ts'
 
-/** The README's table of the settings. `npm run -s settings-table` prints it; `test/readme.test.ts` compares. */
+/** The README's table of settings. `npm run -s settings-table` prints the table, and `test/readme.test.ts` compares it. */
 export function settingsTable(): string {
   const rows = Object.values<Setting<unknown>>(settings).map(
     ({ name, fallback, meaning }) => `| \`${name}\` | ${fallback ? `\`${fallback}\`` : ''} | ${meaning} |`,
@@ -11,8 +11,8 @@ export function settingsTable(): string {
 
 type Unit = 'bytes' | 'ms' | 'characters' | ''
 
-/** Of each limit: its unit, its subject, and the answer to a client that reaches it. */
-const meanings: Record<keyof typeof limits, [unit: Unit, of: string, answer: string]> = {
+/** The unit and subject of each limit, and the response to a client that reaches the limit. */
+const meanings: Record<keyof typeof limits, [unit: Unit, subject: string, response: string]> = {
   plainBody: ['bytes', 'A body that is no file', '413'],
   roomBody: ['bytes', 'The body of `PUT /v1/rooms/:roomId`', '413'],
   plainBodyTime: ['ms', 'Until a body that is no file has come', '408'],
@@ -62,8 +62,8 @@ const meanings: Record<keyof typeof limits, [unit: Unit, of: string, answer: str
   rateWindow: ['ms', 'The window over which `MINIMUM_RATE` is measured', '408, or the end of a download'],
 }
 
-/** The settings that limit clients, and the answer of each. Their meanings stand in the table of the settings. */
-const answers: Partial<Record<keyof typeof settings, string>> = {
+/** The settings that limit clients, and the response of each. Their meanings are in the table of settings. */
+const responses: Partial<Record<keyof typeof settings, string>> = {
   maxFileSize: '413',
   maxFilesPerRequest: '413',
   maxConcurrentUploads: '503',
@@ -81,20 +81,20 @@ const answers: Partial<Record<keyof typeof settings, string>> = {
   downloadIdleSeconds: 'the end of the connection',
 }
 
-/** The README's table of the limits. `npm run -s limits-table` prints it; `test/readme.test.ts` compares. */
+/** The README's table of limits. `npm run -s limits-table` prints the table, and `test/readme.test.ts` compares it. */
 export function limitsTable(): string {
   const constants = Object.entries(limits).map(([name, value]) => {
-    const [unit, of, answer] = meanings[name as keyof typeof limits]
-    return `| ${of} | ${written(value, unit)} | ${answer} |`
+    const [unit, subject, response] = meanings[name as keyof typeof limits]
+    return `| ${subject} | ${format(value, unit)} | ${response} |`
   })
-  const adjustable = Object.entries(answers).map(([name, answer]) => {
+  const adjustable = Object.entries(responses).map(([name, response]) => {
     const setting = settings[name as keyof typeof settings]
-    return `| \`${setting.name}\` | ${setting.fallback ? `\`${setting.fallback}\`` : 'see above'} | ${answer} |`
+    return `| \`${setting.name}\` | ${setting.fallback ? `\`${setting.fallback}\`` : 'see above'} | ${response} |`
   })
   return ['| Limit of | Value | A client gets |', '| --- | --- | --- |', ...adjustable, ...constants].join('\n')
 }
 
-function written(value: number, unit: Unit): string {
+function format(value: number, unit: Unit): string {
   if (unit === 'ms') return `${value / 1000} s`
   if (unit !== 'bytes') return `${value} ${unit}`.trim()
   if (value % 2 ** 20 === 0) return `${value / 2 ** 20} MiB`

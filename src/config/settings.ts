@@ -1,23 +1,23 @@
 import { isIP } from 'node:net'
 
-/** One setting: its name in the environment, what it is when unset, what it means, and how its text is read. */
+/** One setting: its environment variable, default, meaning and parser. */
 export interface Setting<T> {
   name: string
-  /** Another name that is looked at when this one is unset. */
+  /** Another variable, read when `name` is unset. */
   alias?: string
-  /** The text parsed when the environment does not set it; `undefined` leaves the value undefined. */
+  /** The text to parse when the variable is unset; `undefined` leaves the value undefined. */
   fallback: string | undefined
-  /** For the README's table. */
+  /** Text of the README's table. */
   meaning: string
-  /** Throws an Error whose message continues "NAME must …". */
+  /** @throws Error with a message that continues the name: "must …" */
   parse(text: string): T
   secret: boolean
 }
 
 type Parse<T> = (text: string) => T
-type Required<T> = Setting<T> & { fallback: string }
+type WithFallback<T> = Setting<T> & { fallback: string }
 
-function setting<T>(name: string, parse: Parse<T>, fallback: string, meaning: string): Required<T> {
+function setting<T>(name: string, parse: Parse<T>, fallback: string, meaning: string): WithFallback<T> {
   return { name, parse, fallback, meaning, secret: false }
 }
 
@@ -50,7 +50,7 @@ function whole(min: number, max: number): Parse<number> {
 
 const units: Record<string, number> = { '': 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 }
 
-/** Bytes, as a size is written in a setting. */
+/** Parses a size to bytes. */
 export const byteSize: Parse<number> = (value) => {
   const match = /^(\d+)\s*(KiB|MiB|GiB|TiB)?$/.exec(value)
   const bytes = match ? Number(match[1]) * (units[match[2] ?? ''] ?? Number.NaN) : Number.NaN
@@ -61,7 +61,7 @@ export const byteSize: Parse<number> = (value) => {
 
 const flag: Parse<boolean> = (value) => oneOf('true', 'false')(value) === 'true'
 
-/** `true` is not enough in production: it prints credentials into the log. */
+/** In production `true` is refused, because the demo prints credentials to the log. */
 const demo: Parse<boolean | 'even-in-production'> = (value) => {
   const choice = oneOf('true', 'false', 'even-in-production')(value)
   return choice === 'even-in-production' ? choice : choice === 'true'
@@ -75,8 +75,8 @@ const httpUrl: Parse<string> = (value) => {
 }
 
 /**
- * Also origins of apps, such as capacitor://localhost or chrome-extension://…, of which `URL` says that they are opaque while
- * browsers send them all the same (RFC 6454 section 6.2).
+ * Accepts origins of apps too, such as capacitor://localhost or chrome-extension://…. `URL` reports these origins as
+ * opaque, but browsers send them (RFC 6454 section 6.2).
  */
 const origin: Parse<string> = (value) => {
   const url = URL.parse(value)
@@ -115,8 +115,8 @@ const cookieName: Parse<string> = (value) => {
 
 const proxy: Parse<string> = (value) => {
   const [address = '', bits, ...rest] = value.split('/')
-  const longest = isIP(address) === 6 ? 128 : 32
-  const bitsFit = bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= longest)
+  const maxBits = isIP(address) === 6 ? 128 : 32
+  const bitsFit = bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= maxBits)
   if (isIP(address) === 0 || !bitsFit || rest.length > 0)
     throw new Error('must hold addresses or CIDR ranges of proxies, such as 10.0.0.0/8')
   return value
@@ -131,7 +131,7 @@ function listOf<T>(parse: Parse<T>): Parse<T[]> {
       .map(parse)
 }
 
-/** Every setting Stowage reads, in the order of the README's table. */
+/** All settings of Stowage, in the order of the README's table. */
 export const settings = {
   host: optional('HOST', text, 'Address to listen on. Default: 127.0.0.1, in production 0.0.0.0.'),
   port: setting('PORT', whole(0, 65535), '3000', 'Port to listen on; 0 takes a free one.'),

@@ -1,9 +1,6 @@
 import { limits } from './limits.ts'
 
-/**
- * What can go wrong, in the domain's own words. Every surface maps a code to its status and shape exactly once
- * (`http/errors.ts`), so the domain knows nothing of HTTP.
- */
+/** The kinds of failure. The domain is independent of HTTP: `http/errors.ts` maps each code to its status. */
 export type ErrorCode =
   | 'unauthenticated'
   | 'forbidden'
@@ -28,20 +25,20 @@ export type ErrorCode =
 export interface StowageErrorOptions {
   cause?: unknown
   /**
-   * The text that is kept where others read it, such as the `failureReason` of an attachment; the message unless given. It must
-   * be given where the message quotes what a client sent.
+   * The text stored where other users read it, such as an attachment's `failureReason`. Default: the message. Required
+   * when the message quotes a client.
    */
   reason?: string
-  /** Seconds after which it may be tried again, when that is known. */
+  /** Seconds after which the client may try again, when known. */
   retryAfter?: number
 }
 
-/** A failure that is told to the client: `message` says what happened and what to do next, never how we work inside. */
+/** A failure that the client is informed of. `message` states the failure and the next step, without internals. */
 export class StowageError extends Error {
   readonly code: ErrorCode
-  /** Seconds after which it may be tried again, when that is known. */
+  /** Seconds after which the client may try again, when known. */
   readonly retryAfter: number | undefined
-  /** The text that is kept where others read it: it quotes no client. */
+  /** The text stored where other users read it. It quotes no client. */
   readonly reason: string
 
   constructor(code: ErrorCode, message: string, { cause, reason = message, retryAfter }: StowageErrorOptions = {}) {
@@ -53,7 +50,7 @@ export class StowageError extends Error {
   }
 }
 
-/** Text of a client, for an error to that client alone: in quotes and cut to `limits.quote`. */
+/** A client's text, for an error to that client alone: in quotes and cut to `limits.quote` characters. */
 export function quoted(text: string): string {
   return JSON.stringify(text.length > limits.quote ? `${text.slice(0, limits.quote)}…` : text)
 }
@@ -75,7 +72,7 @@ export function tooLarge(maxFileSize: number): StowageError {
   return new StowageError('too_large', `The file is larger than ${maxFileSize} bytes. Send a smaller one.`)
 }
 
-/** Settings that are missing or wrong; the message has one line for each, beginning with its name. */
+/** Missing or wrong settings. The message has one line for each problem. A line begins with the setting's name. */
 export class ConfigError extends Error {
   readonly problems: string[]
 

@@ -1,13 +1,13 @@
 import { StowageError } from './errors.ts'
 import { limits } from './limits.ts'
 
-/** Any character but white space and those without a shape: joiners, marks of direction, fillers, blanks. */
+/** Any character except white space and characters without a glyph: joiners, direction marks, fillers, blanks. */
 const visible = /[^\p{White_Space}\p{Default_Ignorable_Code_Point}\p{Cf}\u2800]/u
 
 /**
- * A file name as it is stored and returned: Unicode in normal form C, 1 to 255 bytes of UTF-8, something to be seen in it,
- * any character but control characters and path separators. Right-to-left marks and emoji stay as they are.
- * @throws StowageError `invalid` saying what to change
+ * A file name as it is stored and returned: Unicode in normal form C, 1 to 255 bytes of UTF-8, with a visible character,
+ * without control characters and path separators. Right-to-left marks and emoji are preserved.
+ * @throws StowageError `invalid` with a message that states the correction
  */
 export function fileNameFrom(text: string | undefined): string {
   const name = normalFormOf(text ?? '')
@@ -22,12 +22,12 @@ export function fileNameFrom(text: string | undefined): string {
   return name
 }
 
-/** Whether a name that a client asks for is the one that is kept, whichever way its letters are composed. */
-export function isNamed(kept: string, asked: string): boolean {
-  return kept === normalFormOf(asked)
+/** Whether a requested name is the stored name. Composed and decomposed letters are equal. */
+export function isNamed(stored: string, requested: string): boolean {
+  return stored === normalFormOf(requested)
 }
 
-/** `undefined` for a text too long to be a file name: bringing text into normal form takes the square of its length. */
+/** @returns `undefined` for a text too long for a file name, because normalization takes time quadratic in the length */
 export function normalFormOf(text: string): string | undefined {
   return text.length > limits.sentFileName ? undefined : text.normalize('NFC')
 }

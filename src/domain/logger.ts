@@ -1,10 +1,10 @@
-/** One line of the log, with details where there are some. */
+/** Writes one log line, with optional details. */
 interface LogLine {
   (details: object, message: string): void
   (message: string): void
 }
 
-/** The log as the layers below HTTP see it. */
+/** The log of the layers below HTTP. */
 export interface Logger {
   info: LogLine
   warn: LogLine

@@ -1,6 +1,6 @@
 /**
- * Percent-encodes all but the unreserved characters (RFC 3986 section 2.3): also `! ' ( ) *`, which `encodeURIComponent` leaves,
- * and at which chats and mail programs end a pasted link.
+ * Percent-encodes all characters except the unreserved ones (RFC 3986 section 2.3). `encodeURIComponent` leaves
+ * `! ' ( ) *`, and chat and mail programs end a pasted link at these characters.
  */
 export function encodePathSegment(text: string): string {
   return encodeURIComponent(text).replace(/[!'()*]/g, hex)

@@ -3,7 +3,7 @@ import { StowageError } from './errors.ts'
 export const allScopes = ['read', 'write', 'admin'] as const
 export type Scope = (typeof allScopes)[number]
 
-/** The token or session that a request came with, by the id of its row. */
+/** The token or session of a request, by the id of its row. */
 export interface Credential {
   kind: 'token' | 'session'
   id: number
@@ -12,19 +12,18 @@ export interface Credential {
 /** Milliseconds since 1970. */
 export type Clock = () => number
 
-/** Who asks, and what they may do at all. What they may do where is decided by their rooms: `membership.ts`. */
+/** The authenticated user and the scopes of the credential. `auth/permissions.ts` decides on the rights in a room. */
 export interface Principal {
   userId: number
   scopes: readonly Scope[]
-  /** The token or session of the request. */
   credential: Credential
-  /** The end of that credential. */
+  /** The expiry of the credential; `null`: valid until revoked. */
   expiresAt: Date | null
-  /** The database's clock, as it was read with the credential. */
+  /** The database's clock, read together with the credential. */
   now: Clock
 }
 
-/** How the history names them. */
+/** The actor of a transition, as the history names the user. */
 export function actorOf({ userId }: Principal): string {
   return `user:${userId}`
 }
@@ -38,5 +37,5 @@ export function requireScope(principal: Principal, ...anyOf: Scope[]): void {
     )
 }
 
-/** How long a session lasts unless it says otherwise, in seconds: 30 days. */
+/** Default lifetime of a session in seconds: 30 days. */
 export const sessionSeconds = 30 * 86_400

@@ -1,4 +1,4 @@
-/** The nine states of seed 000, in the order a file passes through them. */
+/** The nine states of seed 000, in the order in which a file passes through them. */
 export const attachmentStates = [
   'Initial',
   'ChecksumCalculationOnClientSideInProgress',
@@ -13,7 +13,7 @@ export const attachmentStates = [
 
 export type AttachmentState = (typeof attachmentStates)[number]
 
-/** The only moves there are: from each state, the states it may move to. Deletion is not a state but a tombstone. */
+/** The legal transitions: for each state, its successors. Deletion is a tombstone, not a state. */
 export const legalMoves: Readonly<Record<AttachmentState, readonly AttachmentState[]>> = {
   Initial: ['ChecksumCalculationOnClientSideInProgress', 'UploadFromClientToServerInProgress'],
   ChecksumCalculationOnClientSideInProgress: [
@@ -36,14 +36,14 @@ export const legalMoves: Readonly<Record<AttachmentState, readonly AttachmentSta
   ReadyForDownloadFromServerToClient: [],
 }
 
-/** The states of a reservation of which no byte has been sent yet. */
+/** The states of a reservation before its first byte is sent. */
 export const reservedStates = [
   'Initial',
   'ChecksumCalculationOnClientSideInProgress',
   'ChecksumCalculationOnClientSideFailed',
 ] as const satisfies AttachmentState[]
 
-/** The states a client may ask for by name: where it is with its own checksum. */
+/** The states that a client may set by name: the progress of its own checksum. */
 export const clientSideStates = [
   'ChecksumCalculationOnClientSideInProgress',
   'ChecksumCalculationOnClientSideFailed',
@@ -51,13 +51,13 @@ export const clientSideStates = [
 
 export type ClientSideState = (typeof clientSideStates)[number]
 
-/** The states in which a writer is at work and renews a lease. */
+/** The states with an active writer, which renews a lease. */
 export const leasedStates = [
   'UploadFromClientToServerInProgress',
   'ChecksumVerificationOnServerSideInProgress',
 ] as const satisfies AttachmentState[]
 
-/** The states in which an attempt has ended without a file: its bytes are removed. */
+/** The states of an attempt that ended without a file. The bytes of the attempt are removed. */
 export const failedStates = [
   'UploadFromClientToServerFailed',
   'ChecksumVerificationOnServerSideMismatch',
@@ -74,14 +74,14 @@ export function isLeased(state: AttachmentState): boolean {
   return (leasedStates as readonly AttachmentState[]).includes(state)
 }
 
-/** Whether an attempt may begin: no bytes are there or on their way, since none were sent yet or all attempts failed. */
+/** Whether an attempt may begin: no bytes are stored or in transit, because none were sent or every attempt failed. */
 export function awaitsBytes(state: AttachmentState): boolean {
   return legalMoves[state].includes('UploadFromClientToServerInProgress')
 }
 
 export const statesAwaitingBytes: readonly AttachmentState[] = attachmentStates.filter(awaitsBytes)
 
-/** The states in which a try has come to nothing, the client's own checksum included: what follows begins another. */
+/** The states of a failed try, the client's own checksum included. The next transition begins another try. */
 export const unfinishedEnds = [
   'ChecksumCalculationOnClientSideFailed',
   ...failedStates,

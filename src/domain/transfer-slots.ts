@@ -3,15 +3,15 @@ import { StowageError } from './errors.ts'
 export interface SlotLimits {
   /** Transfers of all owners together. */
   most: number
-  /** Transfers of one owner. Unset: a quarter of `most`, so that nobody can take all slots. */
+  /** Transfers of one owner. Unset: a quarter of `most`, so that one owner cannot take all slots. */
   perOwner: number | undefined
-  /** The error when no slot is free. */
+  /** The error message when no slot is free. */
   whenFull: string
-  /** The error for an owner with too many slots. */
+  /** The error message for an owner with too many slots. */
   whenTooMany: string
 }
 
-/** Counts the transfers of a kind that this replica has under way, and their owners: each transfer holds memory and sockets. */
+/** Limits the concurrent transfers of one kind on this replica, in total and per owner, as each holds memory and sockets. */
 export class TransferSlots {
   readonly #limits: SlotLimits
   readonly #perOwner: number
@@ -28,14 +28,14 @@ export class TransferSlots {
     return this.#taken
   }
 
-  /** Resolves as soon as every slot is free. */
+  /** Resolves when every slot is free. */
   async allFree(): Promise<void> {
     if (this.#taken > 0) await new Promise<void>((resolve) => this.#whenFree.push(resolve))
   }
 
   /**
-   * Takes a slot until it is disposed of.
-   * @param owners each of them has the slot
+   * Takes a slot until the result is disposed of.
+   * @param owners the slot counts for each of them
    * @throws StowageError `busy` when no slot is free, `rate_limited` when an owner has too many
    */
   take(...owners: string[]): Disposable {
@@ -67,7 +67,7 @@ export class TransferSlots {
   }
 }
 
-/** The limits of uploads at once. */
+/** The limits on concurrent uploads. */
 export function uploadSlots(most: number, perOwner: number | undefined): SlotLimits {
   return {
     most,
@@ -77,7 +77,7 @@ export function uploadSlots(most: number, perOwner: number | undefined): SlotLim
   }
 }
 
-/** The limits of downloads at once. */
+/** The limits on concurrent downloads. */
 export function downloadSlots(most: number, perOwner: number | undefined): SlotLimits {
   return {
     most,

@@ -4,7 +4,7 @@ import type { Database } from '#persistence/connection/client.ts'
 import { type Attachment, attachments } from './schema.ts'
 import { stateLiterals } from './statements.ts'
 
-/** Whether an attachment has been moved into one of the states so many times. Counts no further. */
+/** Whether an attachment was moved into one of the states at least `times` times. The count stops at `times`. */
 export async function hasTransitioned(
   db: Database,
   attachmentId: number,
@@ -14,15 +14,18 @@ export async function hasTransitioned(
   const [row] = await db.execute<{ has: boolean }>(sql`
     select count(*) >= ${times} as has from (
       select from transitions where attachment_id = ${attachmentId} and "to" in (${stateLiterals(states)}) limit ${times}
-    ) moves`)
+    ) counted`)
   return row?.has === true
 }
 
-/** The count of renames, once an attachment is called `fileName`. */
+/** The number of renames after a rename to `fileName`. */
 const afterRename = (fileName: string) =>
   sql`${attachments.linkVersion} + (${attachments.fileName} <> ${fileName})::integer`
 
-/** Gives an attachment another name, for which no link was ever made; its own name again is no change. @returns `undefined` when it was deleted meanwhile */
+/**
+ * Renames an attachment. A new name invalidates all existing links. The current name leaves them valid.
+ * @returns `undefined` when the attachment is deleted
+ */
 export async function renameAttachment(db: Database, id: number, fileName: string): Promise<Attachment | undefined> {
   const [row] = await db
     .update(attachments)
@@ -32,26 +35,26 @@ export async function renameAttachment(db: Database, id: number, fileName: strin
   return row
 }
 
-/** What a client may change of an attachment that stays in its state. */
+/** The changes that a client may make to an attachment without a transition. */
 export interface Changes {
   fileName?: string | undefined
   declaredChecksum?: string | undefined
 }
 
 /**
- * Changes an attachment that is still in the state and attempt it was seen in.
- * @returns `undefined` when it is elsewhere by now, or deleted
+ * Changes an attachment that is still in the given state and attempt.
+ * @returns `undefined` when the attachment has another state or attempt, or is deleted
  */
 export async function changeAttachment(
   db: Database,
   { id, state, attempt }: Pick<Attachment, 'id' | 'state' | 'attempt'>,
   changes: Changes,
 ): Promise<Attachment | undefined> {
-  const isAsSeen = and(eq(attachments.id, id), eq(attachments.state, state), eq(attachments.attempt, attempt))
+  const isUnchanged = and(eq(attachments.id, id), eq(attachments.state, state), eq(attachments.attempt, attempt))
   const [row] = await db
     .update(attachments)
     .set({ ...changes, modifiedAt: sql`now()` })
-    .where(and(isAsSeen, isNull(attachments.deletedAt)))
+    .where(and(isUnchanged, isNull(attachments.deletedAt)))
     .returning()
   return row
 }

@@ -12,20 +12,20 @@ export interface Reservation {
   messageId: number
   uploaderId: number
   fileName: string
-  /** As the client claims it. */
+  /** The result of `contentTypeFrom` for the declaration. */
   contentType: string
   checksumAlgorithm: string
-  /** Bytes, when the client said so. */
+  /** Bytes, if the client declared a size. */
   declaredSize?: number | undefined
-  /** Lower-case hex, when the client said so. */
+  /** Lower-case hex, if the client declared a checksum. */
   declaredChecksum?: string | undefined
-  /** How many attachments the message may have, this one included; any number unless given. */
+  /** Most attachments of the message, this one included. Unset: no limit. */
   mostOfMessage?: number | undefined
   reason: string
   actor: string
 }
 
-/** Where an attempt's bytes will lie, how long its writer may be silent, and which request brings them. */
+/** The object key of an attempt, the seconds until its lease expires unless renewed, and the id of its request. */
 export interface Writer {
   objectKey: string
   leaseSeconds: number
@@ -33,10 +33,10 @@ export interface Writer {
 }
 
 /**
- * A reservation: the attachment and its first step of history, before any attempt at its bytes.
- * @param mostAwaiting how many attachments of the uploader may await their bytes, this one included; any number unless given
- * @returns `undefined` when the message, its room or the uploader is gone, or the uploader no member of the room, or when
- *   message or uploader have as many already
+ * Inserts a reservation: the attachment and its first step of history, before the first attempt.
+ * @param mostAwaiting most attachments of the uploader that await their bytes, this one included; unset: no limit
+ * @returns `undefined` when the message, its room or the uploader is deleted, the uploader is not a member of the room, or
+ *   the message or the uploader has reached its limit
  */
 export function insertReserved(
   db: Database,
@@ -44,46 +44,47 @@ export function insertReserved(
   mostAwaiting?: number,
 ): Promise<Attachment | undefined> {
   const { uploaderId } = reservation
-  const may = mostAwaiting === undefined ? sql`true` : sql`not ${isAtReservationLimit(uploaderId, mostAwaiting)}`
-  return insert(db, reservation, 'Initial', undefined, may)
+  const condition = mostAwaiting === undefined ? sql`true` : sql`not ${isAtReservationLimit(uploaderId, mostAwaiting)}`
+  return insertAttachment(db, reservation, 'Initial', undefined, condition)
 }
 
 /**
- * The intent: the attachment, the key of its bytes and its first two steps of history, committed before the store hears
- * of the key.
- * @returns `undefined` when the message, its room or the uploader is gone, the uploader no member of the room, or the message
- *   full
+ * Inserts the intent of an upload: the attachment, its object key and its first two steps of history. The rows are
+ * committed before the store receives the key.
+ * @returns `undefined` when the message, its room or the uploader is deleted, the uploader is not a member of the room, or
+ *   the message has reached its limit
  */
 export function insertIntent(db: Database, intent: Reservation & Writer): Promise<Attachment | undefined> {
-  return insert(db, intent, uploading, intent)
+  return insertAttachment(db, intent, uploading, intent)
 }
 
-/** Waits for a deletion of the message, room or user that is under way, so that no attachment outlives them. */
-async function insert(
+/** Waits for a concurrent deletion of the message, room or uploader, so that no attachment outlives them. */
+async function insertAttachment(
   db: Database,
   reservation: Reservation,
   state: AttachmentState,
   writer?: Writer,
-  may: SQL = sql`true`,
+  condition: SQL = sql`true`,
 ): Promise<Attachment | undefined> {
   const { messageId, declaredSize = null, declaredChecksum = null, mostOfMessage, reason, actor } = reservation
-  const hasRoom = mostOfMessage === undefined ? sql`true` : sql`not ${isAtAttachmentLimit(messageId, mostOfMessage)}`
+  const isBelowLimit =
+    mostOfMessage === undefined ? sql`true` : sql`not ${isAtAttachmentLimit(messageId, mostOfMessage)}`
   const rows = await db.execute(sql`
-    with place as (
+    with destination as (
       select m.id, m.room_id, u.id as uploader_id
       from messages m join rooms r on r.id = m.room_id join users u on u.id = ${reservation.uploaderId}
         join members i on i.room_id = r.id and i.user_id = u.id
       where m.id = ${messageId} and m.deleted_at is null and r.deleted_at is null and u.deleted_at is null
-        and ${hasRoom} and ${may}
+        and ${isBelowLimit} and ${condition}
       for share of m, r, u
     ), inserted as (
       insert into attachments (public_id, message_id, room_id, uploader_id, file_name, content_type, declared_size,
         declared_checksum, file_checksum_algorithm, state, attempt, lease_expires_at, request_id)
-      select ${newPublicId()}, place.id, place.room_id, place.uploader_id, ${reservation.fileName},
+      select ${newPublicId()}, destination.id, destination.room_id, destination.uploader_id, ${reservation.fileName},
         ${reservation.contentType}, ${declaredSize}::bigint, ${declaredChecksum}, ${reservation.checksumAlgorithm},
         ${state}, ${writer ? 1 : 0}::integer, now() + make_interval(secs => ${writer?.leaseSeconds ?? null}),
         ${writer?.requestId ?? null}
-      from place
+      from destination
       returning *
     ), object as (
       insert into objects (key, attachment_id, attempt)
@@ -100,17 +101,17 @@ async function insert(
 }
 
 export interface NewAttempt extends Writer {
-  /** As it is known when the bytes begin to arrive. */
+  /** The media type known when the bytes begin to arrive. */
   contentType: string
   reason: string
   actor: string
 }
 
 /**
- * Begins a new attempt at the bytes of an attachment that awaits them, by compare-and-set on (id, state, attempt): its key
- * is committed, what the attempt before measured is forgotten, and the writer holds a lease. One statement.
+ * Begins a new attempt of an attachment that awaits its bytes, by compare-and-set on (id, state, attempt), in one
+ * statement. The statement inserts the object key, clears the measurements of the previous attempt and grants the lease.
  * @param seen the attachment as it was read
- * @throws StateConflict when it is elsewhere by now, or deleted
+ * @throws StateConflict when the attachment has another state or attempt, or is deleted
  */
 export async function insertAttempt(
   db: Database,
@@ -144,26 +145,26 @@ export async function insertAttempt(
   return begun
 }
 
-// Conditions of a statement. They count no further than their limit.
+// Conditions of a statement. A count stops at its limit.
 
-/** A user has `most` attachments that await their bytes: reserved, or failed and not yet forgotten. */
+/** The condition that a user has `most` attachments that await their bytes: reserved, or failed and not yet expired. */
 export function isAtReservationLimit(uploaderId: number, most: number): SQL {
   return sql`(select count(*) >= ${most} from (
     select from attachments
     where uploader_id = ${uploaderId} and deleted_at is null and state in (${stateLiterals(statesAwaitingBytes)})
     limit ${most}
-  ) awaiting)`
+  ) counted)`
 }
 
-/** A message has `most` attachments, in any state. */
+/** The condition that a message has `most` attachments, in any state. */
 export function isAtAttachmentLimit(messageId: number, most: number): SQL {
   return sql`(select count(*) >= ${most} from (
     select from attachments where message_id = ${messageId} and deleted_at is null
     order by deleted_at, id limit ${most}
-  ) held)`
+  ) counted)`
 }
 
-/** Whether a condition is true now. */
+/** Evaluates a condition. */
 export async function isTrue(db: Database, condition: SQL): Promise<boolean> {
   const [row] = await db.execute<{ holds: boolean }>(sql`select ${condition} as holds`)
   return row?.holds === true

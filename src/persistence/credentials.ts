@@ -39,7 +39,7 @@ const liveToken = prepared((db) =>
     .prepare('live_token'),
 )
 
-/** The owner of a token; `undefined` when it is unknown, expired or revoked, or its user deleted. */
+/** The owner of a token; `undefined` for an unknown, expired or revoked token, or a deleted user. */
 export async function findTokenOwner(db: Database, hash: string): Promise<Principal | undefined> {
   const [row] = await liveToken(db).execute({ hash })
   if (row === undefined) return undefined
@@ -47,13 +47,13 @@ export async function findTokenOwner(db: Database, hash: string): Promise<Princi
   return { userId, scopes: scopes as Scope[], credential: { kind: 'token', id }, expiresAt, now: clockFrom(now) }
 }
 
-/** Ends a token, and with it the sessions it was exchanged for. @returns false when there is none to end */
+/** Revokes a token. The sessions made from the token end with it. @returns false when no unrevoked token was found */
 export async function endToken(db: Database, which: { id: number } | { hash: string }): Promise<boolean> {
-  const found = 'id' in which ? eq(tokens.id, which.id) : eq(tokens.tokenHash, which.hash)
+  const isSelected = 'id' in which ? eq(tokens.id, which.id) : eq(tokens.tokenHash, which.hash)
   const rows = await db
     .update(tokens)
     .set({ revokedAt: sql`now()` })
-    .where(and(found, isNull(tokens.revokedAt)))
+    .where(and(isSelected, isNull(tokens.revokedAt)))
     .returning({ id: tokens.id })
   return rows.length > 0
 }
@@ -61,33 +61,34 @@ export async function endToken(db: Database, which: { id: number } | { hash: str
 export interface NewSession {
   userId: number
   scopes: readonly Scope[]
-  /** The token it was exchanged for, which takes it along when it ends. */
+  /** The token that was exchanged for the session. The session ends with the token. */
   tokenId?: number
-  /** In {@link sessionSeconds} unless given. */
+  /** Default: {@link sessionSeconds} from now. */
   expiresAt?: Date
-  /** Most live sessions of the token, or else of the user without a token: with one more the oldest ends. Any number unless given. */
+  /** Most live sessions of the token, or of the user without a token. Above it the oldest one ends. Unset: no limit. */
   most?: number
 }
 
-/** Sessions that one new session ends at most. */
-const mostEnded = 10
+/** Most sessions that one new session ends. */
+const maxRevoked = 10
 
 /**
- * Inserts a session, and ends the oldest ones above `most`. The sessions that may have to end are looked for in the order of the
- * index that they are in, because Postgres might otherwise go through those of all users.
+ * Inserts a session and revokes the oldest sessions above `most`. The sessions to revoke are searched in the order of
+ * their index, because Postgres might otherwise read the sessions of all users.
  */
 export async function insertSession(
   db: Database,
   sessionHash: string,
   { userId, scopes, tokenId, expiresAt, most }: NewSession,
 ): Promise<{ id: number; expiresAt: Date }> {
-  const alike = tokenId === undefined ? sql`user_id = ${userId} and token_id is null` : sql`token_id = ${tokenId}`
+  const hasSameOwner =
+    tokenId === undefined ? sql`user_id = ${userId} and token_id is null` : sql`token_id = ${tokenId}`
   const rows = await db.execute(sql`
-    with ended as (
+    with revoked as (
       update sessions set revoked_at = now() where id in (
         select id from sessions
-        where ${alike} and revoked_at is null and expires_at > now() and ${most ?? null}::integer is not null
-        order by revoked_at desc, id desc offset ${(most ?? 1) - 1} limit ${mostEnded}
+        where ${hasSameOwner} and revoked_at is null and expires_at > now() and ${most ?? null}::integer is not null
+        order by revoked_at desc, id desc offset ${(most ?? 1) - 1} limit ${maxRevoked}
         for update skip locked
       )
     )
@@ -117,7 +118,7 @@ const liveSession = prepared((db) =>
     .prepare('live_session'),
 )
 
-/** The owner of a session; `undefined` when it is unknown, expired or revoked, its token ended, or its user deleted. */
+/** The owner of a session; `undefined` for an unknown, expired or revoked session, an ended token or a deleted user. */
 export async function findSessionOwner(db: Database, hash: string): Promise<Principal | undefined> {
   const [row] = await liveSession(db).execute({ hash })
   if (row === undefined) return undefined
@@ -125,13 +126,13 @@ export async function findSessionOwner(db: Database, hash: string): Promise<Prin
   return { userId, scopes: scopes as Scope[], credential: { kind: 'session', id }, expiresAt, now: clockFrom(now) }
 }
 
-/** Ends a session. @returns false when there is none to end */
+/** Revokes a session. @returns false when no unrevoked session was found */
 export async function endSession(db: Database, which: { id: number } | { hash: string }): Promise<boolean> {
-  const found = 'id' in which ? eq(sessions.id, which.id) : eq(sessions.sessionHash, which.hash)
+  const isSelected = 'id' in which ? eq(sessions.id, which.id) : eq(sessions.sessionHash, which.hash)
   const rows = await db
     .update(sessions)
     .set({ revokedAt: sql`now()` })
-    .where(and(found, isNull(sessions.revokedAt)))
+    .where(and(isSelected, isNull(sessions.revokedAt)))
     .returning({ id: sessions.id })
   return rows.length > 0
 }

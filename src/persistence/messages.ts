@@ -5,13 +5,13 @@ import { members, messages, rooms } from './schema.ts'
 import { prepared, retryUntilVisible } from './statements.ts'
 import { ensureUsers, requestedUsers } from './users.ts'
 
-/** The result of a statement about a message. When something is wrong nothing is changed. */
+/** The result of a statement on a message. On a problem no row is changed. */
 export interface UpsertedMessage {
-  /** The author's id, when the author was deleted. */
+  /** The author's id, when the author is deleted. */
   deletedUser: number | undefined
   isDeleted: boolean
   hasRoom: boolean
-  /** The room that the message is in. */
+  /** The room of the message. */
   roomId: number | undefined
   publicId: string | undefined
 }
@@ -24,7 +24,7 @@ interface MessageRow extends Record<string, unknown> {
   is_deleted: boolean | null
 }
 
-/** Inserts a message with its author, unless it is known. Doing it again changes nothing. */
+/** Inserts a message with its author, unless the message exists. The operation is idempotent. */
 export function upsertMessage(db: Database, id: number, roomId: number, authorId: number): Promise<UpsertedMessage> {
   return retryUntilVisible(async () => {
     const row = await upsertMessageOnce(db, id, roomId, authorId)
@@ -41,7 +41,7 @@ export function upsertMessage(db: Database, id: number, roomId: number, authorId
   })
 }
 
-/** One statement. Of two at once, the second neither adds the message nor sees it, and is asked again. */
+/** One statement. The second of two concurrent statements neither inserts the message nor sees it, and is repeated. */
 async function upsertMessageOnce(
   db: Database,
   id: number,
@@ -54,21 +54,21 @@ async function upsertMessageOnce(
       select id from rooms where id = ${roomId} and deleted_at is null for share
     ), seen as materialized (
       select public_id, room_id, deleted_at from messages where id = ${id}
-    ), added as (
+    ), inserted as (
       insert into messages (id, public_id, room_id, author_id)
       select ${id}::bigint, ${newPublicId()}, room.id, ${authorId}::bigint from room
       where not exists (select from refused) and not exists (select from seen)
       on conflict (id) do nothing
       returning public_id, room_id, deleted_at
     ),
-    ${ensureUsers(sql`exists (select from added)`)}
+    ${ensureUsers(sql`exists (select from inserted)`)}
     select (select id from refused) as refused, exists (select from room) as has_room,
       message.public_id, message.room_id, message.deleted_at is not null as is_deleted
-    from (select) always left join (select * from seen union all select * from added) message on true`)
+    from (select) always left join (select * from seen union all select * from inserted) message on true`)
   return row
 }
 
-/** Inserts a message of Stowage's own, for an upload that names none. @returns `undefined` when the room is gone */
+/** Inserts an internal message, for an upload that names no message. @returns `undefined` when the room is deleted */
 export async function insertInternalMessage(
   db: Database,
   roomId: number,
@@ -82,25 +82,25 @@ export async function insertInternalMessage(
   return row && Number(row.id)
 }
 
-const messageByItsId = prepared((db) => messageFor(db, eq(messages.id, sql.placeholder('ref'))).prepare('own_message'))
+const messageById = prepared((db) => selectMessage(db, eq(messages.id, sql.placeholder('ref'))).prepare('own_message'))
 const messageByPublicId = prepared((db) =>
-  messageFor(db, eq(messages.publicId, sql.placeholder('ref'))).prepare('own_message_by_public_id'),
+  selectMessage(db, eq(messages.publicId, sql.placeholder('ref'))).prepare('own_message_by_public_id'),
 )
 
-function messageFor(db: Database, isIt: SQL) {
+function selectMessage(db: Database, condition: SQL) {
   return db
     .select({ id: messages.id })
     .from(messages)
     .innerJoin(rooms, eq(rooms.id, messages.roomId))
     .innerJoin(members, and(eq(members.roomId, rooms.id), eq(members.userId, sql.placeholder('userId'))))
-    .where(and(isIt, isNull(messages.deletedAt), isNull(rooms.deletedAt)))
+    .where(and(condition, isNull(messages.deletedAt), isNull(rooms.deletedAt)))
 }
 
 /** The integer id of a message that is not deleted, for a member of its room. */
 export async function findMessageOf(db: Database, ref: Ref, userId: number): Promise<number | undefined> {
   const [row] =
     'id' in ref
-      ? await messageByItsId(db).execute({ ref: ref.id, userId })
+      ? await messageById(db).execute({ ref: ref.id, userId })
       : await messageByPublicId(db).execute({ ref: ref.publicId, userId })
   return row?.id
 }

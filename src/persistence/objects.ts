@@ -3,12 +3,12 @@ import type { Database } from '#persistence/connection/client.ts'
 import { objects } from './schema.ts'
 import { rowsOf } from './statements.ts'
 
-/** Writes down the store's id of a multipart upload, before its first part is sent. */
+/** Records the store's id of a multipart upload, before the first part is sent. */
 export async function recordUploadId(db: Database, key: string, uploadId: string): Promise<void> {
   await db.execute(sql`update objects set upload_id = ${uploadId} where key = ${key}`)
 }
 
-/** The key of the bytes of one attempt; `undefined` once it has been handed to the purge. */
+/** The object key of an attempt; `undefined` once the object is scheduled for purge. */
 export async function findObjectKey(db: Database, attachmentId: number, attempt: number): Promise<string | undefined> {
   const rows = await db.execute(sql`
     select * from objects where attachment_id = ${attachmentId} and attempt = ${attempt} and purge_at is null`)
@@ -18,16 +18,16 @@ export async function findObjectKey(db: Database, attachmentId: number, attempt:
 export interface Purgeable {
   key: string
   uploadId: string | null
-  /** How often it was purged before. */
+  /** The number of purges so far. */
   purges: number
 }
 
 /**
- * Claims keys whose bytes are to go, for `claimSeconds`: one that is not done by then may be claimed again, by any replica.
- * There are two lanes, and each gets half: in the second one are those of very large deletions and those that were purged
- * before, so that whatever their number nobody's first purge waits behind them.
- * The column keeps milliseconds and rounds to the nearest; `now()` is rounded the same way, or what is due now would be due
- * up to half a millisecond later.
+ * Claims keys that are due for purge, for `claimSeconds`. Afterwards any replica may claim an unfinished key again.
+ * There are two lanes with half of `limit` each. The second lane has the keys of very large deletions and the keys that
+ * were purged before, so that their number does not delay a first purge.
+ * `purge_at` is rounded to the nearest millisecond. `now()` is rounded the same way, because a key that is due now would
+ * otherwise be due up to half a millisecond later.
  */
 export async function claimPurgeable(db: Database, limit: number, claimSeconds: number): Promise<Purgeable[]> {
   const lane = (isLater: SQL) => sql`
@@ -41,7 +41,7 @@ export async function claimPurgeable(db: Database, limit: number, claimSeconds: 
   return rowsOf(objects, rows).map(({ key, uploadId, purges }) => ({ key, uploadId, purges }))
 }
 
-/** Nothing lies under the key now; look again after `seconds`, for parts that arrive late. */
+/** Schedules another purge of an emptied key after `seconds`, for parts that arrive late. */
 export async function schedulePurge(db: Database, key: string, seconds: number): Promise<void> {
   await db.execute(sql`
     update objects set purges = purges + 1, purge_failures = 0, purge_later = true,
@@ -50,8 +50,7 @@ export async function schedulePurge(db: Database, key: string, seconds: number):
 }
 
 /**
- * The bytes could not be removed; try again after `first` seconds, and twice as long after each further failure, at most
- * `longest`.
+ * Postpones a failed purge by `first` seconds. Each further failure doubles the delay, up to `longest` seconds.
  */
 export async function postponePurge(db: Database, key: string, first: number, longest: number): Promise<void> {
   await db.execute(sql`
@@ -60,7 +59,7 @@ export async function postponePurge(db: Database, key: string, first: number, lo
     where key = ${key}`)
 }
 
-/** Nothing lies under the key, and nothing can arrive any more. */
+/** Deletes the row of an empty key for which no part can arrive. */
 export async function deleteObjectRow(db: Database, key: string): Promise<void> {
   await db.execute(sql`delete from objects where key = ${key}`)
 }

@@ -12,7 +12,7 @@ export interface AttachmentRecord extends Attachment {
   messagePublicId: string
 }
 
-/** What a user is in the attachment's room; `null` is nobody. */
+/** A user's role in the attachment's room; `null` for a user who is not a member. */
 export type RoomRole = 'member' | 'moderator' | null
 
 const record = { attachment: attachments, messagePublicId: messages.publicId }
@@ -20,7 +20,8 @@ const toRecord = ({ attachment, messagePublicId }: { attachment: Attachment; mes
   ...attachment,
   messagePublicId,
 })
-/** True for attachments that no deletion has hidden: those of a hidden message, room or user are buried only later, in batches. */
+
+/** True for attachments that no deletion has hidden. A deletion of a parent marks the attachments later, in batches. */
 const isNotDeleted = and(
   isNull(attachments.deletedAt),
   isNull(messages.deletedAt),
@@ -28,15 +29,15 @@ const isNotDeleted = and(
   isNull(users.deletedAt),
 )
 
-/** One attachment with all there is to say of it. */
+/** One attachment with its object key. */
 export interface FoundAttachment extends AttachmentRecord {
-  /** Where the bytes of the latest attempt lie; `null` before the first one, and once they are handed to the purge. */
+  /** The object key of the latest attempt; `null` before the first attempt, and once the object is scheduled for purge. */
   objectKey: string | null
 }
 
-const idOf = { id: attachments.id, publicId: attachments.publicId }
+const idColumns = { id: attachments.id, publicId: attachments.publicId }
 
-function selectOne(db: Database, by: keyof typeof idOf) {
+function selectOne(db: Database, by: keyof typeof idColumns) {
   return db
     .select({ ...record, objectKey: objects.key, moderator: members.moderator, now: databaseTime })
     .from(attachments)
@@ -48,13 +49,13 @@ function selectOne(db: Database, by: keyof typeof idOf) {
       and(eq(objects.attachmentId, attachments.id), eq(objects.attempt, attachments.attempt), isNull(objects.purgeAt)),
     )
     .leftJoin(members, and(eq(members.roomId, attachments.roomId), eq(members.userId, sql.placeholder('userId'))))
-    .where(and(eq(idOf[by], sql.placeholder('ref')), isNotDeleted))
+    .where(and(eq(idColumns[by], sql.placeholder('ref')), isNotDeleted))
 }
 
 const oneById = prepared((db) => selectOne(db, 'id').prepare('attachment_by_id'))
 const oneByPublicId = prepared((db) => selectOne(db, 'publicId').prepare('attachment_by_public_id'))
 
-/** An attachment that is not deleted, what `userId` is in its room, and when: milliseconds since 1970 by the database's clock. */
+/** An attachment that is not deleted, the user's role in its room, and the database's time in milliseconds since 1970. */
 export async function findAttachment(
   db: Database,
   ref: Ref,
@@ -69,7 +70,7 @@ export async function findAttachment(
   return { attachment: { ...toRecord(row), objectKey: row.objectKey }, role, now: row.now }
 }
 
-/** An attachment that is not deleted, whoever asks: for signed URLs, which carry their own permission. */
+/** An attachment that is not deleted, for a signed URL, which carries its own permission. */
 export async function findAttachmentForLink(
   db: Database,
   publicId: string,
@@ -81,8 +82,8 @@ export async function findAttachmentForLink(
 const nobody = 0
 
 /**
- * Attachments of a message, in any state, oldest first: those behind `after`, and whether there are more.
- * @param after an id; 0 for the first page
+ * A page of the attachments of a message, in any state, oldest first.
+ * @param after the page starts after this id; 0 for the first page
  */
 export async function listOfMessage(
   db: Database,
@@ -96,7 +97,7 @@ export async function listOfMessage(
     .innerJoin(rooms, eq(rooms.id, attachments.roomId))
     .innerJoin(users, eq(users.id, attachments.uploaderId))
     .where(and(eq(attachments.messageId, messageId), gt(attachments.id, after), isNotDeleted))
-    // All of them `null`: so the index has them, in which the deleted ones come behind.
+    // `deleted_at` is null in every row. The order is that of the index, in which deleted attachments come last.
     .orderBy(asc(attachments.deletedAt), asc(attachments.id))
     .limit(limit + 1)
   return { page: rows.slice(0, limit).map(toRecord), hasMore: rows.length > limit }
@@ -107,29 +108,29 @@ export interface PageRequest {
   /** Only this room. */
   roomId?: number | undefined
   limit: number
-  /** Positions below this one. */
+  /** The page has positions below this one. */
   after?: number | undefined
-  /** Positions above this one. */
+  /** The page has positions above this one. */
   before?: number | undefined
 }
 
-/** Where a Ready attachment `a` stands in lists. */
+/** The position of a Ready attachment `a` in lists. */
 const position = sql`coalesce(a.ready_position, a.id)`
 
 /**
- * Ready attachments of the user's rooms, the one that became Ready last first: those next to the cursor, and whether there are
- * more beyond. Of each room only the nearest is looked up; the page lies in the rooms whose nearest come first. So what a
- * page costs depends on the user's rooms, a few microseconds each, and not on how many attachments there are. By `offset 0`
- * Postgres looks up the user's rooms instead of reading all there are.
+ * Ready attachments of the user's rooms, in the order of becoming Ready, latest first. The page is next to the cursor. The
+ * nearest attachment of each room is looked up first, and the page is read from the rooms whose nearest attachments come
+ * first. The cost of a page depends on the number of the user's rooms, a few microseconds for each, and not on the number
+ * of attachments. `offset 0` makes Postgres look up the user's rooms instead of reading all rooms.
  */
 export async function listReadyPage(
   db: Database,
   { userId, roomId, limit, after, before }: PageRequest,
 ): Promise<{ page: AttachmentRecord[]; hasMore: boolean }> {
-  const upwards = before !== undefined
-  const order = upwards ? sql`asc` : sql`desc`
+  const isAscending = before !== undefined
+  const order = isAscending ? sql`asc` : sql`desc`
   const most = limit + 1
-  const isBeyond = [
+  const bounds = [
     ...(after === undefined ? [] : [sql`and ${position} < ${after}`]),
     ...(before === undefined ? [] : [sql`and ${position} > ${before}`]),
   ]
@@ -138,7 +139,7 @@ export async function listReadyPage(
     from attachments a
       join messages m on m.id = a.message_id and m.deleted_at is null
       join users u on u.id = a.uploader_id and u.deleted_at is null
-    where a.room_id = r.id and a.state = ${stateLiterals([readyState])} and a.deleted_at is null ${sql.join(isBeyond, sql` `)}
+    where a.room_id = r.id and a.state = ${stateLiterals([readyState])} and a.deleted_at is null ${sql.join(bounds, sql` `)}
     order by position ${order} limit ${count}`
   const rows = await db.execute<{ message_public_id: string }>(sql`
     with nearest_rooms as (
@@ -155,12 +156,12 @@ export async function listReadyPage(
     messagePublicId: String(rows[index]?.message_public_id),
   }))
   const page = records.slice(0, limit)
-  return { page: upwards ? page.reverse() : page, hasMore: records.length > limit }
+  return { page: isAscending ? page.reverse() : page, hasMore: records.length > limit }
 }
 
 /**
- * The position of a cursor, which is the id of a Ready attachment. The id of a deleted attachment is a cursor as long as its row is
- * kept; the id of an attachment in a room without the user is none.
+ * The position of a cursor, which is the id of a Ready attachment. The id of a deleted attachment is a cursor while its row
+ * is kept. The id of an attachment in a room without the user is not a cursor.
  */
 export async function findCursor(db: Database, publicId: string, userId: number): Promise<number | undefined> {
   const [row] = await db.execute<{ position: string }>(sql`
@@ -172,7 +173,7 @@ export async function findCursor(db: Database, publicId: string, userId: number)
 
 export type TransitionRecord = typeof transitions.$inferSelect
 
-/** The latest steps in the history of an attachment, oldest first. */
+/** The latest history steps of an attachment, oldest first. */
 export async function listTransitions(
   db: Database,
   attachmentId: number,
@@ -187,11 +188,11 @@ export async function listTransitions(
   return rows.reverse()
 }
 
-/** What the metrics tell of the scrub. */
+/** The state of the scrub, for the metrics. */
 export interface ScrubState {
-  /** Objects in use that were not whole when they were last read. */
+  /** Objects in use that were damaged when last read. */
   damaged: number
-  /** The last scrub that has seen everything. */
+  /** The last complete scrub. */
   last: { endedAt: Date; counts: ScrubCounts } | undefined
 }
 

@@ -4,107 +4,114 @@ import { statesAwaitingBytes, unfinishedEnds } from '#domain/states.ts'
 import type { Database } from '#persistence/connection/client.ts'
 import { stateLiterals } from './statements.ts'
 
-/** A place in a table that is gone through page by page. */
+/** A position in a table that is read page by page. */
 export interface Cursor {
-  /** Text of a timestamp, in tables that are gone through in the order of one. */
+  /** Text of a timestamp, in tables that are read in the order of a timestamp. */
   at: string
   id: number
 }
 
-/** Before the first row. */
+/** The position before the first row. */
 export const beginning: Cursor = { at: '-infinity', id: 0 }
 
-/** One page of a sweep. */
+/** The result of one page of a sweep. */
 export interface SweptPage {
-  /** Where the next page begins; `undefined` when this was the last one. */
+  /** The start of the next page; `undefined` after the last page. */
   next: Cursor | undefined
 }
 
 /** The parameters of a page of a sweep. */
 export interface Page {
-  /** How long what has ended is kept. */
+  /** Hours for which ended rows are kept. */
   hours: number
   after: Cursor
-  /** How many rows are looked at. */
+  /** Number of rows to scan. */
   limit: number
 }
 
 const cutoff = (hours: number) => sql`now() - make_interval(hours => ${hours})`
 
-/** The result of forgetting a page of attachments. */
+/** The result of expiring a page of attachments. */
 export interface ExpiredPage extends SweptPage {
-  /** The messages that Stowage made for them. */
+  /** The internal messages of the removed attachments. */
   internalMessageIds: number[]
 }
 
 /**
- * Removes the rows, with their history, of attachments that were deleted more than `hours` ago and of which no object is left.
- * Objects of those that were not handed to the purge, which a server that stopped half-way may leave, are.
+ * Removes the rows and the history of attachments that were deleted more than `hours` ago and have no object left.
+ * Objects that were not scheduled for purge are scheduled. A server that stopped during a deletion may leave such objects.
+ * @returns `handedOver`: the number of objects scheduled for purge
  */
 export async function expireDeleted(db: Database, page: Page): Promise<ExpiredPage & { handedOver: number }> {
   return expireAttachments(db, page, {
-    looked: sql`deleted_at is not null`,
+    scanned: sql`deleted_at is not null`,
     since: sql`deleted_at`,
-    hasEnded: sql`a.deleted_at < ${cutoff(page.hours)}`,
+    isExpired: sql`a.deleted_at < ${cutoff(page.hours)}`,
   })
 }
 
 /**
- * Removes the rows, with their history, of attachments that failed, or were reserved and never used, and that nothing has
- * happened to for `hours`, once no object of them is left. One whose upload begins meanwhile is locked and passed over, or,
- * once it has begun, in another state when its row is read anew for the lock.
+ * Removes the rows and the history of attachments that failed or were only reserved, and that have not changed for
+ * `hours`, once they have no object left. An attachment is kept when an upload begins during the statement: its row is
+ * locked and skipped, or the lock reads the new state.
  */
 export async function expireAwaiting(db: Database, page: Page): Promise<ExpiredPage> {
   const awaitsBytes = (row: SQL) =>
     sql`${row}deleted_at is null and ${row}state in (${stateLiterals(statesAwaitingBytes)})`
   return expireAttachments(db, page, {
-    looked: sql`${awaitsBytes(sql.raw(''))} and modified_at < ${cutoff(page.hours)}`,
+    scanned: sql`${awaitsBytes(sql.raw(''))} and modified_at < ${cutoff(page.hours)}`,
     since: sql`modified_at`,
-    hasEnded: sql`${awaitsBytes(sql.raw('a.'))} and a.modified_at < ${cutoff(page.hours)}`,
+    isExpired: sql`${awaitsBytes(sql.raw('a.'))} and a.modified_at < ${cutoff(page.hours)}`,
   })
 }
 
 interface ExpiryRule {
-  /** The rows that are gone through: the condition of the index for them. */
-  looked: SQL
-  /** The column that orders them. */
+  /** The rows to scan: the condition of their index. */
+  scanned: SQL
+  /** The column that orders the rows. */
   since: SQL
-  /** The condition on a row `a`, read anew, that it may go. */
-  hasEnded: SQL
+  /** The condition for removing a row `a`, evaluated again on the locked row. */
+  isExpired: SQL
 }
 
-/** Looks up the rows of a page one by one, by a `lateral` with a lock: for a join Postgres may read all that have ended. */
+/** Looks up the rows of a page one by one, by a `lateral` with a lock. For a join Postgres may read all ended rows. */
 async function expireAttachments(
   db: Database,
   { after, limit }: Page,
-  { looked, since, hasEnded }: ExpiryRule,
+  { scanned, since, isExpired }: ExpiryRule,
 ): Promise<ExpiredPage & { handedOver: number }> {
-  const [row] = await db.execute<{ last: Cursor | null; looked: number; own: number[]; handed_over: number }>(sql`
+  const [row] = await db.execute<{
+    last: Cursor | null
+    scanned: number
+    internal_ids: number[]
+    scheduled: number
+  }>(sql`
     with page as materialized (
       select id, ${since} as since, deleted_at from attachments
-      where ${looked} and (${since}, id) > (${after.at}::timestamptz, ${after.id}::bigint)
+      where ${scanned} and (${since}, id) > (${after.at}::timestamptz, ${after.id}::bigint)
       order by ${since}, id limit ${limit}
-    ), handed_over as (
+    ), scheduled as (
       update objects o set purge_at = now() from page
       where o.attachment_id = page.id and o.purge_at is null and page.deleted_at is not null
       returning o.key
-    ), ended as (
+    ), expired as (
       select e.id from page cross join lateral (
         select a.id from attachments a
-        where a.id = page.id and ${hasEnded} and not exists (select from objects o where o.attachment_id = a.id)
+        where a.id = page.id and ${isExpired} and not exists (select from objects o where o.attachment_id = a.id)
         for update of a skip locked
       ) e
-    ), gone as (
-      delete from attachments a using ended where a.id = ended.id returning a.message_id
+    ), deleted as (
+      delete from attachments a using expired where a.id = expired.id returning a.message_id
     )
-    select (select count(*) from page)::int as looked, (select count(*) from handed_over)::int as handed_over,
+    select (select count(*) from page)::int as scanned, (select count(*) from scheduled)::int as scheduled,
       (select jsonb_build_object('at', since::text, 'id', id) from page order by since desc, id desc limit 1) as last,
-      (select coalesce(jsonb_agg(distinct message_id), '[]') from gone where message_id >= ${firstInternalId}) as own`)
-  const { last, looked: count, own, handed_over } = row as NonNullable<typeof row>
+      (select coalesce(jsonb_agg(distinct message_id), '[]') from deleted where message_id >= ${firstInternalId})
+        as internal_ids`)
+  const { last, scanned: count, internal_ids, scheduled } = row as NonNullable<typeof row>
   return {
     next: count === limit && last !== null ? last : undefined,
-    internalMessageIds: own,
-    handedOver: handed_over,
+    internalMessageIds: internal_ids,
+    handedOver: scheduled,
   }
 }
 
@@ -112,7 +119,7 @@ const isEmptyInternal = (hours: number) => sql`
   m.id >= ${firstInternalId} and m.created_at < ${cutoff(hours)}
     and not exists (select from attachments a where a.message_id = m.id)`
 
-/** Removes, of these messages, those that Stowage made more than `hours` ago and that hold no attachment any more. */
+/** Removes the given messages that are internal, older than `hours` and without attachments. */
 export async function expireInternalMessages(db: Database, hours: number, ids: readonly number[]): Promise<void> {
   if (ids.length === 0) return
   await db.execute(sql`
@@ -125,48 +132,49 @@ export async function expireInternalMessages(db: Database, hours: number, ids: r
 }
 
 /**
- * Goes through the messages that Stowage made and removes those of more than `hours` ago that hold no attachment: of uploads
- * that were refused or whose server died. The others go with their attachments. Looks them up one by one, as {@link expireAttachments} does.
+ * Removes internal messages older than `hours` that have no attachment, page by page. Uploads that were refused or whose
+ * server died leave such messages. Other internal messages are removed with their attachments. The rows are looked up one
+ * by one, as in {@link expireAttachments}.
  */
 export async function sweepInternalMessages(db: Database, { hours, after, limit }: Page): Promise<SweptPage> {
   const from = Math.max(after.id, firstInternalId - 1)
-  const [row] = await db.execute<{ looked: number; last: string | null }>(sql`
+  const [row] = await db.execute<{ scanned: number; last: string | null }>(sql`
     with page as materialized (
       select id from messages where id > ${from} order by id limit ${limit}
-    ), gone as (
+    ), deleted as (
       delete from messages where id in (
         select e.id from page cross join lateral (
           select m.id from messages m where m.id = page.id and ${isEmptyInternal(hours)} for update of m skip locked
         ) e
       )
     )
-    select count(*)::int as looked, max(id) as last from page`)
-  return { next: row?.looked === limit ? { at: beginning.at, id: Number(row.last) } : undefined }
+    select count(*)::int as scanned, max(id) as last from page`)
+  return { next: row?.scanned === limit ? { at: beginning.at, id: Number(row.last) } : undefined }
 }
 
 /**
- * Goes through the ends of attempts that came to nothing and removes the steps of those more than `hours` ago that another
- * attempt followed. Kept of an attachment: its first step, its latest attempt, and what happened lately.
+ * Scans the ends of unsuccessful attempts. Removes the history of attempts that ended more than `hours` ago and were
+ * followed by another attempt. The first step, the latest attempt and recent steps of an attachment are kept.
  */
 export async function expireOldAttempts(db: Database, { hours, after, limit }: Page): Promise<SweptPage> {
-  const [row] = await db.execute<{ looked: number; last: string | null; isOld: boolean | null }>(sql`
+  const [row] = await db.execute<{ scanned: number; last: string | null; isOld: boolean | null }>(sql`
     with page as materialized (
       select id, attachment_id, attempt, at < ${cutoff(hours)} as is_old from transitions
       where "to" in (${stateLiterals(unfinishedEnds)}) and id > ${after.id} order by id limit ${limit}
-    ), gone as (
+    ), deleted as (
       delete from transitions t using page, attachments a
       where page.is_old and a.id = page.attachment_id and a.attempt > page.attempt
         and t.attachment_id = page.attachment_id and t.attempt = page.attempt and t."from" is not null
     )
-    select count(*)::int as looked, max(id) as last, bool_and(is_old) as "isOld" from page`)
-  const hasMore = row?.looked === limit && row.isOld === true
+    select count(*)::int as scanned, max(id) as last, bool_and(is_old) as "isOld" from page`)
+  const hasMore = row?.scanned === limit && row.isOld === true
   return { next: hasMore ? { at: beginning.at, id: Number(row.last) } : undefined }
 }
 
 /**
- * Removes sessions that ended more than `hours` ago by themselves. Of an array Postgres looks up each id; of an `in` it may read
- * the table instead.
- * @returns how many, at most `limit`
+ * Removes sessions that expired or were revoked more than `hours` ago. Postgres looks up each id of an array. For an `in`
+ * it may read the whole table.
+ * @returns the number of removed sessions, at most `limit`
  */
 export async function expireSessions(db: Database, hours: number, limit: number): Promise<number> {
   const rows = await db.execute(sql`
@@ -179,8 +187,8 @@ export async function expireSessions(db: Database, hours: number, limit: number)
 }
 
 /**
- * Removes sessions of the tokens that ended first, more than `hours` ago, then those of these tokens that have none left.
- * @returns how many sessions or tokens, whichever are more, at most `limit`
+ * Removes sessions of the tokens that ended first, more than `hours` ago, and then the tokens without sessions.
+ * @returns the larger of the numbers of removed sessions and tokens, at most `limit`
  */
 export async function expireTokens(db: Database, hours: number, limit: number): Promise<number> {
   const endedFirst = sql`
@@ -206,7 +214,7 @@ export async function expireTokens(db: Database, hours: number, limit: number): 
   return Math.max(sessions.length, tokens.length)
 }
 
-/** Removes all scrubs but the latest. @returns how many, at most `limit` */
+/** Removes all scrubs except the latest `kept`. @returns the number of removed scrubs, at most `limit` */
 export async function expireScrubs(db: Database, kept: number, limit: number): Promise<number> {
   const rows = await db.execute(sql`
     delete from scrubs where id in (select id from scrubs order by id desc offset ${kept} limit ${limit}) returning id`)

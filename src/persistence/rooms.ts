@@ -7,11 +7,11 @@ import { afterUsers, ensureUsers, requestedUsers } from './users.ts'
 
 export interface RoomMembers {
   memberIds: readonly number[]
-  /** Members too, named in `memberIds` or not. */
+  /** Moderators are members, whether or not in `memberIds`. */
   moderatorIds: readonly number[]
 }
 
-/** The result of a statement about a room. When something is wrong nothing is changed. */
+/** The result of a statement on a room. On a problem no row is changed. */
 export interface UpsertedRoom {
   /** The id of a deleted user among the members. */
   deletedUser: number | undefined
@@ -25,9 +25,7 @@ interface RoomRow extends Record<string, unknown> {
   public_id: string | null
 }
 
-/**
- * Inserts a room or sets the members of a known one, all of them; unknown users are inserted too. Doing it again changes nothing.
- */
+/** Inserts a room, or replaces all members of an existing room. Inserts unknown users. The operation is idempotent. */
 export function upsertRoom(db: Database, id: number, room: RoomMembers): Promise<UpsertedRoom> {
   return retryUntilVisible(async () => {
     const row = await upsertRoomOnce(db, id, room)
@@ -39,8 +37,8 @@ export function upsertRoom(db: Database, id: number, room: RoomMembers): Promise
 }
 
 /**
- * One statement. The room's row is locked first and written each time: of two at once, the second finds it changed, does
- * nothing and is asked again, since it cannot see the members that the first has added.
+ * One statement, which locks and writes the room's row first. The second of two concurrent statements finds the row
+ * changed, changes no row and is repeated, because it cannot see the members that the first one inserted.
  */
 async function upsertRoomOnce(
   db: Database,
@@ -61,10 +59,10 @@ async function upsertRoomOnce(
       returning id, public_id
     ),
     ${ensureUsers(sql`exists (select from room)`)},
-    gone as (
+    removed as (
       delete from members m using room
       where m.room_id = room.id and not exists (select from wanted w where w.id = m.user_id)
-    ), present as (
+    ), upserted as (
       insert into members (room_id, user_id, moderator)
       select room.id, w.id, w.moderator from room, wanted w
       where ${afterUsers} and not exists (
@@ -79,8 +77,9 @@ async function upsertRoomOnce(
 }
 
 /**
- * Inserts a member of a known room that the chat backend manages, or changes whether they moderate it, in one statement.
- * @returns `publicId` is `undefined` when there is no such room
+ * Inserts a member of an existing managed room, or changes the member's role, in one statement. The chat backend manages
+ * all rooms except personal rooms.
+ * @returns `publicId` is `undefined` when no such room exists
  */
 export async function upsertMember(
   db: Database,
@@ -95,7 +94,7 @@ export async function upsertMember(
       where id = ${roomId} and deleted_at is null and owner_id is null for key share
     ),
     ${ensureUsers(sql`exists (select from room) and not exists (select from refused)`)},
-    present as (
+    upserted as (
       insert into members (room_id, user_id, moderator)
       select room.id, w.id, w.moderator from room, wanted w
       where ${afterUsers} and not exists (select from refused)
@@ -115,15 +114,15 @@ export async function deleteMembership(
   const [row] = await db.execute<{ has_room: boolean; was_member: boolean }>(sql`
     with room as (
       select id from rooms where id = ${roomId} and deleted_at is null and owner_id is null
-    ), gone as (
+    ), removed as (
       delete from members m using room where m.room_id = room.id and m.user_id = ${userId}
       returning m.user_id
     )
-    select exists (select from room) as has_room, exists (select from gone) as was_member`)
+    select exists (select from room) as has_room, exists (select from removed) as was_member`)
   return { hasRoom: row?.has_room === true, wasMember: row?.was_member === true }
 }
 
-/** Whether there is a room that the chat backend manages, deleted or not: personal rooms are not. */
+/** Whether a room exists that the chat backend manages, deleted or not. Personal rooms are not managed. */
 export async function isManagedRoom(db: Database, id: number): Promise<boolean> {
   const [room] = await db
     .select({ id: rooms.id })

@@ -29,7 +29,7 @@ const id = (name: string) => bigint(name, { mode: 'number' })
 const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' })
 const publicId = () => text('public_id').notNull()
 const createdAt = () => time('created_at').notNull().defaultNow()
-/** When nothing of what a deletion hid was left to bury; `null` until then. */
+/** When the deletion of the contents was finished; `null` until then. */
 const deletionFinishedAt = () => time('buried_at')
 
 /** Ids of the rooms and messages that Stowage makes itself, up to the largest integer JSON carries safely. */
@@ -40,8 +40,8 @@ export const internalIds = pgSequence('own_ids', {
 })
 
 /**
- * Positions in lists, given when an attachment becomes Ready. They begin above the integer ids, which are the positions of
- * attachments that have none.
+ * Positions in lists, assigned when an attachment becomes Ready. They start above the integer ids, which are the positions
+ * of attachments without an assigned position.
  */
 export const readyPositions = pgSequence('ready_positions', {
   startWith: 2 ** 40,
@@ -49,7 +49,7 @@ export const readyPositions = pgSequence('ready_positions', {
   maxValue: 2 ** 53 - 1,
 })
 
-/** People, as the chat backend names them. */
+/** The users of the chat backend, with its ids. */
 export const users = pgTable(
   'users',
   {
@@ -66,15 +66,15 @@ export const users = pgTable(
 )
 
 /**
- * A room is a conversation: `id` is the integer of the cookie API, `publicId` the string of the bearer API. So it is with
- * messages and attachments.
+ * Rooms, also called conversations. `id` is the integer id of the cookie API and `publicId` is the string id of the bearer
+ * API. The same holds for messages and attachments.
  */
 export const rooms = pgTable(
   'rooms',
   {
     id: id('id').primaryKey(),
     publicId: publicId(),
-    /** Set for a user's own conversation, where uploads go that name no other. */
+    /** Set for a user's personal room, which receives uploads that name no room. */
     ownerId: id('owner_id').references(() => users.id),
     createdAt: createdAt(),
     deletedAt: time('deleted_at'),
@@ -89,7 +89,7 @@ export const rooms = pgTable(
   ],
 )
 
-/** Who is in which room. */
+/** The memberships of users in rooms. */
 export const members = pgTable(
   'members',
   {
@@ -104,7 +104,7 @@ export const members = pgTable(
   (table) => [primaryKey({ columns: [table.roomId, table.userId] }), index('members_user_id').on(table.userId)],
 )
 
-/** A textMessage of the cookie API is a message of the bearer API. */
+/** Messages. The cookie API calls them textMessages. */
 export const messages = pgTable(
   'messages',
   {
@@ -134,16 +134,16 @@ const awaitsBytes = (table: { state: AnyPgColumn; deletedAt: AnyPgColumn }) =>
   sql`${table.deletedAt} is null and ${table.state} in (${stateLiterals(statesAwaitingBytes)})`
 
 /**
- * The rows with a writer at work. No index contains `lease_expires_at`, in its columns or in its condition, so that renewing a
- * lease is a HOT update: it makes no entry in any index, and the row version before it needs no vacuum.
+ * The rows with an active writer. No index contains `lease_expires_at`, in its columns or in its condition, so that the
+ * renewal of a lease is a HOT update: it adds no index entry, and the old row version needs no vacuum.
  */
 const isLeased = (table: { state: AnyPgColumn; deletedAt: AnyPgColumn }) =>
   sql`${table.deletedAt} is null and ${table.state} in (${stateLiterals(leasedStates)})`
 
 /**
- * One row a file. `state` is written by `transitions.ts` alone; `attempt` counts the tries to bring its bytes in, 0 as
- * long as it is only reserved, and names, with `id`, the object they lie in. `deletedAt` is the tombstone that hides the
- * row at once.
+ * One row per file. `attempts.ts` writes `state` for a new attachment or attempt, and `transitions.ts` writes all other
+ * changes. `attempt` counts the upload attempts and is 0 for a reservation. `id` and `attempt` identify the object.
+ * `deletedAt` is the tombstone, which hides the row at once.
  */
 export const attachments = pgTable(
   'attachments',
@@ -161,25 +161,25 @@ export const attachments = pgTable(
       .references(() => users.id),
     fileName: text('file_name').notNull(),
     contentType: text('content_type').notNull(),
-    /** Bytes, as the client declares them, or `null`. Kept apart from what is measured: a retry is compared with it too. */
+    /** Bytes declared by the client, or `null`. Separate from `fileSize`, because a retry is compared with it too. */
     declaredSize: id('declared_size'),
-    /** Lower-case hex, as the client declares it, or `null`. */
+    /** Lower-case hex declared by the client, or `null`. */
     declaredChecksum: text('declared_checksum'),
     /** Bytes; `null` until the last byte is stored. */
     fileSize: id('file_size'),
     /** Lower-case hex; `null` until the last byte is hashed. */
     fileChecksum: text('file_checksum'),
     fileChecksumAlgorithm: text('file_checksum_algorithm').$type<ChecksumAlgorithm>().notNull(),
-    /** Counts the renames. Part of what `file_url` signs, so that a link dies with the name it was made for. */
+    /** Number of renames. It is signed in `file_url`, so that a link becomes invalid with a rename. */
     linkVersion: integer('link_version').notNull().default(0),
     state: text('state', { enum: attachmentStates }).notNull(),
     failureReason: text('failure_reason'),
     attempt: integer('attempt').notNull(),
-    /** Position in lists, the latest to become Ready first; see `readyPositions`. */
+    /** Position in lists, in the order of becoming Ready; see `readyPositions`. */
     readyPosition: id('ready_position'),
-    /** While a writer is at work: when it counts as dead unless it renews. */
+    /** When an active writer counts as dead unless it renews its lease; `null` without a writer. */
     leaseExpiresAt: time('lease_expires_at'),
-    /** The request that brought the bytes of the latest attempt, as the logs name it. Its files become Ready together. */
+    /** The id of the latest attempt's request, as in the logs. The files of a request become Ready together. */
     requestId: text('request_id'),
     createdAt: createdAt(),
     modifiedAt: time('modified_at').notNull().defaultNow(),
@@ -223,15 +223,15 @@ export const attachments = pgTable(
 
 export type Attachment = InferSelectModel<typeof attachments>
 
-/** One try to bring in the bytes of one attachment. */
+/** One attempt to upload the bytes of an attachment. */
 export interface Attempt {
   id: number
   attempt: number
 }
 
 /**
- * Every key the object store was ever told, committed before the store heard of it, until nothing can lie under it any
- * more. No foreign key: it outlives its attachment.
+ * Every key given to the object store. A row is committed before the store receives the key, and is kept until the store
+ * can hold no bytes for the key. There is no foreign key, because the row outlives its attachment.
  */
 export const objects = pgTable(
   'objects',
@@ -239,20 +239,20 @@ export const objects = pgTable(
     key: text('key').primaryKey(),
     attachmentId: id('attachment_id').notNull(),
     attempt: integer('attempt').notNull(),
-    /** The store's id of the multipart upload, once it has one. */
+    /** The store's id of the multipart upload, if there is one. */
     uploadId: text('upload_id'),
     createdAt: createdAt(),
-    /** Set when the bytes are to go: when to remove them, for the first time or again. */
+    /** The time of the next removal of the bytes. Set when the object is scheduled for purge. */
     purgeAt: time('purge_at'),
-    /** How often they have been removed; late parts are why once is not enough. */
+    /** Number of removals. Late parts make more than one removal necessary. */
     purges: integer('purges').notNull().default(0),
-    /** How often in a row that failed: each time it is tried again later. */
+    /** Failed removals in a row. Each failure increases the delay of the next try. */
     purgeFailures: integer('purge_failures').notNull().default(0),
-    /** Part of a very large deletion, or removed before: comes in the second lane, so that no first purge waits behind it. */
+    /** Part of a very large deletion, or removed before: in the second lane, so that it does not delay a first purge. */
     purgeLater: boolean('purge_later').notNull().default(false),
     /** When the scrub last read the bytes. */
     scrubbedAt: time('scrubbed_at'),
-    /** What the scrub found wrong with the bytes then, in words; `null` when they were whole. */
+    /** The damage found by that scrub, in words; `null` when the bytes were whole. */
     damage: text('damage'),
   },
   (table) => [
@@ -262,24 +262,24 @@ export const objects = pgTable(
   ],
 )
 
-/** The runs of the scrub, and how many of what each one found. */
+/** The runs of the scrub and their counts. */
 export const scrubs = pgTable('scrubs', {
   id: id('id').primaryKey().generatedAlwaysAsIdentity(),
   startedAt: time('started_at').notNull(),
   endedAt: time('ended_at').notNull().defaultNow(),
-  /** Objects that were read and are what their rows say. */
+  /** Objects that were read and match their rows. */
   whole: id('whole').notNull(),
-  /** Objects that are not what their rows say. */
+  /** Objects that do not match their rows. */
   damaged: id('damaged').notNull(),
-  /** Rows whose object is not there. */
+  /** Rows without an object. */
   missing: id('missing').notNull(),
-  /** Objects and unfinished uploads that no row knows. */
+  /** Objects and unfinished uploads without a row. */
   orphaned: id('orphaned').notNull(),
 })
 
 /**
- * The Postgres server that the rows were last written on: one row. Another system identifier or timeline means that this is
- * a restored or promoted copy, which may lack what was acknowledged last.
+ * The Postgres server on which the rows were last written, in a single row. Another system identifier or timeline means a
+ * restored or promoted copy, which may lack the last acknowledged writes.
  */
 export const databaseIdentity = pgTable(
   'database_identity',
@@ -289,13 +289,13 @@ export const databaseIdentity = pgTable(
     systemIdentifier: text('system_identifier').notNull(),
     timeline: integer('timeline').notNull(),
     seenAt: time('seen_at').notNull().defaultNow(),
-    /** While set, recovery and purge are held: a scrub has not yet compared the rows with the store. */
+    /** While set, recovery and purge are on hold, until a scrub has compared the rows with the store. */
     heldSince: time('held_since'),
   },
   (table) => [check('database_identity_only', sql`${table.only}`)],
 )
 
-/** The history: every move of every attachment. `id` is the event id of the live stream. */
+/** The history: every transition of every attachment. `id` is the event id of the live stream. */
 export const transitions = pgTable(
   'transitions',
   {
@@ -308,9 +308,9 @@ export const transitions = pgTable(
     from: text('from', { enum: attachmentStates }),
     to: text('to', { enum: attachmentStates }).notNull(),
     at: time('at').notNull().defaultNow(),
-    /** Why, in words. */
+    /** The reason, in words. */
     reason: text('reason').notNull(),
-    /** Who: `user:1`, or the worker's name. */
+    /** `user:1`, or the worker's name. */
     actor: text('actor').notNull(),
   },
   (table) => [
@@ -321,7 +321,7 @@ export const transitions = pgTable(
   ],
 )
 
-/** Bearer tokens, of which only the sha256 is kept. */
+/** Bearer tokens. Only the SHA-256 of a token is stored. */
 export const tokens = pgTable(
   'tokens',
   {
@@ -342,7 +342,7 @@ export const tokens = pgTable(
   ],
 )
 
-/** Cookie sessions, of which only the sha256 is kept. One that came from a token ends with it. */
+/** Cookie sessions. Only the SHA-256 of a session is stored. A session from a token ends with the token. */
 export const sessions = pgTable(
   'sessions',
   {

@@ -4,7 +4,7 @@ import type { Database } from '#persistence/connection/client.ts'
 import type { scrubs } from './schema.ts'
 import { stateLiterals } from './statements.ts'
 
-/** An object that a Ready attachment lies in, and what it has to be. */
+/** The object of a Ready attachment, with its expected size and digest. */
 export interface Scrubbable {
   key: string
   attachmentId: number
@@ -12,18 +12,18 @@ export interface Scrubbable {
   size: number
   /** Lower-case hex. */
   digest: string
-  /** Of the digest. */
+  /** The algorithm of the digest. */
   algorithm: string
 }
 
 export type ScrubCounts = Pick<InferSelectModel<typeof scrubs>, 'whole' | 'damaged' | 'missing' | 'orphaned'>
 
 export interface ScrubPage {
-  /** Keys behind this one. */
+  /** The page starts after this key. */
   after: string
-  /** How many keys are looked at. */
+  /** Number of keys to scan. */
   limit: number
-  /** Leaves out those that were read within so many hours and were whole. */
+  /** Leaves out objects that were whole when read within this number of hours. */
   olderThanHours?: number | undefined
 }
 
@@ -35,9 +35,9 @@ type ScrubbableRow = { key: string } & (
 const isWanted = sql`a.state = ${stateLiterals([readyState])} and a.deleted_at is null`
 
 /**
- * Of the next keys, in their order, those whose bytes are to be read. What a page costs does not depend on how many of its
- * keys that are. By `offset 0` Postgres looks up the attachment of each key instead of reading all there are.
- * @returns `last`: where the next page begins, `undefined` when there is none
+ * The objects to read among the next keys, in the order of the keys. The cost of a page does not depend on the number of
+ * objects to read. `offset 0` makes Postgres look up the attachment of each key instead of reading all attachments.
+ * @returns `last`: the key before the next page; `undefined` on the last page
  */
 export async function findScrubbable(
   db: Database,
@@ -70,10 +70,10 @@ function toScrubbable(row: Extract<ScrubbableRow, { id: string }>): Scrubbable {
 }
 
 /**
- * Of the next attachments, in the order of their ids, those that are Ready and have no key.
- * @param after ids behind this one
- * @param limit how many attachments are looked at
- * @returns `last`: where the next page begins, `undefined` when there is none
+ * The Ready attachments without a key among the next attachments, in the order of their ids.
+ * @param after the page starts after this id
+ * @param limit number of attachments to scan
+ * @returns `last`: the id before the next page; `undefined` on the last page
  */
 export async function findWithoutKey(
   db: Database,
@@ -91,8 +91,8 @@ export async function findWithoutKey(
 }
 
 /**
- * Writes down what reading an object has shown, unless its attachment was deleted meanwhile: then the bytes may go, and
- * that they did is no damage.
+ * Records the result of reading an object, unless its attachment was deleted in the meantime. A deleted attachment may
+ * lose its object, which is no damage.
  * @param damage in words; `null` when the object is whole
  * @returns whether the attachment still needs the object
  */
@@ -109,7 +109,7 @@ export async function recordScrubbed(
   return rows.length > 0
 }
 
-/** Those of the keys that have no row. */
+/** The keys without a row. */
 export async function findUnknownKeys(db: Database, keys: readonly string[]): Promise<string[]> {
   const rows = await db.execute<{ key: string }>(sql`
     select k.key from jsonb_array_elements_text(${JSON.stringify(keys)}::text::jsonb) as k(key)
@@ -118,8 +118,8 @@ export async function findUnknownKeys(db: Database, keys: readonly string[]): Pr
 }
 
 /**
- * Writes down a scrub that ends now.
- * @param seconds it took
+ * Records a scrub that ends now.
+ * @param seconds duration of the scrub
  */
 export async function recordScrub(db: Database, counts: ScrubCounts, seconds: number): Promise<void> {
   const { whole, damaged, missing, orphaned } = counts

@@ -1,34 +1,34 @@
 import { sql } from 'drizzle-orm'
 import type { Database } from '#persistence/connection/client.ts'
 
-/** The marks that tell one Postgres server from another. */
+/** The values that distinguish one Postgres server from another. */
 export interface ServerIdentity {
-  /** Made by `initdb`, and kept by standbys and physical backups. Empty where the database may not ask. */
+  /** Created by `initdb` and kept by standbys and physical backups. Empty where the database may not read it. */
   systemIdentifier: string
-  /** One more after each promotion and each recovery to a point in time. 0 where the database may not ask. */
+  /** Incremented by each promotion and each point-in-time recovery. 0 where the database may not read it. */
   timeline: number
 }
 
-/** The result of a look at the server. */
+/** The result of a check of the server. */
 export interface IdentityCheck {
   server: ServerIdentity
-  /** The one that the rows lay on before, when this look was the first that saw another. */
+  /** The previous server of the rows, when this check was the first to find another server. */
   before: ServerIdentity | undefined
-  /** Since when nothing is failed or removed; `undefined` when everything goes on. */
+  /** The start of a hold, in which no attempt is failed and no object is removed; `undefined` without a hold. */
   heldSince: Date | undefined
 }
 
 type Row = { system_identifier: string; timeline: number; seen_system: string; seen_timeline: number; held: string }
 
-/** Ids that a lost server may have given out beyond those that its copy knows of. */
+/** Ids that a lost server may have assigned beyond those in its copy. */
 const idsSkipped = 1_000_000
 
-const numbered = ['attachments', 'transitions', 'tokens', 'sessions']
+const tablesWithIds = ['attachments', 'transitions', 'tokens', 'sessions']
 
 /**
- * Compares the server with the one that the rows were last seen on. The first of all replicas to see another, a promoted
- * standby or a restored copy, passes over the ids that may have been given out and are not known here, and begins a hold.
- * @param afterFailover `continue`: no hold for a mere promotion, in which the system identifier stays
+ * Compares the server with the last known server of the rows. Another server is a promoted standby or a restored copy.
+ * The first replica that finds another server skips the ids that the lost server may have assigned, and begins a hold.
+ * @param afterFailover `continue`: no hold after a promotion, which keeps the system identifier
  */
 export async function checkServerIdentity(db: Database, afterFailover: 'hold' | 'continue'): Promise<IdentityCheck> {
   const known = await readIdentity(db)
@@ -40,20 +40,20 @@ export async function checkServerIdentity(db: Database, afterFailover: 'hold' | 
     await tx.execute(sql`select from database_identity for update`)
     const row = (await readIdentity(tx)) as Row
     if (isSame(row)) return toCheck(row)
-    // Timeline 0 means that the database could not ask before: its server need not have changed.
+    // Timeline 0: the database could not read the identity before, so the server need not be another.
     const isAnother = row.seen_timeline !== 0
     const isPromotion = row.system_identifier === row.seen_system
     if (isAnother) await skipIds(tx)
-    const goesOn = !isAnother || (isPromotion && afterFailover === 'continue')
+    const keepsHold = !isAnother || (isPromotion && afterFailover === 'continue')
     await tx.execute(sql`
       update database_identity set system_identifier = ${row.system_identifier}, timeline = ${row.timeline},
-        seen_at = now(), held_since = ${goesOn ? sql`held_since` : sql`now()`}`)
-    const look = toCheck((await readIdentity(tx)) as Row)
-    return isAnother ? { ...look, before: { systemIdentifier: row.seen_system, timeline: row.seen_timeline } } : look
+        seen_at = now(), held_since = ${keepsHold ? sql`held_since` : sql`now()`}`)
+    const check = toCheck((await readIdentity(tx)) as Row)
+    return isAnother ? { ...check, before: { systemIdentifier: row.seen_system, timeline: row.seen_timeline } } : check
   })
 }
 
-/** @returns `undefined` before the first server has looked */
+/** @returns `undefined` before the first check */
 async function readIdentity(db: Pick<Database, 'execute'>): Promise<Row | undefined> {
   const [row] = await db.execute<Row>(sql`
     select s.system_identifier, s.timeline, i.system_identifier as seen_system, i.timeline as seen_timeline,
@@ -71,7 +71,7 @@ function toCheck({ system_identifier, timeline, held }: Row): IdentityCheck {
   return { server: { systemIdentifier: system_identifier, timeline }, before: undefined, heldSince }
 }
 
-/** What the doctor tells of the server. @returns `undefined` before the first server has looked */
+/** The state of the server for the doctor. @returns `undefined` before the first check */
 export async function describeServer(
   db: Database,
 ): Promise<(ServerIdentity & { isSame: boolean; isHeld: boolean }) | undefined> {
@@ -85,27 +85,27 @@ async function skipIds(db: Pick<Database, 'execute'>): Promise<void> {
   await db.execute(sql`
     select setval(sequence, nextval(sequence) + ${idsSkipped}) from (
       select pg_get_serial_sequence(name, 'id')::regclass as sequence
-      from jsonb_array_elements_text(${JSON.stringify(numbered)}::text::jsonb) as name
+      from jsonb_array_elements_text(${JSON.stringify(tablesWithIds)}::text::jsonb) as name
       union all select 'own_ids'::regclass
       union all select 'ready_positions'::regclass
     ) as sequences`)
 }
 
-/** Whether nothing may be failed or removed now: while a hold lasts, and on a server that nobody has looked at yet. */
+/** Whether failures and removals are forbidden: during a hold, and on a server without a check. */
 export async function isHeld(db: Database): Promise<boolean> {
   const row = await readIdentity(db)
   return row !== undefined && (row.held !== null || !isSame(row))
 }
 
-/** Since when nothing is failed or removed; `undefined` when everything goes on. */
+/** The start of the hold; `undefined` without a hold. */
 export async function readHold(db: Database): Promise<Date | undefined> {
   const row = await readIdentity(db)
   return row && toCheck(row).heldSince
 }
 
 /**
- * Acts as if another server had been seen, for a copy that looks like the server it was made of.
- * @returns how many ids of each kind were passed over
+ * Begins a hold and skips ids, as for another server. It serves a copy with the identity of its original.
+ * @returns the number of ids skipped in each sequence
  */
 export async function declareRestored(db: Database): Promise<number> {
   await checkServerIdentity(db, 'hold')
@@ -117,8 +117,8 @@ export async function declareRestored(db: Database): Promise<number> {
 }
 
 /**
- * Ends the hold that began then.
- * @returns false when it has ended already, or another one began
+ * Ends the hold that began at `heldSince`.
+ * @returns false when that hold has ended already, or another one began
  */
 export async function releaseHold(db: Database, heldSince: Date): Promise<boolean> {
   const rows = await db.execute(sql`
@@ -128,10 +128,10 @@ export async function releaseHold(db: Database, heldSince: Date): Promise<boolea
   return rows.length > 0
 }
 
-/** Tokens or sessions that one statement looks at. */
+/** Tokens or sessions that one statement scans. */
 const revocationBatch = 5000
 
-/** Ends every token and every session there is, a batch after the other. @returns how many of each */
+/** Revokes all tokens and all sessions, in batches. @returns the number of each */
 export async function revokeCredentials(db: Database): Promise<{ tokens: number; sessions: number }> {
   return { tokens: await revokeAll(db, 'tokens'), sessions: await revokeAll(db, 'sessions') }
 }

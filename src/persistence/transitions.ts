@@ -10,7 +10,7 @@ import { findRefusal, publishPermission } from './publish-permission.ts'
 import { type Attachment, type Attempt, attachments } from './schema.ts'
 import { rowsOf } from './statements.ts'
 
-/** What a transition writes down besides the state: what was measured, or what the client changes along with it. */
+/** The values that a transition stores besides the state: measurements, or changes by the client. */
 export interface TransitionPatch {
   fileSize?: number | undefined
   fileChecksum?: string | undefined
@@ -20,20 +20,20 @@ export interface TransitionPatch {
 
 export interface TransitionOptions {
   from: AttachmentState
-  /** A state that is passed through, because what is done there has been done already. It has its row of history. */
+  /** An intermediate state whose work is already done. It gets its own row of history. */
   via?: { state: AttachmentState; reason: string }
   to: AttachmentState
-  /** Why, in words; in a failed state the client reads it as `failureReason`. */
+  /** The reason in words. In a failed state the client reads it as `failureReason`. */
   reason: string
-  /** Who: `user:1`, or the worker's name. */
+  /** `user:1`, or the worker's name. */
   actor: string
-  /** How long the writer may be silent after this transition; needed when `to` is a state with a writer at work. */
+  /** Seconds until the lease expires unless renewed. Required when `to` is a state with an active writer. */
   leaseSeconds?: number
-  /** Of the request that ends by this transition; it must still count for a file to become Ready. */
+  /** The credential of the request that ends with this transition. A file becomes Ready only while it is live. */
   credential?: Credential | undefined
 }
 
-/** Somebody else moved or deleted one of the attachments first; nothing was changed. */
+/** Another request or worker moved or deleted one of the attachments first. No row was changed. */
 export class StateConflict extends StowageError {
   constructor(from: AttachmentState, to: AttachmentState) {
     super('conflict', `The attachment is no longer in state ${from}, so it cannot move to ${to}. Read it again.`)
@@ -42,11 +42,11 @@ export class StateConflict extends StowageError {
 }
 
 /**
- * Moves attachments from one state to another, all of them or none, by compare-and-set on (id, state, attempt), with one
- * row of history each, in one statement. Reaching a failed state hands the bytes of the attempt to the purge. Nothing becomes
- * Ready whose uploader could not begin it now.
- * @returns the rows as they are now, in the order of `attempts`
- * @throws StateConflict when one of them is elsewhere by now, or deleted; CredentialEnded, PlaceLost
+ * Moves attachments from one state to another, all or none, by compare-and-set on (id, state, attempt), in one statement.
+ * Each step adds one row of history. A failed state schedules the object of the attempt for purge. An attachment becomes
+ * Ready only if its uploader could begin the upload now.
+ * @returns the updated rows, in the order of `attempts`
+ * @throws StateConflict when one of them has another state or attempt, or is deleted; CredentialEnded; DestinationGone
  */
 export async function transition(
   db: Database,
@@ -64,7 +64,9 @@ export async function transition(
   const failed = isFailed(to)
   const allowed =
     to === readyState
-      ? sql`${publishPermission(credential)}, allowed as (select id from placed where exists (select from vouched))`
+      ? sql`${publishPermission(credential)}, allowed as (
+          select id from permitted where exists (select from live_credential)
+        )`
       : sql`allowed as (select id from locked)`
   const lease = isLeased(to) ? sql`now() + make_interval(secs => ${leaseSeconds})` : sql`null`
   const rows = await db.execute(sql`
@@ -97,7 +99,7 @@ export async function transition(
         jsonb_to_recordset(${JSON.stringify(steps)}::text::jsonb) as ("from" text, "to" text, reason text)
       ) with ordinality as step("from", "to", reason, number)
       order by id, step.number
-    ), purged as (
+    ), scheduled as (
       update objects o set purge_at = now() from moved
       where ${failed} and o.attachment_id = moved.id and o.attempt = moved.attempt
     )
@@ -110,16 +112,16 @@ export async function transition(
   return attempts.map(({ id }) => moved.get(id) as Attachment)
 }
 
-/** @throws Error when the state table has no such transition: a fault of ours, not of a client */
+/** @throws Error when the state table has no such transition, which is a fault of the server */
 export function requireEdge(from: AttachmentState, to: AttachmentState): void {
   if (!legalMoves[from].includes(to)) throw new Error(`No edge from ${from} to ${to}`)
 }
 
-/** The lease under which a writer holds its attempts. */
+/** A writer's lease on its attempts. */
 export interface HeldLease {
-  /** Aborts when the attempts are no longer the writer's. */
+  /** Aborts when the writer loses its attempts. */
   signal: AbortSignal
-  /** How long the writer may be silent. */
+  /** Seconds for which the writer may be silent. */
   seconds: number
 }
 
@@ -127,11 +129,11 @@ export interface HeldLease {
 const pause = 250
 
 /**
- * Moves attempts whose bytes are stored. While the database does not answer, the transition is tried again for as long as the lease holds,
- * so that an upload of an hour survives a restart of the database. A database that renews leases and moves nothing is given the
- * length of one lease. A try whose answer was lost may have succeeded: when a later try finds its transition done, it counts as done.
- * @param lease aborts when the attempts are the writer's no more
- * @throws StateConflict when somebody else was first; the lease's reason; what the database said last
+ * Moves attempts whose bytes are stored. While the database is unavailable, the transition is retried for as long as the
+ * lease holds, so that an upload of an hour survives a restart of the database. If the database renews leases but moves
+ * no attempt, the retries end after the length of one lease. A try without a response may have succeeded: when a later try
+ * finds the transition done, it counts as done.
+ * @throws StateConflict when another request or worker was first; the signal's reason; the last database error
  */
 export async function transitionWithRetry(
   { db, log }: { db: Database; log: Logger },
@@ -150,7 +152,7 @@ export async function transitionWithRetry(
       if (performance.now() + pause > end) throw error
     }
     await delay(pause)
-    if (signal.aborted) return await findUnleased(db, attempts, options, signal.reason)
+    if (signal.aborted) return await findAfterLostLease(db, attempts, options, signal.reason)
   }
 }
 
@@ -171,8 +173,11 @@ async function transitionOrFind(
   }
 }
 
-/** The attempts after a lost lease: those that were moved have no lease either. @throws `reason` when they were not moved, or the database does not say */
-async function findUnleased(
+/**
+ * The attempts after a lost lease, if they were moved. A moved attempt has no lease either.
+ * @throws `reason` when they were not moved, or the database does not respond
+ */
+async function findAfterLostLease(
   db: Database,
   attempts: readonly Attempt[],
   options: TransitionOptions,
@@ -185,7 +190,7 @@ async function findUnleased(
   }
 }
 
-/** @throws `otherwise` when they were not moved */
+/** @throws `otherwise` when an attempt was not moved */
 async function findTransitioned(
   db: Database,
   attempts: readonly Attempt[],
@@ -197,7 +202,7 @@ async function findTransitioned(
   return found
 }
 
-/** The attachments whose latest attempt is among the attempts, in this state and not deleted, in the order given. */
+/** The attachments in `state`, not deleted, whose latest attempt is among `attempts`, in the order of `attempts`. */
 export async function findInState(
   db: Database,
   attempts: readonly Attempt[],

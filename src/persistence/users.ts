@@ -10,8 +10,8 @@ export interface RoomIds {
 }
 
 /**
- * Inserts the users that are not known yet, each with a personal room, where uploads go that name no other: all of them or none.
- * @returns the id of a deleted user among them: then none is inserted
+ * Inserts the unknown users, all or none, each with a personal room for uploads that name no room.
+ * @returns the id of a deleted user among them, in which case no user is inserted
  */
 export async function insertUsers(db: Database, ids: readonly number[]): Promise<number | undefined> {
   const [row] = await db.execute<{ refused: string | null }>(sql`
@@ -21,7 +21,7 @@ export async function insertUsers(db: Database, ids: readonly number[]): Promise
   return row?.refused == null ? undefined : Number(row.refused)
 }
 
-/** The user's personal room; `undefined` when the user is not known. */
+/** The user's personal room; `undefined` for an unknown user. */
 export async function findPersonalRoom(db: Database, userId: number): Promise<RoomIds | undefined> {
   const [room] = await db
     .select({ id: rooms.id, publicId: rooms.publicId })
@@ -30,7 +30,7 @@ export async function findPersonalRoom(db: Database, userId: number): Promise<Ro
   return room
 }
 
-/** The id of a deleted user's personal room, as long as its deletion is not finished. */
+/** The id of a deleted user's personal room, while the deletion of the room is unfinished. */
 export async function findUnfinishedPersonalRoom(db: Database, userId: number): Promise<number | undefined> {
   const [room] = await db
     .select({ id: rooms.id })
@@ -39,15 +39,15 @@ export async function findUnfinishedPersonalRoom(db: Database, userId: number): 
   return room?.id
 }
 
-/** A user that a statement names. */
+/** A user named in a statement. */
 export interface RequestedUser {
   id: number
   moderator?: boolean
 }
 
 /**
- * The first parts of a statement that names users: `wanted` with their ids, and `refused` with the first of them that was
- * deleted. However many users there are, it is the same statement.
+ * The first CTEs of a statement that names users: `wanted` with the users, and `refused` with the first deleted user.
+ * The text of the statement does not depend on the number of users.
  */
 export function requestedUsers(users: readonly RequestedUser[]): SQL {
   const wanted = users.map(({ id, moderator = false }) => ({ id, moderator, publicId: newPublicId() }))
@@ -61,28 +61,28 @@ export function requestedUsers(users: readonly RequestedUser[]): SQL {
 }
 
 /**
- * The parts that make the wanted users known, each with a conversation of their own, where uploads go that name no other.
- * All statements take rows in this order, of each table by id, so that no two can each wait for the other.
- * @param may when; otherwise nothing is made
+ * The CTEs that insert the unknown users of `wanted`, each with a personal room for uploads that name no room. All
+ * statements lock the tables in this order, and the rows of a table by id, to prevent deadlocks.
+ * @param condition when false, no row is inserted
  */
-export function ensureUsers(may: SQL): SQL {
+export function ensureUsers(condition: SQL): SQL {
   return sql`
-    made as (
+    inserted_users as (
       insert into users (id)
-      select w.id from wanted w where ${may} and not exists (select from users u where u.id = w.id) order by w.id
+      select w.id from wanted w where ${condition} and not exists (select from users u where u.id = w.id) order by w.id
       on conflict (id) do nothing
       returning id
-    ), own as (
+    ), personal_rooms as (
       insert into rooms (id, public_id, owner_id)
       select nextval('own_ids'), w."publicId", w.id from wanted w
-      where ${may} and ${afterUsers} and not exists (select from rooms r where r.owner_id = w.id)
+      where ${condition} and ${afterUsers} and not exists (select from rooms r where r.owner_id = w.id)
       order by w.id
       on conflict (owner_id) do nothing
       returning id, owner_id
-    ), owners as (
-      insert into members (room_id, user_id) select id, owner_id from own on conflict do nothing
+    ), owner_memberships as (
+      insert into members (room_id, user_id) select id, owner_id from personal_rooms on conflict do nothing
     )`
 }
 
-/** A condition that is true and waits until all the users are made. */
-export const afterUsers = sql`(select count(*) from made) >= 0`
+/** A condition that is always true and waits for the insertion of all users. */
+export const afterUsers = sql`(select count(*) from inserted_users) >= 0`

@@ -11,27 +11,28 @@ export type Database = PostgresJsDatabase
 export interface DatabaseClient {
   db: Database
   /**
-   * Resolves when Postgres answers, takes writes and commits them.
-   * @param limit milliseconds; the limit of a statement unless given
-   * @throws DatabaseUnavailable; what Postgres says
+   * Resolves when Postgres responds, accepts writes and commits them.
+   * @param limit milliseconds; default: the limit of a statement
+   * @throws DatabaseUnavailable; PostgresError
    */
   ping(limit?: number): Promise<void>
   /**
-   * Refuses every further statement. Resolves when no connection is left.
-   * @param patience milliseconds after which statements under way are cut off; 5 s unless given
+   * Refuses further statements. Resolves when all connections are closed.
+   * @param drainTimeout milliseconds after which running statements are cut off; default: 5 s
    */
-  close(patience?: number): Promise<void>
+  close(drainTimeout?: number): Promise<void>
 }
 
 /**
- * Opens a pool of at most `max` connections; each is made when it is needed. Every statement, also of a transaction, has a deadline:
- * one that passes it fails with an error that `isDatabaseUnavailable`, and its connection is destroyed.
- * @param url `postgres://user:password@host:port/database`; with `?prepare=false` no statement is kept by its connection,
- *   for poolers that lend their connections for one transaction
- * @param limit milliseconds for a statement, from the moment it is asked for to its answer
+ * Opens a pool of at most `max` connections, which are opened on demand. Every statement has a deadline, within a
+ * transaction too. A statement that exceeds the deadline fails with an error for which `isDatabaseUnavailable` is true, and
+ * its connection is destroyed.
+ * @param url `postgres://user:password@host:port/database`; `?prepare=false` disables prepared statements, for poolers in
+ *   transaction mode
+ * @param limit milliseconds from the submission of a statement to its result
  */
 export function openDatabase(url: string, max = 10, limit: number = limits.statement): DatabaseClient {
-  // Reads the URL; connects nowhere.
+  // Parses the URL without connecting.
   const parsed = postgres(url).options as ParsedUrl
   const types: Types = { parsers: {}, serializers: {} }
   const pool = new Pool({ url, parsed, types }, max, limit)
@@ -45,6 +46,6 @@ export function openDatabase(url: string, max = 10, limit: number = limits.state
         if (row?.isReadOnly) throw new DatabaseUnavailable('25006', 'The database takes no writes')
       }, milliseconds)
     },
-    close: (patience = 5_000) => pool.close(patience),
+    close: (drainTimeout = 5_000) => pool.close(drainTimeout),
   }
 }

@@ -3,45 +3,45 @@ import { limits } from '#domain/limits.ts'
 import type { Connection } from './connection.ts'
 import { type DatabaseUnavailable, unavailable } from './errors.ts'
 
-/** Milliseconds that a statement that writes may take before a look at the commits. */
-const suspicious = 3_000
+/** Milliseconds that a write may take before the commits are checked. */
+const slowWrite = 3_000
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two checks. */
 const pause = 1_000
 
-/** Milliseconds until a first finding is looked into once more: after a long statement, a commit may just wait for its moment. */
-const recheck = 250
+/** Milliseconds before a first finding is checked again. After a long statement, a commit may wait only briefly. */
+const recheckDelay = 250
 
-/** Backends of this role that wait for a standby. Of other roles' backends, Postgres does not tell what they wait for. */
-const look = `
+/** Selects backends of this role that wait for a standby. Postgres hides the wait events of other roles' backends. */
+const checkStatement = `
   select exists (
     select from pg_stat_activity
     where datname = current_database() and usename = current_user and wait_event = 'SyncRep'
       and state_change < now() - interval '2 seconds'
   ) as waits`
 
-/** Statements of which Postgres commits something. Others are let through while commits wait. */
+/** Whether a statement writes. While commits wait, the other statements are still permitted. */
 export function isWrite(statement: string): boolean {
   return /\b(insert into|update|delete from)\b/i.test(statement)
 }
 
 /**
- * Notices that commits wait for a synchronous standby that does not answer. Postgres ends such a wait neither by
- * `statement_timeout` nor when the client is gone: each further write would take one more of its connections until the standby is
- * back, and there would be none left to read. So writes are refused at once while a commit waits.
+ * Detects commits that wait for an unresponsive synchronous standby. Neither `statement_timeout` nor a disconnected client
+ * ends such a wait. Until the standby is back, each further write would occupy another of Postgres's connections, and no
+ * connection would be left for reads. Therefore writes are refused at once while a commit waits.
  */
 export class CommitWatch {
   readonly #open: () => Promise<Connection>
-  /** Connections with a statement that writes, and when each began, by `performance.now()`. */
+  /** The start of the current write on each connection, by `performance.now()`. */
   readonly #writing = new Map<Connection, number>()
-  /** For the looks alone, since all others may wait. */
-  #own: Connection | undefined
+  /** The connection for the checks alone, because all other connections may be waiting. */
+  #checker: Connection | undefined
   #timer: NodeJS.Timeout | undefined
-  #isLooking = false
+  #isChecking = false
   #isClosed = false
   #waiting = false
 
-  /** @param open makes a connection for the looks */
+  /** @param open opens a connection for the checks */
   constructor(open: () => Promise<Connection>) {
     this.#open = open
   }
@@ -53,12 +53,13 @@ export class CommitWatch {
 
   /**
    * Runs a statement that writes.
-   * @throws DatabaseUnavailable when commits wait: then the connection is destroyed, and the statement may be done later
+   * @throws DatabaseUnavailable when commits wait. The connection of a running statement is destroyed, and the statement
+   *   may still be committed later.
    */
   async write<T>(connection: Connection, work: () => Promise<T>): Promise<T> {
     this.throwIfWaiting()
     this.#writing.set(connection, performance.now())
-    this.#timer ??= setInterval(() => void this.#round(), pause).unref()
+    this.#timer ??= setInterval(() => void this.#checkSlowWrites(), pause).unref()
     try {
       return await work()
     } finally {
@@ -68,39 +69,39 @@ export class CommitWatch {
 
   close(): void {
     this.#isClosed = true
-    this.#rest()
+    this.#disconnect()
   }
 
   /** Never rejects. */
-  async #round(): Promise<void> {
-    if (this.#isLooking) return
-    const isLate = (startedAt: number) => startedAt < performance.now() - suspicious
-    if (!this.#waiting && ![...this.#writing.values()].some(isLate)) return this.#rest()
-    this.#isLooking = true
-    // Without an answer nothing is known, and writes find out for themselves.
-    this.#waiting = await this.#findWaiting().catch(() => false)
-    this.#isLooking = false
+  async #checkSlowWrites(): Promise<void> {
+    if (this.#isChecking) return
+    const isLate = (startedAt: number) => startedAt < performance.now() - slowWrite
+    if (!this.#waiting && ![...this.#writing.values()].some(isLate)) return this.#disconnect()
+    this.#isChecking = true
+    // A failed check proves nothing. Writes are permitted and have their own deadline.
+    this.#waiting = await this.#confirmWaiting().catch(() => false)
+    this.#isChecking = false
     if (!this.#waiting) return
     for (const [connection, startedAt] of this.#writing) if (isLate(startedAt)) connection.destroy(commitsWait())
   }
 
-  async #findWaiting(): Promise<boolean> {
-    if (this.#waiting) return this.#look()
-    if (!(await this.#look())) return false
-    await delay(recheck)
-    return this.#look()
+  async #confirmWaiting(): Promise<boolean> {
+    if (this.#waiting) return this.#isCommitWaiting()
+    if (!(await this.#isCommitWaiting())) return false
+    await delay(recheckDelay)
+    return this.#isCommitWaiting()
   }
 
-  async #look(): Promise<boolean> {
-    if (!this.#own?.isUsable) this.#own = await this.#open()
-    if (this.#isClosed) this.#own.destroy(unavailable('CLOSED', 'The connections to the database are closed'))
-    const [row] = await this.#own.run((sql) => sql.unsafe(look), performance.now() + limits.connect)
+  async #isCommitWaiting(): Promise<boolean> {
+    if (!this.#checker?.isUsable) this.#checker = await this.#open()
+    if (this.#isClosed) this.#checker.destroy(unavailable('CLOSED', 'The connections to the database are closed'))
+    const [row] = await this.#checker.run((sql) => sql.unsafe(checkStatement), performance.now() + limits.connect)
     return row?.waits === true
   }
 
-  #rest(): void {
-    this.#own?.close()
-    this.#own = undefined
+  #disconnect(): void {
+    this.#checker?.close()
+    this.#checker = undefined
     if (this.#writing.size > 0 && !this.#isClosed) return
     clearInterval(this.#timer)
     this.#timer = undefined

@@ -4,35 +4,36 @@ import { limits } from '#domain/limits.ts'
 import { asUnavailable, type DatabaseUnavailable, unavailable } from './errors.ts'
 import { openSocket, type ParsedUrl } from './socket.ts'
 
-/** The message `Terminate`. */
+/** The protocol message Terminate. */
 const terminateMessage = Buffer.from([88, 0, 0, 0, 4])
 
-/** Milliseconds that the server has to close its side. */
+/** Milliseconds for the server to close its side. */
 const terminateTimeout = 1_000
 
-/** Milliseconds that a transaction of ours may be idle before Postgres ends it. */
+/** Milliseconds that a transaction may be idle before Postgres ends it. */
 const idleInTransaction = 30_000
 
-/** How the connections of a pool are made. */
+/** The options for the connections of a pool. */
 export interface ConnectionOptions {
   /** `postgres://user:password@host:port/database` */
   url: string
-  /** The same, read. */
+  /** The parsed URL. */
   parsed: ParsedUrl
-  /** How values are read and written, by the number of their type: what drizzle has set. */
+  /** Parsers and serializers by the number of the type, as set by drizzle. */
   types: Pick<ParsedUrl, 'parsers' | 'serializers'>
 }
 
 /**
- * One connection to Postgres, over one socket; it ends with the socket. postgres.js would connect anew by itself, with messages of
- * the old connection in its buffers, and would take the first answer on the new one for the answer to a statement of the old one: an
- * empty list. So postgres.js gets a single socket, and statements without an answer fail as soon as the socket is lost.
+ * One connection to Postgres over one socket. The connection ends with the socket. postgres.js alone would reconnect with
+ * messages of the old connection in its buffers. It would take the first response on the new connection for the response
+ * to a statement of the old one, and return an empty list. Therefore postgres.js gets a single socket, and statements
+ * without a response fail as soon as the socket is lost.
  */
 export class Connection {
   readonly openedAt = performance.now()
-  /** When it was last given back. */
+  /** When the connection was last released, by `performance.now()`. */
   idleSince = this.openedAt
-  /** It is closed when it is given back. */
+  /** The connection is closed when it is released. */
   isRetired = false
   readonly #socket: Socket
   readonly #sql: postgres.Sql
@@ -41,20 +42,20 @@ export class Connection {
 
   private constructor(socket: Socket, { url, types }: ConnectionOptions) {
     this.#socket = socket
-    // These listeners come before those of postgres.js, so that statements fail with the error of this class.
+    // These listeners are registered before those of postgres.js, so that statements fail with the error of this class.
     socket.once('error', (error) => this.#lose(asUnavailable(error)))
     socket.once('close', () => this.#lose(unavailable('CONNECTION_LOST', 'The database closed the connection')))
     this.#sql = postgres(url, {
       max: 1,
-      // Behind a pooler, what is sent before the answer has come is answered out of turn.
+      // A pooler responds out of order to a message that is sent before the previous response.
       max_pipeline: 0,
       ssl: false,
-      socket: handOutOnce(socket),
+      socket: provideOnce(socket),
       connect_timeout: 0,
       idle_timeout: 0,
       max_lifetime: null,
       onnotice: () => {},
-      // Asking for types first, postgres.js crashes the process when a connection is lost just as it begins.
+      // With this query for types, postgres.js crashes the process when a new connection is lost at once.
       fetch_types: false,
       connection: { application_name: 'stowage' },
     } as postgres.Options<Record<string, never>>)
@@ -63,10 +64,10 @@ export class Connection {
   }
 
   /**
-   * Connects, logs in and sets what holds for every statement.
-   * @param index of the server, when the URL names several
-   * @param signal gives it up
-   * @throws what Node, TLS or Postgres says; DatabaseUnavailable
+   * Connects, logs in and applies the settings of the session.
+   * @param index index of the server, for a URL with several servers
+   * @param signal aborts the attempt
+   * @throws an error of Node, TLS or Postgres; DatabaseUnavailable
    */
   static async open(options: ConnectionOptions, index: number, signal: AbortSignal): Promise<Connection> {
     const connection = new Connection(await openSocket(options.parsed, index, signal), options)
@@ -84,7 +85,7 @@ export class Connection {
     return this.#loss === undefined && this.#socket.writable
   }
 
-  /** Runs once, when the socket is closed. */
+  /** Calls `act` once, when the socket is closed. */
   onClosed(act: () => void): void {
     if (this.#socket.closed) act()
     else this.#socket.once('close', act)
@@ -92,11 +93,11 @@ export class Connection {
 
   /**
    * Runs one statement.
-   * @param deadline by `performance.now()`; without an answer by then the connection is destroyed, because a late
-   *   answer would be taken for that of the next statement
-   * @throws DatabaseUnavailable when no answer came, for whatever reason; PostgresError
+   * @param deadline by `performance.now()`. Without a response by then the connection is destroyed, because a late response
+   *   would be taken for the response to the next statement.
+   * @throws DatabaseUnavailable without a response; PostgresError
    */
-  run<T>(ask: (sql: postgres.Sql) => PromiseLike<T>, deadline: number): Promise<T> {
+  run<T>(statement: (sql: postgres.Sql) => PromiseLike<T>, deadline: number): Promise<T> {
     if (this.#loss) return Promise.reject(this.#loss)
     return new Promise((resolve, reject) => {
       const late = () => this.destroy(unavailable('NO_ANSWER', 'The database does not answer'))
@@ -108,9 +109,9 @@ export class Connection {
       }
       const lost = (error: DatabaseUnavailable) => settle(() => reject(error))
       this.#waiting.add(lost)
-      ask(this.#sql).then(
+      statement(this.#sql).then(
         (result) => {
-          if (isAnswer(result)) settle(() => resolve(result))
+          if (isResult(result)) settle(() => resolve(result))
           else this.destroy(unavailable('CONNECTION_LOST', 'The database ended the connection instead of answering'))
         },
         (error) => settle(() => reject(error)),
@@ -118,14 +119,14 @@ export class Connection {
     })
   }
 
-  /** Ends the connection in order; the socket is destroyed after a second if the server does not close it. */
+  /** Ends the connection in order. The socket is destroyed after a second if the server does not close it. */
   close(): void {
     this.isRetired = true
     if (this.#socket.writable) this.#socket.end(terminateMessage)
     setTimeout(() => this.#socket.destroy(), terminateTimeout).unref()
   }
 
-  /** Ends the connection at once; statements without an answer fail with the error. */
+  /** Ends the connection at once. Statements without a response fail with the error. */
   destroy(error: DatabaseUnavailable): void {
     this.#lose(error)
     this.#socket.destroy()
@@ -133,12 +134,12 @@ export class Connection {
 
   #lose(error: DatabaseUnavailable): void {
     this.#loss ??= error
-    for (const tell of [...this.#waiting]) tell(this.#loss)
+    for (const fail of [...this.#waiting]) fail(this.#loss)
   }
 }
 
-/** For the `socket` of postgres.js, which asks for another socket to connect anew: that one never comes. */
-function handOutOnce(socket: Socket): () => Promise<Socket> {
+/** The `socket` option of postgres.js. To reconnect, postgres.js requests a second socket, which is never provided. */
+function provideOnce(socket: Socket): () => Promise<Socket> {
   let isTaken = false
   return async () => {
     if (isTaken) return new Promise<never>(() => {})
@@ -148,13 +149,13 @@ function handOutOnce(socket: Socket): () => Promise<Socket> {
 }
 
 /**
- * The first statement. PgBouncer refuses a connection whose first packet sets a timeout, so they are set here, but for what
- * the URL sets itself. Through a pooler that lends its connections for a transaction, for which the URL says
- * `prepare=false`, they would stay with somebody else's connection: there, only our own deadline holds.
+ * The first statement of a connection. It sets the timeouts that the URL does not set. PgBouncer refuses a connection with
+ * a timeout in the first packet. In a pooler in transaction mode, for which the URL has `prepare=false`, the timeouts would
+ * stay on a connection of other clients. For such a pooler only our own deadline applies.
  */
 function sessionSetup({ prepare, connection }: ParsedUrl): string {
   const wanted = {
-    // So that a statement which is merely slow is ended by Postgres and costs no connection.
+    // Before our deadline, so that Postgres ends a slow statement and the connection is kept.
     statement_timeout: limits.statement - 1_000,
     idle_in_transaction_session_timeout: idleInTransaction,
   }
@@ -162,8 +163,8 @@ function sessionSetup({ prepare, connection }: ParsedUrl): string {
   return `select ${['1', ...ours.map(([name, value]) => `set_config('${name}', '${value}', false)`)].join(', ')}`
 }
 
-/** Whether Postgres itself has ended the statement: postgres.js takes the end of a connection for an empty result. */
-function isAnswer(result: unknown): boolean {
+/** Whether Postgres has completed the statement. postgres.js returns an empty result at the end of a connection. */
+function isResult(result: unknown): boolean {
   const isEnded = (one: unknown) => Boolean((one as Partial<postgres.RowList<[]>> | undefined)?.command)
   return isEnded(result) || (Array.isArray(result) && result.length > 0 && result.every(isEnded))
 }

@@ -1,7 +1,7 @@
 import { DrizzleQueryError } from 'drizzle-orm'
 import postgres from 'postgres'
 
-/** Why the database cannot be used, in codes of our own; others are Node's (`ECONNREFUSED`) or SQLSTATEs. */
+/** Our own codes of an unavailable database. Other codes are Node's (`ECONNREFUSED`) or SQLSTATEs. */
 export type UnavailableCode =
   | 'CONNECT_TIMEOUT'
   | 'CONNECTION_LOST'
@@ -10,7 +10,7 @@ export type UnavailableCode =
   | 'COMMITS_WAIT'
   | 'CLOSED'
 
-/** There is no usable connection, or no answer on it in time. Whether the statement was done is not known. */
+/** No usable connection, or no response in time. The statement may or may not have been executed. */
 export class DatabaseUnavailable extends Error {
   readonly code: string
 
@@ -21,12 +21,11 @@ export class DatabaseUnavailable extends Error {
   }
 }
 
-/** @param code of ours */
 export function unavailable(code: UnavailableCode, message: string, cause?: unknown): DatabaseUnavailable {
   return new DatabaseUnavailable(code, message, { cause })
 }
 
-/** The failure of a connection as the error that the database cannot be used. */
+/** Converts the failure of a connection to `DatabaseUnavailable`. */
 export function asUnavailable(error: unknown): DatabaseUnavailable {
   if (error instanceof DatabaseUnavailable) return error
   const { code, message } = error as NodeJS.ErrnoException
@@ -36,22 +35,23 @@ export function asUnavailable(error: unknown): DatabaseUnavailable {
 }
 
 /**
- * SQLSTATE: connection exceptions (08), refused logins (28), out of resources (53), operator's intervention and time-outs
- * (57), system errors (58), a standby that takes no writes (25006), a database that is gone or closed (3D000, 55000), and
- * statements that Postgres took back because of others (40001, 40P01).
+ * SQLSTATEs of an unavailable database: connection exceptions (08), refused logins (28), insufficient resources (53),
+ * operator intervention and timeouts (57), system errors (58), a read-only standby (25006), a missing or closed database
+ * (3D000, 55000), and rollbacks because of concurrent statements (40001, 40P01).
  * PostgreSQL manual, appendix A.
  */
 const unavailableStates = /^(08|28|53|57|58)...$|^(25006|3D000|40001|40P01|55000)$/
 
-/** Whether a failed query failed because the database cannot be used now, rather than because of the query. */
+/** Whether a query failed because the database is unavailable, rather than because of the query. */
 export function isDatabaseUnavailable(error: unknown): boolean {
   const cause = causeOf(error)
   return cause instanceof DatabaseUnavailable || unavailableStates.test(stateOf(cause))
 }
 
 /**
- * Whether an error of one connection holds for the others too: the server is silent, ends (57P01, 57P02), or takes no writes any
- * more (25006), as after a failover that left connections open. While commits wait for a standby, connections can be read from.
+ * Whether an error of one connection applies to the other connections too: the server is silent, shuts down (57P01, 57P02),
+ * or has become read-only (25006), as after a failover that left connections open. While commits wait for a standby, other
+ * connections can still read.
  */
 export function concernsAllConnections(error: unknown): boolean {
   const cause = causeOf(error)
@@ -59,7 +59,7 @@ export function concernsAllConnections(error: unknown): boolean {
   return /^(57P01|57P02|25006)$/.test(stateOf(cause))
 }
 
-/** Whether an error is a failed query as drizzle reports it: its message holds the query and its parameters. */
+/** Whether an error is drizzle's error of a failed query, whose message contains the query and its parameters. */
 export function isQueryError(error: unknown): boolean {
   return error instanceof DrizzleQueryError
 }
@@ -68,7 +68,7 @@ function causeOf(error: unknown): unknown {
   return error instanceof DrizzleQueryError ? error.cause : error
 }
 
-/** The SQLSTATE of an error that Postgres or a pooler sent, otherwise nothing. */
+/** The SQLSTATE of an error from Postgres or a pooler; empty for other errors. */
 function stateOf(error: unknown): string {
   return error instanceof postgres.PostgresError ? error.code : ''
 }

@@ -3,7 +3,7 @@ import { CommitWatch } from './commit-watch.ts'
 import { Connection, type ConnectionOptions } from './connection.ts'
 import { asUnavailable, concernsAllConnections, type DatabaseUnavailable, unavailable } from './errors.ts'
 
-type Ask<T> = Parameters<typeof Connection.prototype.run<T>>[0]
+type RunStatement<T> = Parameters<typeof Connection.prototype.run<T>>[0]
 
 /** A caller that waits for a connection. */
 interface Waiter {
@@ -11,30 +11,31 @@ interface Waiter {
   refuse(error: DatabaseUnavailable): void
 }
 
-/** Milliseconds until the next try after a connection could not be made; random, so that replicas do not try in step. */
+/** Milliseconds between a failed connection and the next try; random, so that replicas do not retry in step. */
 const pause = () => 250 + Math.random() * 250
 
 /** Milliseconds that a connection may be idle. */
 const idleTime = 60_000
 
-/** Milliseconds for which a connection is used. New ones let a server that came back behind a balancer have its share. */
+/** Milliseconds for which a connection is used. New ones give a server that returns behind a balancer its share. */
 const lifeTime = 30 * 60_000
 
-/** Milliseconds for which a connection is kept although another one fails, so that not every error costs a new connection. */
+/** Age in milliseconds up to which a connection is kept when another one fails: not every error costs a connection. */
 const graceTime = 1_000
 
 /**
- * Connections to one database, at most `max`, each used for one statement or transaction at a time. Every wait for a connection
- * has a deadline. While none can be made, callers are refused at once, and one connection is tried after each pause.
+ * At most `max` connections to one database. Each connection runs one statement or transaction at a time. Every wait for
+ * a connection has a deadline. While no connection can be opened, callers are refused at once, and one connection is tried
+ * after each pause.
  */
 export class Pool {
   readonly #options: ConnectionOptions
   readonly #max: number
   readonly #limit: number
   readonly #connections = new Set<Connection>()
-  /** The connection used last comes last. */
+  /** The most recently used connection is last. */
   readonly #idle: Connection[] = []
-  /** In the order in which they came. */
+  /** In the order of arrival. */
   readonly #waiters = new Set<Waiter>()
   readonly #closing = new AbortController()
   readonly #commits = new CommitWatch(() => this.#connect())
@@ -44,7 +45,7 @@ export class Pool {
   #failure: { error: DatabaseUnavailable; until: number } | undefined
   #onEmpty = () => {}
 
-  /** @param limit milliseconds from a question to its answer */
+  /** @param limit milliseconds from the submission of a statement to its result */
   constructor(options: ConnectionOptions, max: number, limit: number) {
     this.#options = options
     this.#max = max
@@ -53,22 +54,22 @@ export class Pool {
 
   /**
    * Runs one statement on any connection.
-   * @param limit milliseconds until the answer, the wait for a connection included
-   * @throws DatabaseUnavailable when there is no connection or no answer; PostgresError
+   * @param limit milliseconds until the result, the wait for a connection included
+   * @throws DatabaseUnavailable without a connection or a response; PostgresError
    */
-  async run<T>(ask: Ask<T>, limit = this.#limit): Promise<T> {
+  async run<T>(statement: RunStatement<T>, limit = this.#limit): Promise<T> {
     const deadline = performance.now() + limit
-    return this.hold((connection) => connection.run(ask, deadline), limit)
+    return this.hold((connection) => connection.run(statement, deadline), limit)
   }
 
   /**
-   * Runs one statement that writes, as `run` does.
-   * @throws DatabaseUnavailable at once, too, while commits wait for a standby; PostgresError
+   * Runs one statement that writes, like {@link run}.
+   * @throws DatabaseUnavailable as in `run`, and at once while commits wait for a standby; PostgresError
    */
-  async write<T>(ask: Ask<T>, limit = this.#limit): Promise<T> {
+  async write<T>(statement: RunStatement<T>, limit = this.#limit): Promise<T> {
     this.#commits.throwIfWaiting()
     const deadline = performance.now() + limit
-    return this.hold((connection) => this.#commits.write(connection, () => connection.run(ask, deadline)), limit)
+    return this.hold((connection) => this.#commits.write(connection, () => connection.run(statement, deadline)), limit)
   }
 
   /** @throws DatabaseUnavailable while commits wait for a standby */
@@ -77,8 +78,8 @@ export class Pool {
   }
 
   /**
-   * Keeps a connection for as long as `use` takes.
-   * @param limit milliseconds to wait for one
+   * Reserves a connection until `use` has ended.
+   * @param limit milliseconds to wait for a connection
    */
   async hold<T>(use: (connection: Connection) => Promise<T>, limit = this.#limit): Promise<T> {
     const connection = this.#takeIdle() ?? (await this.#wait(limit))
@@ -88,12 +89,12 @@ export class Pool {
       if (concernsAllConnections(error)) this.#retireOlderThan(graceTime)
       throw error
     } finally {
-      this.#giveBack(connection)
+      this.#release(connection)
     }
   }
 
-  /** Refuses further callers. Statements under way are cut off after `patience` milliseconds. */
-  async close(patience: number): Promise<void> {
+  /** Refuses further callers. Running statements are cut off after `drainTimeout` milliseconds. */
+  async close(drainTimeout: number): Promise<void> {
     clearInterval(this.#sweeping)
     this.#commits.close()
     const closed = unavailable('CLOSED', 'The connections to the database are closed')
@@ -102,7 +103,7 @@ export class Pool {
     for (const connection of this.#idle.splice(0)) connection.close()
     const cutOff = setTimeout(() => {
       for (const connection of this.#connections) connection.destroy(closed)
-    }, patience)
+    }, drainTimeout)
     await new Promise<void>((resolve) => {
       this.#onEmpty = () => this.#connections.size === 0 && resolve()
       this.#onEmpty()
@@ -136,7 +137,7 @@ export class Pool {
     })
   }
 
-  #giveBack(connection: Connection): void {
+  #release(connection: Connection): void {
     const [waiter] = this.#waiters
     if (!connection.isUsable || connection.isRetired || this.#closing.signal.aborted) {
       connection.close()
@@ -148,19 +149,19 @@ export class Pool {
     }
   }
 
-  /** Whether there is no connection, and the pause after a failure to make one is not over. Refusals do not prolong the pause. */
+  /** Whether no connection exists and the pause after a failure is not over. Refusals do not prolong the pause. */
   #isRefusing(): boolean {
     const { until } = this.#failure ?? { until: 0 }
     return performance.now() < until && this.#connections.size + this.#opening === 0
   }
 
-  /** Makes connections for the callers that wait; after a failure only one, once the pause is over. */
+  /** Opens connections for the waiting callers. After a failure only one is opened, after the pause. */
   #grow(): void {
     if (this.#closing.signal.aborted) return
     const isPausing = this.#failure !== undefined && performance.now() < this.#failure.until
-    const most = this.#failure === undefined ? this.#max : isPausing ? 0 : 1
-    const room = Math.min(most - this.#opening, this.#max - this.#connections.size - this.#opening)
-    const wanted = Math.min(room, this.#waiters.size - this.#opening)
+    const allowed = this.#failure === undefined ? this.#max : isPausing ? 0 : 1
+    const capacity = Math.min(allowed - this.#opening, this.#max - this.#connections.size - this.#opening)
+    const wanted = Math.min(capacity, this.#waiters.size - this.#opening)
     for (let number = 0; number < wanted; number += 1) void this.#open()
   }
 
@@ -173,7 +174,7 @@ export class Pool {
       this.#opening -= 1
       this.#connections.add(connection)
       connection.onClosed(() => this.#forget(connection))
-      this.#giveBack(connection)
+      this.#release(connection)
     } catch (error) {
       this.#opening -= 1
       this.#fail(asUnavailable(error))
@@ -183,9 +184,9 @@ export class Pool {
 
   async #connect(): Promise<Connection> {
     const attempt = new AbortController()
-    const giveUp = () => attempt.abort()
-    const timer = setTimeout(giveUp, limits.connect)
-    this.#closing.signal.addEventListener('abort', giveUp)
+    const abort = () => attempt.abort()
+    const timer = setTimeout(abort, limits.connect)
+    this.#closing.signal.addEventListener('abort', abort)
     try {
       return await Connection.open(this.#options, this.#attempts++, attempt.signal)
     } catch (error) {
@@ -197,7 +198,7 @@ export class Pool {
       )
     } finally {
       clearTimeout(timer)
-      this.#closing.signal.removeEventListener('abort', giveUp)
+      this.#closing.signal.removeEventListener('abort', abort)
     }
   }
 
@@ -206,11 +207,11 @@ export class Pool {
     const failure = { error, until: performance.now() + milliseconds }
     this.#failure = failure
     if (this.#isRefusing()) this.#refuseAll(error)
-    const goOn = () => {
+    const retry = () => {
       failure.until = 0
       this.#grow()
     }
-    setTimeout(goOn, milliseconds).unref()
+    setTimeout(retry, milliseconds).unref()
   }
 
   #refuseAll(error: DatabaseUnavailable): void {
@@ -231,15 +232,15 @@ export class Pool {
     this.#closeIdle(({ idleSince }) => now - idleSince > idleTime)
   }
 
-  /** Ends connections older than `age` milliseconds; those in use end when they are given back. */
+  /** Retires connections older than `age` milliseconds. A connection in use is closed when it is released. */
   #retireOlderThan(age: number): void {
     const now = performance.now()
     for (const connection of this.#connections) connection.isRetired ||= now - connection.openedAt > age
     this.#closeIdle(({ isRetired }) => isRetired)
   }
 
-  #closeIdle(isOver: (connection: Connection) => boolean): void {
-    for (const connection of this.#idle.filter(isOver)) {
+  #closeIdle(isExpired: (connection: Connection) => boolean): void {
+    for (const connection of this.#idle.filter(isExpired)) {
       this.#idle.splice(this.#idle.indexOf(connection), 1)
       connection.close()
     }

@@ -4,26 +4,26 @@ import { connect as connectTls } from 'node:tls'
 import type postgres from 'postgres'
 import { unavailable } from './errors.ts'
 
-/** A database URL, as postgres.js reads it. */
+/** A database URL, as parsed by postgres.js. */
 export type ParsedUrl = postgres.ParsedOptions & { sslnegotiation?: string | null }
 
-/** The request for TLS that comes before anything else (PostgreSQL manual, chapter "Message Formats"). */
-const requestForTls = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47])
+/** The message SSLRequest, which precedes all other messages (PostgreSQL manual, chapter "Message Formats"). */
+const sslRequest = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47])
 
 /**
- * Connects to one server of the URL, with TLS where the URL asks for it. postgres.js is handed the socket, because its own
- * connects anew without a pause when it is closed at once.
- * @param index of the server, when the URL names several
- * @param signal ends it, and the socket too when that is open by then
- * @throws what Node says of it, or DatabaseUnavailable
+ * Connects to one server of the URL, with TLS if the URL asks for it. The socket is for postgres.js, whose own socket
+ * reconnects without a pause when the server closes it at once.
+ * @param index index of the server, for a URL with several servers
+ * @param signal aborts the attempt, and destroys an open socket
+ * @throws an error of Node; DatabaseUnavailable
  */
 export async function openSocket(url: ParsedUrl, index: number, signal: AbortSignal): Promise<Socket> {
   const host = url.host[index % url.host.length] as string
   const port = url.port[index % url.port.length] as number
   const socket = addAbortSignal(signal, url.path ? connect(url.path) : connect(port, host))
-  // Under TLS, whatever becomes of it is told by the socket above.
+  // Under TLS, the TLS socket reports the errors.
   socket.on('error', () => {})
-  await first(socket, 'connect')
+  await nextEvent(socket, 'connect')
   if (!url.ssl) return socket
   try {
     const isDirect = url.sslnegotiation === 'direct'
@@ -32,8 +32,13 @@ export async function openSocket(url: ParsedUrl, index: number, signal: AbortSig
       throw unavailable('CONNECTION_LOST', `${host}:${port} offers no TLS`)
     }
     const servername = isIP(host) ? undefined : host
-    const secure = connectTls({ socket, servername, ...(isDirect && { ALPNProtocols: ['postgresql'] }), ...trust(url) })
-    await first(secure, 'secureConnect')
+    const secure = connectTls({
+      socket,
+      servername,
+      ...(isDirect && { ALPNProtocols: ['postgresql'] }),
+      ...tlsOptions(url),
+    })
+    await nextEvent(secure, 'secureConnect')
     return addAbortSignal(signal, secure)
   } catch (error) {
     socket.destroy()
@@ -42,19 +47,19 @@ export async function openSocket(url: ParsedUrl, index: number, signal: AbortSig
 }
 
 async function offersTls(socket: Socket): Promise<boolean> {
-  socket.write(requestForTls)
-  const [answer] = await first<Buffer>(socket, 'data')
-  return answer === 'S'.charCodeAt(0)
+  socket.write(sslRequest)
+  const [response] = await nextEvent<Buffer>(socket, 'data')
+  return response === 'S'.charCodeAt(0)
 }
 
-/** As postgres.js takes `ssl`: a word that does not verify, another that does, or options for Node. */
-function trust({ ssl }: ParsedUrl): object {
+/** The TLS options for `ssl` of postgres.js: a mode without verification, a mode with it, or options of Node. */
+function tlsOptions({ ssl }: ParsedUrl): object {
   if (typeof ssl === 'object') return ssl
   return ['require', 'allow', 'prefer'].includes(String(ssl)) ? { rejectUnauthorized: false } : {}
 }
 
-/** The value of the next event; rejects when the socket ends before. */
-function first<T>(socket: Socket, event: string): Promise<T> {
+/** The value of the next event. Rejects when the socket ends first. */
+function nextEvent<T>(socket: Socket, event: string): Promise<T> {
   return new Promise((resolve, reject) => {
     const closed = () => reject(unavailable('CONNECTION_LOST', 'The database closed the connection at once'))
     const settle = (act: () => void) => {
