@@ -19,7 +19,7 @@ export async function serve(env: NodeJS.ProcessEnv, options: Options): Promise<v
   })
 }
 
-/** `stowage work`: runs the workers alone, beside servers that run without them, until SIGTERM or Ctrl-C. */
+/** `stowage work`: runs only the workers, for servers with `--no-workers`, until SIGTERM or Ctrl-C. */
 export async function work(env: NodeJS.ProcessEnv): Promise<void> {
   await runApp(env, { database: reachDatabase, build: buildWorker })
 }
