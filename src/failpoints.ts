@@ -1,8 +1,8 @@
 import { ConfigError } from '#domain/errors.ts'
 
 /**
- * Where a server can be made to die, in the order a file passes them: before and after every effect outside the process.
- * The crash suite kills at each of them.
+ * Points at which a test can kill the server, in the order in which a file passes them: before and after each effect outside the
+ * process. The crash suite kills the server at every one of them.
  */
 export const failpoints = [
   'before-reserve',
@@ -40,9 +40,9 @@ export type Failpoint = (typeof failpoints)[number]
 let armed: { failpoint: string; passes: number } | undefined
 
 /**
- * Turns one failpoint on, for the life of the process.
- * @param text its name, or `name:3` to die there the third time; `undefined` or empty leaves all of them off
- * @throws ConfigError when there is no such failpoint
+ * Arms one failpoint for the life of the process.
+ * @param text the name of the failpoint, or `name:3` to kill the process at its third pass; `undefined` or empty arms none
+ * @throws ConfigError for an unknown failpoint or a malformed count
  */
 export function armFailpoint(text: string | undefined): void {
   if (!text) return
@@ -55,7 +55,7 @@ export function armFailpoint(text: string | undefined): void {
   console.error(`STOWAGE_FAILPOINT: ${text} kills this process. It is for tests.`)
 }
 
-/** Kills this process right here, as `kill -9` does, when this failpoint is on and has been passed often enough. */
+/** Kills this process with SIGKILL when the failpoint is armed and its count of passes is reached. */
 export function failpoint(name: Failpoint): void {
   if (armed?.failpoint !== name) return
   armed.passes -= 1

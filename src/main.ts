@@ -18,11 +18,11 @@ import { armFailpoint } from './failpoints.ts'
 type Environment = NodeJS.ProcessEnv
 
 interface Command {
-  /** The options it takes; none unless named. */
+  /** Options of the command. Default: none. */
   options?: readonly (keyof Options)[]
-  /** The meaning of its one argument; without it the command takes none. */
+  /** Meaning of the only argument. A command without it takes no argument. */
   argument?: string
-  run(env: Environment, options: Options, word: string): Promise<void>
+  run(env: Environment, options: Options, argument: string): Promise<void>
 }
 
 const commands = new Map<string, Command>([
@@ -39,27 +39,27 @@ const commands = new Map<string, Command>([
 ])
 
 async function run(args: string[], env: Environment): Promise<void> {
-  const { words, options, help } = readArguments(args)
-  if (help || words[0] === 'help') return console.log(usage)
-  const pair = words.slice(0, 2).join(' ')
-  const name = commands.has(pair) ? pair : (words[0] ?? '')
+  const { positionals, options, help } = readArguments(args)
+  if (help || positionals[0] === 'help') return console.log(usage)
+  const pair = positionals.slice(0, 2).join(' ')
+  const name = commands.has(pair) ? pair : (positionals[0] ?? '')
   const command = commands.get(name)
   if (command === undefined)
     throw new UsageError(name === '' ? 'A command is missing.' : `There is no command ${pair}.`)
 
-  const rest = words.slice(name.split(' ').length)
-  const word = command.argument === undefined ? '' : rest.shift()
-  const strangers = Object.keys(options).filter((option) => !command.options?.includes(option as keyof Options))
-  const surplus = [...strangers.map((option) => `--${option}`), ...rest]
-  if (word === undefined) throw new UsageError(`stowage ${name} needs ${command.argument}.`)
-  if (surplus.length > 0) throw new UsageError(`stowage ${name} does not take ${surplus.join(' ')}.`)
+  const rest = positionals.slice(name.split(' ').length)
+  const argument = command.argument === undefined ? '' : rest.shift()
+  const unknownOptions = Object.keys(options).filter((option) => !command.options?.includes(option as keyof Options))
+  const unexpected = [...unknownOptions.map((option) => `--${option}`), ...rest]
+  if (argument === undefined) throw new UsageError(`stowage ${name} needs ${command.argument}.`)
+  if (unexpected.length > 0) throw new UsageError(`stowage ${name} does not take ${unexpected.join(' ')}.`)
   armFailpoint(env.STOWAGE_FAILPOINT)
-  await command.run(env, options, word)
+  await command.run(env, options, argument)
 }
 
-function readArguments(args: string[]): { words: string[]; options: Options; help: boolean | undefined } {
+function readArguments(args: string[]): { positionals: string[]; options: Options; help: boolean | undefined } {
   const text = { type: 'string' } as const
-  // A token can begin with a dash: what follows `revoke` is never an option.
+  // A token can begin with a dash, so the argument after `revoke` is never an option.
   const after = args.indexOf('revoke') + 1
   const dashes = after > 0 && args[after] !== '--' ? ['--'] : []
   try {
@@ -79,13 +79,13 @@ function readArguments(args: string[]): { words: string[]; options: Options; hel
       },
     })
     const { help, ...options } = values
-    return { words: positionals, options, help }
+    return { positionals, options, help }
   } catch (error) {
     throw new UsageError((error as Error).message)
   }
 }
 
-/** What the operator can mend is told in words; anything else with its stack. */
+/** The message of an error that the operator can fix, and the stack of any other error. */
 function explain(error: unknown): string {
   if (error instanceof UsageError) return `${error.message}\n\n${usage}`
   if (error instanceof ConfigError || error instanceof StowageError) return error.message

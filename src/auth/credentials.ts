@@ -12,24 +12,24 @@ import {
   type NewToken,
 } from '#persistence/credentials.ts'
 
-/** Mints a bearer token for a known user. The secret is returned this once and kept nowhere. */
+/** Creates a bearer token for a known user. The secret is returned once and stored nowhere. */
 export async function createToken(db: Database, token: NewToken): Promise<{ id: number; token: string }> {
   const secret = newSecret()
   const { id } = await insertToken(db, hashSecret(secret), token)
   return { id, token: secret }
 }
 
-/** The owner of a token; `undefined` when it is unknown, expired or revoked, or its user deleted. */
+/** The owner of a token; `undefined` for an unknown, expired or revoked token, and for the token of a deleted user. */
 export function findToken(db: Database, token: string): Promise<Principal | undefined> {
   return findTokenOwner(db, hashSecret(token))
 }
 
-/** Ends a token, and with it the sessions it was exchanged for. @returns false when there is none to end */
-export function revokeToken(db: Database, which: { id: number } | { token: string }): Promise<boolean> {
-  return endToken(db, 'id' in which ? which : { hash: hashSecret(which.token) })
+/** Revokes a token and the sessions that it was exchanged for. @returns false when no active token matches */
+export function revokeToken(db: Database, selector: { id: number } | { token: string }): Promise<boolean> {
+  return endToken(db, 'id' in selector ? selector : { hash: hashSecret(selector.token) })
 }
 
-/** Mints a cookie session for a known user. The secret is returned this once and kept nowhere. */
+/** Creates a cookie session for a known user. The secret is returned once and stored nowhere. */
 export async function createSession(
   db: Database,
   session: NewSession,
@@ -39,22 +39,25 @@ export async function createSession(
   return { id, session: secret, expiresAt }
 }
 
-/** The owner of a session; `undefined` when it is unknown, expired or revoked, its token ended, or its user deleted. */
+/**
+ * The owner of a session; `undefined` for an unknown, expired or revoked session, for the session of a token that has ended, and
+ * for the session of a deleted user.
+ */
 export function findSession(db: Database, session: string): Promise<Principal | undefined> {
   return findSessionOwner(db, hashSecret(session))
 }
 
-/** Ends a session. @returns false when there is none to end */
-export function revokeSession(db: Database, which: { id: number } | { session: string }): Promise<boolean> {
-  return endSession(db, 'id' in which ? which : { hash: hashSecret(which.session) })
+/** Revokes a session. @returns false when no active session matches */
+export function revokeSession(db: Database, selector: { id: number } | { session: string }): Promise<boolean> {
+  return endSession(db, 'id' in selector ? selector : { hash: hashSecret(selector.session) })
 }
 
-/** 256 random bits, in base64url: a session or a token as its owner holds it. */
+/** The secret of a token or a session, as its owner holds it: 256 random bits in base64url. */
 function newSecret(): string {
   return randomBytes(32).toString('base64url')
 }
 
-/** The form in which the database keeps a secret: its sha256, in hex. 256 random bits need no salt and no slow hash. */
+/** The SHA-256 of a secret in hex, as the database stores it. 256 random bits need neither a salt nor a slow hash. */
 export function hashSecret(secret: string): string {
   return createHash('sha256').update(secret).digest('hex')
 }

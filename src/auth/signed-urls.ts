@@ -6,13 +6,13 @@ export interface SignedFile {
   fileName: string
   /** Unix seconds. */
   expires: number
-  /** How often the attachment had been renamed; 0 unless given. */
+  /** Number of renames of the attachment at the time of signing. Default: 0. */
   linkVersion?: number | undefined
 }
 
 /**
- * The address of a file that works without headers until it expires, ending in the file's name before the query:
- * `/files/:id/:filename?expires=…&signature=…`, with `&version=…` once it has been renamed. Minted for each answer, never stored.
+ * The path of a file that grants a download without headers until it expires: `/files/:id/:filename?expires=…&signature=…`, with
+ * `&version=…` after a rename. Each response gets new signatures; none is stored.
  */
 export function signedFilePath(key: string, file: SignedFile): string {
   const { expires, linkVersion = 0 } = file
@@ -20,23 +20,23 @@ export function signedFilePath(key: string, file: SignedFile): string {
   return `${filePath(file)}?expires=${expires}${version}&signature=${signature(key, file)}`
 }
 
-/** The same address without a signature, for users who may know of the file and not read it. */
+/** The path of a file without a signature, for users who may see the file's metadata but not read its bytes. */
 export function filePath({ publicId, fileName }: Pick<SignedFile, 'publicId' | 'fileName'>): string {
   return `/files/${publicId}/${encodePathSegment(fileName)}`
 }
 
-/** Whether the signature was made, with one of the keys, for just these fields. Whether it has expired is another question. */
+/** Whether one of the keys made the signature for exactly these fields. The expiry is not checked. */
 export function isSignatureOf(keys: readonly string[], file: SignedFile, given: string): boolean {
-  const actual = Buffer.from(given)
+  const givenBytes = Buffer.from(given)
   return keys.some((key) => {
     const expected = Buffer.from(signature(key, file))
-    return actual.length === expected.length && timingSafeEqual(actual, expected)
+    return givenBytes.length === expected.length && timingSafeEqual(givenBytes, expected)
   })
 }
 
 /**
- * When a link that is made now ends, in Unix seconds: `seconds` from now, rounded up to a window of a quarter of that. So the
- * same link is given for a while, and what a browser keeps of it is found again.
+ * The expiry of a link made at `now`, in Unix seconds: `seconds` later, rounded up to a multiple of a quarter of `seconds`. The
+ * rounding repeats the same link for a while, so that a browser's cache entry is found again.
  * @param now milliseconds since 1970, by the database's clock
  */
 export function endOfLink(now: number, seconds: number): number {
@@ -44,7 +44,7 @@ export function endOfLink(now: number, seconds: number): number {
   return Math.ceil((Math.floor(now / 1000) + seconds) / window) * window
 }
 
-/** HMAC-SHA-256, in base64url. The name comes last, behind numbers, and so cannot run into another field. */
+/** HMAC-SHA-256 in base64url. The name comes last, after the numbers, so it cannot run into another field. */
 function signature(key: string, { publicId, fileName, expires, linkVersion = 0 }: SignedFile): string {
   return createHmac('sha256', key).update(`${publicId}\n${expires}\n${linkVersion}\n${fileName}`).digest('base64url')
 }

@@ -6,13 +6,13 @@ import { putUsers } from '#rooms/users.ts'
 import { type Options, UsageError, userOption, wholeOption } from './usage.ts'
 import { withDatabase } from './with-database.ts'
 
-const longestSeconds = 10 * 365 * 86_400
+const maxSeconds = 10 * 365 * 86_400
 
-/** `stowage token create`: prints just the token. */
+/** `stowage token create`: prints only the token. */
 export async function createTokenCommand(env: NodeJS.ProcessEnv, options: Options): Promise<void> {
   const userId = userOption(options)
   const scopes = scopesFrom(options.scope ?? 'read,write')
-  const seconds = options['expires-in'] === undefined ? undefined : wholeOption('expires-in', options, longestSeconds)
+  const seconds = options['expires-in'] === undefined ? undefined : wholeOption('expires-in', options, maxSeconds)
   await withDatabase(env, async (db) => {
     await putUsers(db, [userId])
     const now = await readClock(db)
@@ -31,14 +31,14 @@ export async function revokeTokenCommand(env: NodeJS.ProcessEnv, token: string):
 }
 
 function scopesFrom(text: string): Scope[] {
-  const wanted = text.split(',').map((scope) => scope.trim())
-  const unknown = wanted.find((scope) => !allScopes.includes(scope as Scope))
+  const names = text.split(',').map((scope) => scope.trim())
+  const unknown = names.find((scope) => !allScopes.includes(scope as Scope))
   if (unknown !== undefined)
     throw new UsageError(`--scope takes ${allScopes.join(', ')}, not ${JSON.stringify(unknown)}.`)
-  return [...new Set(wanted as Scope[])]
+  return [...new Set(names as Scope[])]
 }
 
-/** `stowage session create`: prints just the cookie pair. */
+/** `stowage session create`: prints only the cookie pair. */
 export async function createSessionCommand(env: NodeJS.ProcessEnv, options: Options): Promise<void> {
   const userId = userOption(options)
   await withDatabase(env, async (db, config) => {

@@ -1,16 +1,17 @@
-/** What a doctor found, a line each on standard output. */
+/** Prints the result of each check as one line on standard output. */
 export class Report {
   healthy = true
 
   /**
-   * Tells what was found, or what to fix.
-   * @param run throws an Error that says what to fix
-   * @returns what `run` found, `undefined` when something is wrong
+   * Runs a check and prints its result, or the fix.
+   * @param run throws an Error that names the fix
+   * @param describe formats the result
+   * @returns the result of `run`; `undefined` when the check fails
    */
-  async check<T>(name: string, run: () => Promise<T>, tell: (found: T) => string = String): Promise<T | undefined> {
+  async check<T>(name: string, run: () => Promise<T>, describe: (found: T) => string = String): Promise<T | undefined> {
     try {
       const found = await run()
-      console.log(`ok    ${name}: ${tell(found)}`)
+      console.log(`ok    ${name}: ${describe(found)}`)
       return found
     } catch (error) {
       this.healthy = false

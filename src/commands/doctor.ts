@@ -9,9 +9,9 @@ import { Report } from './doctor-report.ts'
 import { checkStore } from './doctor-store.ts'
 import { reachDatabase } from './open-resources.ts'
 
-const mostSkewSeconds = 5
+const maxSkewSeconds = 5
 
-/** `stowage doctor`: checks settings, database, bucket and clock, and says what to fix. Exits 1 when something is wrong. */
+/** `stowage doctor`: checks settings, database, bucket and clock, and prints the fixes. Exits 1 when a check fails. */
 export async function doctor(env: NodeJS.ProcessEnv): Promise<void> {
   const report = new Report()
   const config = await checkSettings(env, report)
@@ -49,13 +49,13 @@ async function checkDatabase(config: Config, report: Report): Promise<void> {
   if (isMigrated) await report.check('database, identity', () => checkIdentity(client))
 }
 
-/** Names the pooler and what is lost behind it. @throws Error where the settings do not fit it */
+/** Describes the connection pooler and the features lost behind it. @throws Error when the settings do not fit the pooler */
 async function describePooler({ db }: DatabaseClient, url: string): Promise<string> {
   const mode = await findPooler(db, url)
   if (mode === 'none') return 'none'
-  const isPreparing = new URL(url).searchParams.get('prepare') !== 'false'
-  if (mode === 'session') return isPreparing ? 'session mode' : 'session mode, which does not need ?prepare=false'
-  if (isPreparing)
+  const isPrepared = new URL(url).searchParams.get('prepare') !== 'false'
+  if (mode === 'session') return isPrepared ? 'session mode' : 'session mode, which does not need ?prepare=false'
+  if (isPrepared)
     throw new Error('transaction mode, which loses prepared statements. Add ?prepare=false to DATABASE_URL.')
   const [row] = await db.execute<{ timeout: string; user: string }>(
     `select current_setting('statement_timeout') as timeout, quote_ident(current_user) as user`,
@@ -65,13 +65,16 @@ async function describePooler({ db }: DatabaseClient, url: string): Promise<stri
   return `transaction mode; statements are not prepared, and go on in Postgres when nobody waits for them any more, unless: ${advice}`
 }
 
-/** The database's clock decides when links and credentials end; the clock of this machine is in logs and in requests to the store. */
+/**
+ * Compares the clock of this machine with the database's. Links and credentials expire by the database's clock; logs and requests
+ * to the store carry the time of this machine.
+ */
 async function compareClocks({ db }: DatabaseClient): Promise<string> {
   const [row] = await db.execute<{ now: string }>('select extract(epoch from now()) * 1000 as now')
   const skew = Math.abs(Date.now() - Number(row?.now)) / 1000
-  if (skew > mostSkewSeconds)
+  if (skew > maxSkewSeconds)
     throw new Error(`differs from the database's by ${skew.toFixed(1)} s. Synchronise both machines (NTP).`)
-  return `within ${mostSkewSeconds} s of the database's`
+  return `within ${maxSkewSeconds} s of the database's`
 }
 
 async function describeMigrations(url: string): Promise<string> {

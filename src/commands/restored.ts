@@ -16,9 +16,9 @@ const revocation = `Sessions and tokens that were revoked after the backup work 
   stowage restored --revoke-credentials`
 
 /**
- * `stowage restored`: after a copy of the database has taken the place of a newer one. Passes over the ids that may have
- * been given out and begins a hold; with `--release` ends the hold instead; with `--revoke-credentials` ends every session
- * and token. Says what it did on standard output.
+ * `stowage restored`: prepares the database after an older copy has replaced a newer one. The command skips the ids that may have
+ * been issued and begins a hold. With `--release` it ends the hold instead; with `--revoke-credentials` it also revokes every
+ * session and token. Prints its actions on standard output.
  */
 export async function restored(env: NodeJS.ProcessEnv, options: Options): Promise<void> {
   await withDatabase(env, async (db, config) => {

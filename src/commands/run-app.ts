@@ -1,100 +1,88 @@
-import { once } from 'node:events'
-import { setTimeout as delay } from 'node:timers/promises'
 import { settlesWithin } from '#async/timeout.ts'
 import { type Config, readConfig } from '#config/config.ts'
 import { ConfigError } from '#domain/errors.ts'
 import type { App } from '#http/app.ts'
-import { stopListening } from '#http/connections/stop-listening.ts'
 import { type DatabaseClient, openDatabase } from '#persistence/connection/client.ts'
 import { migrateDatabase } from '#persistence/migrate.ts'
 import type { ObjectStore } from '#store/object-store.ts'
 import { type DatabaseServer, openStore } from './open-resources.ts'
-import { ForcedExit, onStopSignal } from './shutdown.ts'
+import {
+  closeInTime,
+  drain,
+  drainTimeouts,
+  ForcedExit,
+  onStopSignal,
+  shutdownTimeouts,
+  stopSeconds,
+} from './shutdown.ts'
 
-/** What a process that runs until it is stopped is made of. */
+/** The configuration and the connections that an app is built from. */
 export interface AppParts {
   config: Config
   database: DatabaseClient
   store: ObjectStore
-  /** From the moment the process is asked to stop. */
+  /** True once the app has begun to stop. */
   isDraining: () => boolean
 }
 
 export interface Running {
-  /** Connects to the database, or runs one. */
+  /** Connects to the database, or starts an embedded one. */
   database(config: Config): Promise<DatabaseServer>
   build(parts: AppParts): Promise<App>
-  /** Once requests are taken. */
+  /** Called when the app accepts requests. */
   onReady?(app: App, parts: AppParts): Promise<void>
 }
 
-/** Seconds for the steps of the end that the grace period does not cover. Steps that take longer, because a dependency is silent, are left undone. */
-const ending = {
-  /** For what is under way while the process starts. */
-  start: 5,
-  /** For writing down the transfers that were cut off; the recovery finds the others. */
-  flushSeconds: 5,
-  /** For closing each of store and database. */
-  closing: 1,
-  /** For Postgres, when it is ours, to end. */
-  postgres: 20,
-  /** For resources that keep the process alive when nothing is left to be done. */
-  process: 0.5,
-}
-
 /**
- * Runs an app until SIGTERM or Ctrl-C, then lets transfers finish within the grace period. Whatever is silent by then, the
- * process has ended {@link ending} seconds later: no wait here is without a limit, and the last resort is to exit.
+ * Runs an app until SIGTERM or Ctrl-C, then lets transfers finish within the grace period. Every later step has a limit of its own
+ * ({@link shutdownTimeouts}), and {@link ForcedExit} ends a process that does not end by itself.
  */
 export async function runApp(env: NodeJS.ProcessEnv, running: Running): Promise<void> {
   const config = readConfig(env)
   const stopping = onStopSignal()
-  const lastResort = new ForcedExit()
-  const { wait, grace } = drainTimeouts(config)
-  void stopping.then(() => lastResort.endWithin(wait + grace + ending.flushSeconds + 4 * ending.closing))
+  const forcedExit = new ForcedExit()
+  void stopping.then(() => forcedExit.exitAfter(stopSeconds(config)))
   try {
-    const server = await startedUnless(stopping, running.database(config))
+    const server = await unlessStopped(stopping, running.database(config))
     const ended = Promise.race([stopping, server.exited])
     try {
-      await runOn(server.url, config, running, { stopping, ended, lastResort })
+      await runOn(server.url, config, running, { stopping, ended, forcedExit })
     } finally {
-      lastResort.endWithin(ending.postgres)
+      forcedExit.exitAfter(shutdownTimeouts.postgresSeconds)
       await server.stop()
     }
   } catch (error) {
     if (!(error instanceof StoppedWhileStarting)) throw error
   } finally {
-    lastResort.allDone(ending.process)
+    forcedExit.exitUnlessDone(shutdownTimeouts.exitSeconds)
   }
 }
 
-interface Ends {
-  /** Resolves when the process is asked to stop. */
+interface StopConditions {
+  /** Resolves at the stop signal. */
   stopping: Promise<undefined>
-  /** Resolves when it is time to stop, with an error when something that is needed has gone. */
+  /** Resolves at the stop signal, or with an error when the embedded Postgres has ended. */
   ended: Promise<Error | undefined>
-  lastResort: ForcedExit
+  forcedExit: ForcedExit
 }
 
-async function runOn(databaseUrl: string, config: Config, running: Running, ends: Ends): Promise<void> {
-  const { stopping, ended, lastResort } = ends
-  await startedUnless(stopping, migratedUnless(stopping, databaseUrl))
+async function runOn(databaseUrl: string, config: Config, running: Running, stop: StopConditions): Promise<void> {
+  const { stopping, ended, forcedExit } = stop
+  await unlessStopped(stopping, migrateUnlessStopped(stopping, databaseUrl))
   await using cleanup = new AsyncDisposableStack()
-  const closeInTime = (close: () => Promise<void>) =>
-    cleanup.defer(async () => void (await settlesWithin(ending.closing * 1000, close())))
   const database = openDatabase(databaseUrl, config.databasePoolSize)
-  closeInTime(() => database.close())
+  cleanup.defer(() => closeInTime(database))
   const store = await openStore(config)
-  closeInTime(() => store.close())
+  cleanup.defer(() => closeInTime(store))
 
   let draining = false
   const parts = { config, database, store, isDraining: () => draining }
   const app = await running.build(parts)
-  lastResort.tell = (details, message) => app.log.warn(details, message)
-  closeInTime(() => app.close())
+  forcedExit.warn = (details, message) => app.log.warn(details, message)
+  cleanup.defer(() => closeInTime(app))
   await listen(app, config)
   app.log.info({ store: store.description }, 'ready')
-  await startedUnless(stopping, running.onReady?.(app, parts) ?? Promise.resolve())
+  await unlessStopped(stopping, running.onReady?.(app, parts) ?? Promise.resolve())
 
   const problem = await ended
   draining = true
@@ -103,19 +91,19 @@ async function runOn(databaseUrl: string, config: Config, running: Running, ends
   if (problem) throw problem
 }
 
-/** The process was asked to stop before it was ready. */
+/** The stop signal came before the app was ready. */
 class StoppedWhileStarting extends Error {}
 
 /**
- * The result of a step of the start. Once the process is asked to stop, the step has a few seconds more and its failure is passed
- * over: a silent database does not keep the process.
- * @throws StoppedWhileStarting; before that, what the step fails with
+ * The result of a step of the start. After the stop signal the step has `startSeconds` more, and its failure is ignored, so that a
+ * silent database does not keep the process alive.
+ * @throws StoppedWhileStarting after the stop signal; the error of the step before it
  */
-async function startedUnless<T>(stopping: Promise<undefined>, step: Promise<T>): Promise<T> {
+async function unlessStopped<T>(stopping: Promise<undefined>, step: Promise<T>): Promise<T> {
   let isStopping = false
   const stopped = stopping.then(async () => {
     isStopping = true
-    await settlesWithin(ending.start * 1000, step)
+    await settlesWithin(shutdownTimeouts.startSeconds * 1000, step)
     throw new StoppedWhileStarting()
   })
   try {
@@ -125,8 +113,8 @@ async function startedUnless<T>(stopping: Promise<undefined>, step: Promise<T>):
   }
 }
 
-/** Migrates; a wait for locks that others hold ends when the process is asked to stop. */
-function migratedUnless(stopping: Promise<undefined>, databaseUrl: string): Promise<void> {
+/** Migrates the database. The stop signal aborts the migration, including its wait for locks. */
+function migrateUnlessStopped(stopping: Promise<undefined>, databaseUrl: string): Promise<void> {
   const asked = new AbortController()
   void stopping.then(() => asked.abort())
   return migrateDatabase(databaseUrl, asked.signal)
@@ -146,39 +134,4 @@ async function listen(app: App, { host, port, production }: Config): Promise<voi
         : `HOST ${address.host} and PORT ${port} cannot be listened on (${code}): set others`
     throw new ConfigError([problem])
   }
-}
-
-/** In seconds. */
-interface DrainTimeouts {
-  /** How long new requests are still taken. */
-  wait: number
-  /** How long transfers may go on after that. */
-  grace: number
-}
-
-function drainTimeouts({ shutdownWaitSeconds, shutdownGraceSeconds, production }: Config): DrainTimeouts {
-  return { wait: shutdownWaitSeconds ?? (production ? 5 : 0), grace: shutdownGraceSeconds }
-}
-
-/**
- * For a while, everything goes on and only readiness fails, until every load balancer has seen it. Then no new connection
- * is taken and each answer ends its own. Load balancers have the same while to end those they hold idle: one that is closed
- * from here may just be carrying a request. After it, each connection is closed as soon as it is idle, and whatever is left when
- * the grace is over. What that cuts off is written down as failed before this resolves, if that can be done in a few seconds.
- */
-async function drain(app: App, { wait, grace }: DrainTimeouts): Promise<void> {
-  app.log.info({ waitSeconds: wait, graceSeconds: grace }, 'draining')
-  await delay(wait * 1000)
-  const noneLeft = once(app.server, 'close')
-  await stopListening(app.server)
-  const graceEnds = performance.now() + grace * 1000
-  await settlesWithin(Math.min(wait, grace) * 1000, noneLeft)
-  const left = graceEnds - performance.now()
-  const closingIdle = setInterval(() => app.server.closeIdleConnections(), 100)
-  const cutOff = setTimeout(() => app.server.closeAllConnections(), left)
-  const closing = app.close().then(() => app.uploadsEnded?.())
-  const isClosed = await settlesWithin(left + ending.flushSeconds * 1000, closing)
-  if (!isClosed) app.log.warn('what was cut off is left to the recovery')
-  clearInterval(closingIdle)
-  clearTimeout(cutOff)
 }

@@ -11,16 +11,16 @@ import { onStopSignal } from './shutdown.ts'
 import { type Options, UsageError, wholeOption } from './usage.ts'
 import { withDatabase } from './with-database.ts'
 
-const usualRate = '50MiB'
+const defaultRate = '50MiB'
 
-/** Bytes a second. Slower than this, a store would hang up on a reader that lets it wait. */
-const slowestRate = 64 * 1024
+/** Bytes per second. At a lower rate, a store closes the connection of its slow reader. */
+const minRate = 64 * 1024
 
-const mostHours = 10 * 365 * 24
+const maxHours = 10 * 365 * 24
 
 /**
- * `stowage scrub`: reads what is stored and compares. Each finding is a line of the log on standard output, the summary is
- * on standard error. Exits 0, 1 or 2, as `exitCodeOf` says. SIGTERM and Ctrl-C end it before its time.
+ * `stowage scrub`: reads the stored objects and compares them with the database. Each finding is a log line on standard output; the
+ * summary is on standard error. Exits 0, 1 or 2 (see `exitCodeOf`). SIGTERM and Ctrl-C end the scrub early.
  */
 export async function scrubCommand(env: NodeJS.ProcessEnv, options: Options): Promise<void> {
   const scrubOptions = scrubOptionsFrom(options)
@@ -45,17 +45,17 @@ export async function scrubCommand(env: NodeJS.ProcessEnv, options: Options): Pr
 function scrubOptionsFrom(options: Options): ScrubOptions {
   const isOlderThan = options['older-than'] !== undefined
   return {
-    rate: rateFrom(options.rate ?? usualRate),
-    olderThanHours: isOlderThan ? wholeOption('older-than', options, mostHours) : undefined,
+    rate: rateFrom(options.rate ?? defaultRate),
+    olderThanHours: isOlderThan ? wholeOption('older-than', options, maxHours) : undefined,
   }
 }
 
-/** Bytes a second. @throws UsageError */
+/** Bytes per second; `Infinity` for no limit. @throws UsageError */
 function rateFrom(text: string): number {
   if (text === '0' || text === 'unlimited') return Number.POSITIVE_INFINITY
   try {
     const rate = byteSize(text)
-    if (rate >= slowestRate) return rate
+    if (rate >= minRate) return rate
   } catch {}
   throw new UsageError('--rate needs bytes a second, at least 64KiB, such as 20MiB; or unlimited.')
 }

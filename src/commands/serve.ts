@@ -28,7 +28,7 @@ function isDemoOn({ demo, databaseUrl }: Config): boolean {
   return Boolean(demo ?? databaseUrl === undefined)
 }
 
-/** `stowage work`: runs the workers alone, beside servers that run without them, until SIGTERM or Ctrl-C. */
+/** `stowage work`: runs only the workers, for servers with `--no-workers`, until SIGTERM or Ctrl-C. */
 export async function work(env: NodeJS.ProcessEnv): Promise<void> {
   await runApp(env, { database: reachDatabase, build: buildWorker })
 }

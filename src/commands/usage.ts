@@ -22,14 +22,14 @@ export const usage = `Usage: stowage <command>
 
 Settings come from the environment and from .env; the README lists them.`
 
-/** The options of all commands, as they were typed. */
+/** The options of all commands, unparsed. */
 export type Options = Partial<Record<TextOption, string>> & Partial<Record<Flag, boolean>>
 
 type Flag = 'no-workers' | 'revoke-credentials' | 'release'
 
 type TextOption = 'user' | 'scope' | 'expires-in' | 'rate' | 'older-than'
 
-/** The command line was not understood; the message says what it should have been. */
+/** An invalid command line. The message names the valid form. */
 export class UsageError extends Error {}
 
 /** The user's id. @throws UsageError */
@@ -37,10 +37,10 @@ export function userOption(options: Options): number {
   return wholeOption('user', options, firstInternalId - 1)
 }
 
-/** An option that must be a whole number from 1 to `most`. @throws UsageError naming it */
-export function wholeOption(name: TextOption, options: Options, most: number): number {
+/** A required option: a whole number from 1 to `max`. @throws UsageError with the name of the option */
+export function wholeOption(name: TextOption, options: Options, max: number): number {
   const text = options[name] ?? ''
-  if (!/^[1-9]\d{0,15}$/.test(text) || Number(text) > most)
-    throw new UsageError(`--${name} needs a whole number from 1 to ${most}.`)
+  if (!/^[1-9]\d{0,15}$/.test(text) || Number(text) > max)
+    throw new UsageError(`--${name} needs a whole number from 1 to ${max}.`)
   return Number(text)
 }

@@ -6,8 +6,8 @@ import { holdAdvice } from '#recovery/release-hold.ts'
 import { reachDatabase } from './open-resources.ts'
 
 /**
- * Runs a command against the migrated database; an embedded one that nobody runs is run for as long as it takes.
- * @param signal ends the wait for others that hold locks, with its reason
+ * Runs a command on the migrated database. An embedded Postgres that is not running runs for the duration of the command.
+ * @param signal aborts the migration; the promise then rejects with the signal's reason
  */
 export async function withDatabase(
   env: NodeJS.ProcessEnv,
@@ -31,7 +31,7 @@ export async function withDatabase(
   }
 }
 
-/** `stowage migrate`: brings the database up to date, as every command that uses it does first. */
+/** `stowage migrate`: applies pending migrations, as every command that uses the database does first. */
 export async function migrate(env: NodeJS.ProcessEnv): Promise<void> {
   await withDatabase(env, async () => console.log('The database is up to date.'))
 }

@@ -2,61 +2,62 @@ import type { AppContext } from '#app-context.ts'
 import { failpoint } from '#failpoints.ts'
 import { claimPurgeable, deleteObjectRow, type Purgeable, postponePurge, schedulePurge } from '#persistence/objects.ts'
 
-/** Keys that are at work at the same time. */
-const atOnce = 20
+/** Keys that are purged at the same time. */
+const concurrency = 20
 
-/** Milliseconds after which a run claims no more: the next one goes on at once. */
-const turn = 20_000
+/** Milliseconds after which a run claims no more keys. The next run follows at once. */
+const runTime = 20_000
 
-/** Seconds after which a key that failed is tried again, the first time and at most. */
+/** Seconds before the retry of a failed key: the first pause and the longest. */
 const backoff = { first: 5, longest: 300 }
 
-type PurgeDeps = Pick<AppContext, 'db' | 'store' | 'config' | 'log'>
+type PurgeContext = Pick<AppContext, 'db' | 'store' | 'config' | 'log'>
 
 /**
- * Removes the bytes of failed attempts and deleted attachments. A write that was in flight may still land afterwards: a
- * writer notices within a third of its lease that its attempt is over. So each key is purged again after a quarter of a
- * lease and after another half, and a last time when the row's retention ends: only then is it forgotten.
+ * Removes the bytes of failed attempts and deleted attachments. A write in flight may still reach the store afterwards, because a
+ * writer notices within a third of its lease that its attempt has ended. So each key is purged again after a quarter of a lease,
+ * after another half, and a last time when the retention ends. Only then is the key's row deleted.
  *
- * New keys are claimed as soon as half of the places are free, so that a slow one holds up nobody. A key that fails is
- * tried again later by itself; only when nothing succeeds any more does the run end.
- * @returns true when there may be more to purge at once
+ * New keys are claimed when half of the places are free, so that a slow key delays no other. A failed key is retried later. A run
+ * ends early when every removal fails.
+ * @param signal aborts when the server stops or the run is given up
+ * @returns true when more keys may be due
  */
-export async function purge(deps: PurgeDeps, signal: AbortSignal): Promise<boolean> {
-  const run = new PurgeRun(deps, signal)
-  const ends = performance.now() + turn
-  let isDry = false
-  while (!isDry && !run.isFutile && !signal.aborted && performance.now() < ends) {
-    isDry = (await run.claim()) === 0
-    await run.hasRoom()
+export async function purge(context: PurgeContext, signal: AbortSignal): Promise<boolean> {
+  const run = new PurgeRun(context, signal)
+  const ends = performance.now() + runTime
+  let isExhausted = false
+  while (!isExhausted && !run.isStoreDown && !signal.aborted && performance.now() < ends) {
+    isExhausted = (await run.claim()) === 0
+    await run.untilHalfFree()
   }
-  await run.isIdle()
-  run.tell()
-  return !isDry && !run.isFutile
+  await run.untilIdle()
+  run.logFailures()
+  return !isExhausted && !run.isStoreDown
 }
 
-/** The keys that one run has at work. */
+/** The keys that one run is purging. */
 class PurgeRun {
-  readonly #deps: PurgeDeps
+  readonly #context: PurgeContext
   readonly #signal: AbortSignal
   readonly #working = new Set<Promise<void>>()
   #failures: unknown[] = []
   #failuresInARow = 0
 
-  constructor(deps: PurgeDeps, signal: AbortSignal) {
-    this.#deps = deps
+  constructor(context: PurgeContext, signal: AbortSignal) {
+    this.#context = context
     this.#signal = signal
   }
 
-  /** As many removals have failed in a row as are at work at the same time: the store is down. */
-  get isFutile(): boolean {
-    return this.#failuresInARow >= atOnce
+  /** As many removals in a row as run at the same time have failed, so the store is down. */
+  get isStoreDown(): boolean {
+    return this.#failuresInARow >= concurrency
   }
 
-  /** Begins with keys that are due, as many as there is room for. @returns how many */
+  /** Starts the removal of due keys, one for each free place. @returns the number of keys */
   async claim(): Promise<number> {
-    const { db, config } = this.#deps
-    const claimed = await claimPurgeable(db, atOnce - this.#working.size, config.uploadLeaseSeconds / 2)
+    const { db, config } = this.#context
+    const claimed = await claimPurgeable(db, concurrency - this.#working.size, config.uploadLeaseSeconds / 2)
     for (const object of claimed) {
       const work = this.#purge(object).finally(() => this.#working.delete(work))
       this.#working.add(work)
@@ -65,32 +66,32 @@ class PurgeRun {
   }
 
   /** Resolves when half of the places are free. */
-  async hasRoom(): Promise<void> {
-    while (this.#working.size > atOnce / 2) await Promise.race(this.#working)
+  async untilHalfFree(): Promise<void> {
+    while (this.#working.size > concurrency / 2) await Promise.race(this.#working)
   }
 
-  /** Resolves when nothing is at work any more. */
-  async isIdle(): Promise<void> {
+  /** Resolves when no key is being purged. */
+  async untilIdle(): Promise<void> {
     await Promise.all(this.#working)
   }
 
-  /** Logs once what failed. */
-  tell(): void {
+  /** Logs the first failure and the number of failures. */
+  logFailures(): void {
     if (this.#failures.length === 0 || this.#signal.aborted) return
-    const { log } = this.#deps
+    const { log } = this.#context
     log.warn({ err: this.#failures[0], failed: this.#failures.length }, 'bytes not removed yet, will try again')
   }
 
-  /** Never rejects. */
+  /** The promise never rejects. */
   async #purge(object: Purgeable): Promise<void> {
     try {
-      await purgeOne(this.#deps, object, this.#signal)
+      await purgeOne(this.#context, object, this.#signal)
       this.#failuresInARow = 0
     } catch (error) {
       this.#failures.push(error)
       this.#failuresInARow += 1
-      // When this fails too, the claim ends by itself.
-      await postponePurge(this.#deps.db, object.key, backoff.first, backoff.longest).catch(() => {})
+      // If this fails too, the claim expires.
+      await postponePurge(this.#context.db, object.key, backoff.first, backoff.longest).catch(() => {})
     }
   }
 }

@@ -14,24 +14,24 @@ import {
   sweepInternalMessages,
 } from '#persistence/retention.ts'
 
-/** Rows that one statement looks at. */
+/** Rows that one statement examines. */
 const batch = 500
 
-/** Milliseconds for one table in a round. Its rest comes in the next round, which follows at once. */
-const turn = 5000
+/** Milliseconds per table and round. The next round follows at once and continues with the rest. */
+const timePerTable = 5000
 
-/** Scrubs that are kept. */
+/** Number of scrubs to keep. */
 const keptScrubs = 100
 
-type RetainDeps = Pick<AppContext, 'db' | 'config' | 'wakePurge'>
+type RetentionContext = Pick<AppContext, 'db' | 'config' | 'wakePurge'>
 
-/** The places at which sweeps go on in the next round, when one round was not enough. */
+/** The sweeps, with the cursors at which the next round continues the unfinished ones. */
 export class Sweeps {
   readonly #next = new Map<string, Cursor>()
 
-  /** @returns whether there is more */
+  /** Sweeps page after page, for at most `timePerTable`. @returns whether pages are left */
   async run(name: string, sweepPage: (after: Cursor) => Promise<SweptPage>): Promise<boolean> {
-    const ends = performance.now() + turn
+    const ends = performance.now() + timePerTable
     do {
       const { next } = await sweepPage(this.#next.get(name) ?? beginning)
       if (next) this.#next.set(name, next)
@@ -41,28 +41,28 @@ export class Sweeps {
   }
 }
 
-/** @returns whether there is more */
-async function drain(forgetBatch: () => Promise<number>): Promise<boolean> {
-  const ends = performance.now() + turn
+/** Deletes batch after batch, for at most `timePerTable`. @returns whether rows may be left */
+async function deleteBatches(deleteBatch: () => Promise<number>): Promise<boolean> {
+  const ends = performance.now() + timePerTable
   let count: number
-  do count = await forgetBatch()
+  do count = await deleteBatch()
   while (count === batch && performance.now() < ends)
   return count === batch
 }
 
 /**
- * Empties the tables of what ended longer ago than the retention: see the table in `docs/lifecycle.md`. Each statement looks at
- * a bounded number of rows, each table has a bounded turn, and one that fails keeps no other from its own.
- * @param sweeps where sweeps go on that a round did not bring to their end
- * @returns true when there may be more at once
- * @throws what the first table failed with, when all have had their turn
+ * Deletes the rows whose retention has ended: see the table in `docs/lifecycle.md`. Each statement examines a bounded number of
+ * rows, and each table gets a bounded time. A table that fails does not stop the others.
+ * @param sweeps the sweeps of the previous round, which this round continues
+ * @returns true when rows may be left
+ * @throws the first failure, after every table has had its time
  */
-export async function expireRows(deps: RetainDeps, sweeps = new Sweeps()): Promise<boolean> {
+export async function expireRows(context: RetentionContext, sweeps = new Sweeps()): Promise<boolean> {
   let hasMore = false
   const failures: unknown[] = []
-  for (const turnOf of turnsOf(deps, sweeps)) {
+  for (const expire of expirationsOf(context, sweeps)) {
     try {
-      hasMore = (await turnOf()) || hasMore
+      hasMore = (await expire()) || hasMore
     } catch (error) {
       failures.push(error)
     }
@@ -71,30 +71,30 @@ export async function expireRows(deps: RetainDeps, sweeps = new Sweeps()): Promi
   return hasMore
 }
 
-function turnsOf({ db, config, wakePurge }: RetainDeps, sweeps: Sweeps): (() => Promise<boolean>)[] {
+function expirationsOf({ db, config, wakePurge }: RetentionContext, sweeps: Sweeps): (() => Promise<boolean>)[] {
   const hours = config.failedRetentionHours
   const page = (after: Cursor): Page => ({ hours, after, limit: batch })
   return [
     () =>
       sweeps.run('deleted', async (after) => {
-        const forgotten = await expireDeleted(db, page(after))
-        if (forgotten.handedOver > 0) wakePurge()
-        await expireInternalMessages(db, hours, forgotten.internalMessageIds)
-        return forgotten
+        const expired = await expireDeleted(db, page(after))
+        if (expired.handedOver > 0) wakePurge()
+        await expireInternalMessages(db, hours, expired.internalMessageIds)
+        return expired
       }),
     () =>
       sweeps.run('awaiting', async (after) => {
-        const forgotten = await expireAwaiting(db, page(after))
-        await expireInternalMessages(db, hours, forgotten.internalMessageIds)
-        return forgotten
+        const expired = await expireAwaiting(db, page(after))
+        await expireInternalMessages(db, hours, expired.internalMessageIds)
+        return expired
       }),
     () => sweeps.run('attempts', (after) => expireOldAttempts(db, page(after))),
-    () => drain(() => expireSessions(db, hours, batch)),
-    () => drain(() => expireTokens(db, hours, batch)),
-    () => drain(() => expireScrubs(db, keptScrubs, batch)),
+    () => deleteBatches(() => expireSessions(db, hours, batch)),
+    () => deleteBatches(() => expireTokens(db, hours, batch)),
+    () => deleteBatches(() => expireScrubs(db, keptScrubs, batch)),
     async () => {
-      // Most of them hold files and stay, so a round that did not see all of them is no reason for another at once.
-      await sweeps.run('own messages', (after) => sweepInternalMessages(db, page(after)))
+      // Most internal messages hold files and stay, so an unfinished sweep is no reason for another round at once.
+      await sweeps.run('internal messages', (after) => sweepInternalMessages(db, page(after)))
       return false
     },
   ]

@@ -3,16 +3,16 @@ import type { Database } from '#persistence/connection/client.ts'
 import { insertInternalMessage, upsertMessage } from '#persistence/messages.ts'
 import { throwIfDeleted } from './users.ts'
 
-/** A message with both its ids. */
+/** The integer id and the public id of a message. */
 export interface MessageIds {
   id: number
   publicId: string
 }
 
 /**
- * Makes a message known, with its author. Doing it again changes nothing; when something is wrong nothing is changed.
- * @throws StowageError `not_found` when the room is not known, `conflict` when the message was deleted or is in another
- *   room, or when its author was deleted
+ * Registers a message and its author. A repeated call changes nothing, and neither does a call that fails.
+ * @throws StowageError `not_found` for an unknown room, `conflict` for a deleted message, a deleted author, or a message of
+ *   another room
  */
 export async function putMessage(
   db: Database,
@@ -28,7 +28,7 @@ export async function putMessage(
   return { id, publicId: message.publicId as string }
 }
 
-/** Makes a message for an upload that names none. @throws StowageError `not_found` when the conversation is gone */
+/** Creates a message for an upload that names none. @throws StowageError `not_found` when the room is deleted */
 export async function createInternalMessage(db: Database, roomId: number, authorId: number): Promise<number> {
   const messageId = await insertInternalMessage(db, roomId, authorId)
   if (messageId === undefined) throw new StowageError('not_found', 'Conversation not found')

@@ -5,9 +5,9 @@ import type { RoomIds } from '#persistence/users.ts'
 import { throwIfDeleted } from './users.ts'
 
 /**
- * Makes a room known and sets its members, all of them; users named here become known too. Doing it again changes
- * nothing. When something is wrong nothing is changed.
- * @throws StowageError `conflict` for a room or user that was deleted
+ * Registers a room and replaces its members. Members that are unknown users are registered too. A repeated call changes
+ * nothing, and neither does a call that fails.
+ * @throws StowageError `conflict` for a deleted room or user
  */
 export async function putRoom(db: Database, id: number, room: RoomMembers): Promise<RoomIds> {
   const { isDeleted, deletedUser, publicId } = await upsertRoom(db, id, room)
@@ -17,8 +17,8 @@ export async function putRoom(db: Database, id: number, room: RoomMembers): Prom
 }
 
 /**
- * Puts a user into a room that is known, or changes whether they moderate it. When something is wrong nothing is changed.
- * @throws StowageError `not_found`, and `conflict` for a user that was deleted
+ * Adds a user to a known room, or changes whether the user is a moderator. A call that fails changes nothing.
+ * @throws StowageError `not_found` for an unknown room, `conflict` for a deleted user
  */
 export async function putMember(db: Database, roomId: number, userId: number, moderator: boolean): Promise<RoomIds> {
   const { deletedUser, publicId } = await upsertMember(db, roomId, userId, moderator)
@@ -27,7 +27,7 @@ export async function putMember(db: Database, roomId: number, userId: number, mo
   return { id: roomId, publicId }
 }
 
-/** Takes a user out of a room. Their uploads stay. @throws StowageError `not_found` when they are not in it */
+/** Removes a user from a room. The uploads of the user stay. @throws StowageError `not_found` for an unknown room or member */
 export async function deleteMember(db: Database, roomId: number, userId: number): Promise<void> {
   const { hasRoom, wasMember } = await deleteMembership(db, roomId, userId)
   if (!hasRoom) throw roomNotFound()
