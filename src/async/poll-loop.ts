@@ -1,5 +1,5 @@
-import { settlesWithin, withTimeout } from '#async/timeout.ts'
 import type { Logger } from '#domain/logger.ts'
+import { settlesWithin, withTimeout } from './timeout.ts'
 
 export interface PollLoop {
   /** Runs the job now, or once more after a run in progress. After a failure the pause is kept. */

@@ -37,7 +37,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
 
   if (config.production) {
     for (const key of requiredInProduction) {
-      if (config[key] === undefined && !problems.some((problem) => problem.startsWith(settings[key].name)))
+      if (config[key] === undefined && !problems.some((problem) => problem.startsWith(`${settings[key].name} `)))
         problems.push(`${settings[key].name} is required when NODE_ENV is production`)
     }
   }

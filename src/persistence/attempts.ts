@@ -1,7 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { newPublicId } from '#domain/ids.ts'
 import { type AttachmentState, statesAwaitingBytes } from '#domain/states.ts'
-import type { Database } from './connection/client.ts'
+import type { Database } from '#persistence/connection/client.ts'
 import { type Attachment, type Attempt, attachments } from './schema.ts'
 import { rowsOf, stateLiterals } from './statements.ts'
 import { requireEdge, StateConflict } from './transitions.ts'

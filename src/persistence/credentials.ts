@@ -1,6 +1,6 @@
 import { and, eq, isNull, sql } from 'drizzle-orm'
 import { type Principal, type Scope, sessionSeconds } from '#domain/principal.ts'
-import type { Database } from './connection/client.ts'
+import type { Database } from '#persistence/connection/client.ts'
 import { isLiveSession, isLiveToken } from './publish-permission.ts'
 import { sessions, tokens, users } from './schema.ts'
 import { clockFrom, databaseTime, prepared, rowsOf } from './statements.ts'

@@ -1,6 +1,6 @@
 import { and, eq, isNull, type SQL, sql } from 'drizzle-orm'
 import { newPublicId, type Ref } from '#domain/ids.ts'
-import type { Database } from './connection/client.ts'
+import type { Database } from '#persistence/connection/client.ts'
 import { members, messages, rooms } from './schema.ts'
 import { prepared, retryUntilVisible } from './statements.ts'
 import { ensureUsers, requestedUsers } from './users.ts'

@@ -18,7 +18,7 @@ export class CredentialEnded extends StowageError {
 export class DestinationGone extends StowageError {
   constructor() {
     super('not_found', 'Message not found', { reason: 'The uploader left the room while the file arrived.' })
-    this.name = 'PlaceLost'
+    this.name = 'DestinationGone'
   }
 }
 

@@ -1,6 +1,6 @@
 import { and, eq, isNull, sql } from 'drizzle-orm'
 import { newPublicId, type Ref } from '#domain/ids.ts'
-import type { Database } from './connection/client.ts'
+import type { Database } from '#persistence/connection/client.ts'
 import { members as membersTable, rooms } from './schema.ts'
 import { retryUntilVisible } from './statements.ts'
 import { afterUsers, ensureUsers, requestedUsers } from './users.ts'

@@ -1,6 +1,6 @@
 import { and, eq, isNull, type SQL, sql } from 'drizzle-orm'
 import { newPublicId } from '#domain/ids.ts'
-import type { Database } from './connection/client.ts'
+import type { Database } from '#persistence/connection/client.ts'
 import { rooms } from './schema.ts'
 
 /** A room with both its ids. */
