@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { startS3 } from '../../test/support/servers/minio.ts'
-import { startPostgres } from '../../test/support/servers/postgres.ts'
+import { startS3 } from '../../test/kit/servers/minio.ts'
+import { startPostgres } from '../../test/kit/servers/postgres.ts'
 
 /** The store and the database that all servers of a run use. */
 export interface Backends extends AsyncDisposable {

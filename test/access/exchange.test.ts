@@ -2,8 +2,8 @@ import t from 'tap'
 import { createSession, findSession } from '#auth/sessions.ts'
 import { createToken } from '#auth/tokens.ts'
 import { type Headers, readJson, send } from '../http/bearer-api/requests.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
+import { until } from '../kit/until.ts'
 
 /** `POST /api/v1/session`: a token for a cookie. */
 async function exchange({ url }: TestServer, headers: Headers) {

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { isBearerError, readJson, send } from '../http/bearer-api/requests.ts'
-import { startTestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
+import { startTestServer } from '../kit/server.ts'
+import { until } from '../kit/until.ts'
 
 interface Minted {
   id: number

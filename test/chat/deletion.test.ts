@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { attach, isBearerError, list, put, send } from '../http/bearer-api/requests.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
+import { until } from '../kit/until.ts'
 
 /** Every address of an attachment, and how each surface says that it is not there. */
 async function addressesOf(server: TestServer, attachment: { id: string; file_url: string }, userId: number) {

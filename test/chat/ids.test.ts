@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { isBearerError, put, send } from '../http/bearer-api/requests.ts'
-import { startTestServer } from '../support/server.ts'
+import { startTestServer } from '../kit/server.ts'
 
 const notAnId = [
   '0',

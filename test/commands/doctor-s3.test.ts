@@ -1,8 +1,8 @@
 import t from 'tap'
 import { migrateDatabase } from '#persistence/migrate.ts'
+import { createTestBucket, skipWithoutS3 } from '../kit/bucket.ts'
+import { createTestDatabase } from '../kit/database.ts'
 import { errorBody, type Operation, openFaultProxy } from '../store/fault-proxy.ts'
-import { createTestBucket, skipWithoutS3 } from '../support/bucket.ts'
-import { createTestDatabase } from '../support/database.ts'
 import { environment, linesOfStore } from './doctoring.ts'
 import { stowage } from './stowage.ts'
 

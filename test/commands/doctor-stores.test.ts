@@ -2,9 +2,9 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { ListObjectVersionsCommand, PutBucketVersioningCommand, S3Client } from '@aws-sdk/client-s3'
 import t from 'tap'
 import { migrateDatabase } from '#persistence/migrate.ts'
+import { createTestBucket, skipWithoutS3, type TestBucket } from '../kit/bucket.ts'
+import { createTestDatabase } from '../kit/database.ts'
 import { type Exchange, errorBody, openFaultProxy } from '../store/fault-proxy.ts'
-import { createTestBucket, skipWithoutS3, type TestBucket } from '../support/bucket.ts'
-import { createTestDatabase } from '../support/database.ts'
 import { environment, linesOfStore } from './doctoring.ts'
 
 /** Changes headers of the answer that comes from the real store. */

@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import type { TestBucket } from '../support/bucket.ts'
+import type { TestBucket } from '../kit/bucket.ts'
 import { stowage } from './stowage.ts'
 
 /** The settings of a bucket. */

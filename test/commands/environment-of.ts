@@ -1,4 +1,4 @@
-import type { TestServer } from '../support/server.ts'
+import type { TestServer } from '../kit/server.ts'
 
 /** The settings with which a command works on what a test's server has. */
 export function environmentOf({ databaseUrl, config }: TestServer): NodeJS.ProcessEnv {

@@ -1,8 +1,8 @@
 import t from 'tap'
+import { skipWithoutS3 } from '../kit/bucket.ts'
+import { type StoreKind, startTestServer } from '../kit/server.ts'
 import { noted, only, scrubsOf, tamperWith, upload } from '../scrub/scrubbing.ts'
 import { bytesOf } from '../store/bodies.ts'
-import { skipWithoutS3 } from '../support/bucket.ts'
-import { type StoreKind, startTestServer } from '../support/server.ts'
 import { environmentOf } from './environment-of.ts'
 import { stowage } from './stowage.ts'
 

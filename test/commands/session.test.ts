@@ -1,5 +1,5 @@
 import t from 'tap'
-import { startTestServer } from '../support/server.ts'
+import { startTestServer } from '../kit/server.ts'
 import { stowage } from './stowage.ts'
 
 t.test('session create prints a cookie pair that works, session revoke ends it', async (t) => {

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { createTestDatabase } from '../support/database.ts'
+import { createTestDatabase } from '../kit/database.ts'
 import { makeFolder, program, runCommand, stowage } from './stowage.ts'
 
 const createToken = ['token', 'create', '--user', '1']

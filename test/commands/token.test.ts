@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { startTestServer, type TestServer } from '../support/server.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
 import { noSettings, repository, runCommand, stowage } from './stowage.ts'
 
 async function start(t: Test) {

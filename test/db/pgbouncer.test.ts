@@ -6,9 +6,9 @@ import { countPendingMigrations } from '#persistence/migrate.ts'
 import { makeFolder, stowage } from '../commands/stowage.ts'
 import { startServing } from '../e2e/serving.ts'
 import type { AttachmentObject } from '../http/bearer-api/requests.ts'
-import { createTestDatabase } from '../support/database.ts'
-import { type PgbouncerOptions, skipWithoutPgbouncer, startPgbouncer } from '../support/servers/pgbouncer.ts'
-import { until } from '../support/until.ts'
+import { createTestDatabase } from '../kit/database.ts'
+import { type PgbouncerOptions, skipWithoutPgbouncer, startPgbouncer } from '../kit/servers/pgbouncer.ts'
+import { until } from '../kit/until.ts'
 
 type Headers = { authorization: string }
 

@@ -3,9 +3,9 @@ import t, { type Test } from 'tap'
 import { type Database, openDatabase } from '#persistence/connection/client.ts'
 import { isDatabaseUnavailable } from '#persistence/connection/errors.ts'
 import { openDatabaseLine } from '../http/bearer-api/database-relay.ts'
-import { createTestDatabase } from '../support/database.ts'
-import type { TcpLine } from '../support/tcp-line.ts'
-import { until } from '../support/until.ts'
+import { createTestDatabase } from '../kit/database.ts'
+import type { TcpLine } from '../kit/tcp-line.ts'
+import { until } from '../kit/until.ts'
 
 /** A pool whose way to the database can be cut, and another that it shares no connection with. */
 async function openBoth(t: Test, max: number, limit?: number) {

@@ -16,8 +16,8 @@ import {
   type Writer,
 } from '#persistence/transitions.ts'
 import { deleteMessage } from '#rooms/messages.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
+import { until } from '../kit/until.ts'
 
 const uploading = 'UploadFromClientToServerInProgress'
 const verifying = 'ChecksumVerificationOnServerSideInProgress'

@@ -14,10 +14,10 @@ import {
   uploadFile,
 } from '../e2e/serving.ts'
 import { form, type Place, putBytes, reserve } from '../e2e/ways-to-upload.ts'
-import { createTestBucket } from '../support/bucket.ts'
-import { createTestDatabase } from '../support/database.ts'
-import type { LoadBalancer, LoadBalancerOptions } from '../support/servers/load-balancer.ts'
-import { until } from '../support/until.ts'
+import { createTestBucket } from '../kit/bucket.ts'
+import { createTestDatabase } from '../kit/database.ts'
+import type { LoadBalancer, LoadBalancerOptions } from '../kit/servers/load-balancer.ts'
+import { until } from '../kit/until.ts'
 
 export type Start = (options: LoadBalancerOptions) => Promise<LoadBalancer>
 

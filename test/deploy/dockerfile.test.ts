@@ -7,8 +7,8 @@ import { findFreePort } from '#embedded/postgres-port.ts'
 import { nodeFlags } from '../../bench/processes/node-flags.ts'
 import { makeFolder, repository, runCommand } from '../commands/stowage.ts'
 import { startServing } from '../e2e/serving.ts'
-import { createTestBucket, skipWithoutS3 } from '../support/bucket.ts'
-import { createTestDatabase } from '../support/database.ts'
+import { createTestBucket, skipWithoutS3 } from '../kit/bucket.ts'
+import { createTestDatabase } from '../kit/database.ts'
 import { readDeploy } from './deploy-files.ts'
 
 const instructions = (await readDeploy('Dockerfile'))

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import t from 'tap'
 import { makeFolder } from '../commands/stowage.ts'
-import { until } from '../support/until.ts'
+import { until } from '../kit/until.ts'
 import { embeddedProcesses, noneRuns } from './embedded-processes.ts'
 import { demoPrinted, downloadFile, printedCredentials, startServing, uploadFile } from './serving.ts'
 

@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { armFailpoint, failpoints } from '#failpoints.ts'
 import { makeFolder, stowage } from '../commands/stowage.ts'
-import { createTestDatabase } from '../support/database.ts'
-import { until } from '../support/until.ts'
+import { createTestDatabase } from '../kit/database.ts'
+import { until } from '../kit/until.ts'
 import { demoPrinted, printedCredentials, startServing, uploadFile } from './serving.ts'
 
 const source = fileURLToPath(new URL('../../src', import.meta.url))

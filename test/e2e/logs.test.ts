@@ -1,7 +1,7 @@
 import t from 'tap'
 import { makeFolder } from '../commands/stowage.ts'
-import { createTestDatabase } from '../support/database.ts'
-import { until } from '../support/until.ts'
+import { createTestDatabase } from '../kit/database.ts'
+import { until } from '../kit/until.ts'
 import { demoPrinted, downloadFile, printedCredentials, startServing, uploadFile } from './serving.ts'
 
 t.test('logs are JSON lines with a request id, and keep secrets and file names to themselves', async (t) => {

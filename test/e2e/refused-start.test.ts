@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
 import { makeFolder, stowage } from '../commands/stowage.ts'
-import { createTestDatabase } from '../support/database.ts'
+import { createTestDatabase } from '../kit/database.ts'
 import { startServing } from './serving.ts'
 
 /** Whether the last user of a data directory has left it in order: no lock, no running Postgres. */

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
-import { createTestBucket, skipWithoutS3 } from '../support/bucket.ts'
-import { createTestDatabase } from '../support/database.ts'
-import { beginForm } from '../support/slow-form.ts'
-import { until } from '../support/until.ts'
+import { createTestBucket, skipWithoutS3 } from '../kit/bucket.ts'
+import { createTestDatabase } from '../kit/database.ts'
+import { beginForm } from '../kit/slow-form.ts'
+import { until } from '../kit/until.ts'
 import { demoPrinted, downloadFile, printedCredentials, type Serving, startServing, uploadFile } from './serving.ts'
 import { putBytes, reserve } from './ways-to-upload.ts'
 

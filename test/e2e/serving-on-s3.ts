@@ -1,8 +1,8 @@
 import type { Test } from 'tap'
 import { nodeFlags } from '../../bench/processes/node-flags.ts'
 import { program } from '../commands/stowage.ts'
-import { createTestBucket } from '../support/bucket.ts'
-import { createTestDatabase } from '../support/database.ts'
+import { createTestBucket } from '../kit/bucket.ts'
+import { createTestDatabase } from '../kit/database.ts'
 import { demoPrinted, printedCredentials, type Serving, startServing } from './serving.ts'
 import type { Place } from './ways-to-upload.ts'
 

@@ -4,11 +4,11 @@ import { openS3Store } from '#store/s3/s3-store.ts'
 import { newestId, storeIsEmpty, takesUploads, uploadFailed } from '../http/bad-input/remains.ts'
 import { bearerApi, cookieApi, type Surface } from '../http/bad-input/surfaces.ts'
 import { hasHistory, rowOf, toReady, uploading } from '../http/session-api/reservations.ts'
+import { createTestBucket, skipWithoutS3 } from '../kit/bucket.ts'
+import type { RawAnswer } from '../kit/multipart.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
+import { until } from '../kit/until.ts'
 import { type FaultProxy, openFaultProxy } from '../store/fault-proxy.ts'
-import { createTestBucket, skipWithoutS3 } from '../support/bucket.ts'
-import type { RawAnswer } from '../support/multipart.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
 import {
   answerLost,
   answers503,

@@ -1,10 +1,10 @@
 import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
+import { skipWithoutS3 } from '../kit/bucket.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
+import { openTcpLine } from '../kit/tcp-line.ts'
+import { until } from '../kit/until.ts'
 import { errorBody, openFaultProxy } from '../store/fault-proxy.ts'
-import { skipWithoutS3 } from '../support/bucket.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
-import { openTcpLine } from '../support/tcp-line.ts'
-import { until } from '../support/until.ts'
 import { addressOf, type Caller, type Errand, type Load, startLoad } from './load.ts'
 
 /** Seconds in which a client is told that the store does not answer. */

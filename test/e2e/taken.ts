@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
-import { until } from '../support/until.ts'
+import { until } from '../kit/until.ts'
 
 /** Resolves when the server's process has read all that these connections to it have sent. Linux alone tells. */
 export async function allTaken(sockets: Socket[]): Promise<void> {

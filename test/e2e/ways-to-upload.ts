@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
-import type { RawAnswer } from '../support/multipart.ts'
-import { beginForm } from '../support/slow-form.ts'
-import { beginPut } from '../support/slow-put.ts'
+import type { RawAnswer } from '../kit/multipart.ts'
+import { beginForm } from '../kit/slow-form.ts'
+import { beginPut } from '../kit/slow-put.ts'
 
 /** A server, and the credentials of its user 1. */
 export interface Place {

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { makeFolder, program } from '../commands/stowage.ts'
-import { createTestDatabase } from '../support/database.ts'
-import { until } from '../support/until.ts'
+import { createTestDatabase } from '../kit/database.ts'
+import { until } from '../kit/until.ts'
 import { demoPrinted, printedCredentials, type Serving, startServing, uploadFile } from './serving.ts'
 import { filesIn } from './stored-files.ts'
 

@@ -9,7 +9,7 @@ import { connectOrStartEmbeddedPostgres, startEmbeddedPostgres } from '#embedded
 import { identifyProcess, isRunning, type ProcessIdentity } from '#embedded/postgres-process.ts'
 import { findPrograms } from '#embedded/postgres-programs.ts'
 import { postgresUser, type SystemUser } from '#embedded/postgres-user.ts'
-import { until } from '../support/until.ts'
+import { until } from '../kit/until.ts'
 import { readPostgresPid, readSupervisorPid, startHolder } from './holder.ts'
 
 const isRoot = process.getuid?.() === 0

@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
-import { startTestServer } from '../support/server.ts'
+import { startTestServer } from '../kit/server.ts'
 import { attach } from './bearer-api/requests.ts'
 
 const chat = 'https://chat.example'

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { startTestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
+import { startTestServer } from '../kit/server.ts'
+import { until } from '../kit/until.ts'
 import { startReplica } from './bearer-api/database-relay.ts'
 import { type Ask, allUnavailable, allWorkAgain, ask, everyKind, isUnavailable, recovery } from './every-kind.ts'
 

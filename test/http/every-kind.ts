@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { Test } from 'tap'
-import type { TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
+import type { TestServer } from '../kit/server.ts'
+import { until } from '../kit/until.ts'
 import type { Replica } from './bearer-api/database-relay.ts'
 import { attach, formWith, type Headers, postForm, send } from './bearer-api/requests.ts'
 

@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { isSignatureOf, signedFilePath } from '#auth/signed-urls.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
+import { until } from '../kit/until.ts'
 import { attach, isBearerError, readJson, send } from './bearer-api/requests.ts'
 
 /** The key of test servers. */

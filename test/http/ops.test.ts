@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { ObjectStore } from '#store/object-store.ts'
-import { startTestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
+import { startTestServer } from '../kit/server.ts'
+import { until } from '../kit/until.ts'
 import { startReplica } from './bearer-api/database-relay.ts'
 import { isBearerError } from './bearer-api/requests.ts'
 

@@ -2,7 +2,7 @@ import { subscribe } from 'node:diagnostics_channel'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import t from 'tap'
 import { limits } from '#domain/limits.ts'
-import { startTestServer } from '../support/server.ts'
+import { startTestServer } from '../kit/server.ts'
 import { isBearerError, send } from './bearer-api/requests.ts'
 import { isError, Session } from './session-api/requests.ts'
 

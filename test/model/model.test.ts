@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { skipWithoutS3 } from '../support/bucket.ts'
+import { skipWithoutS3 } from '../kit/bucket.ts'
 import { promisesHold } from './promises/end.ts'
 import { beginRun, openStage } from './real/stage.ts'
 import { replayOf, stepsOf, textOf } from './report.ts'

@@ -4,11 +4,11 @@ import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { makeFolder } from '../commands/stowage.ts'
 import { Session, textFile } from '../http/session-api/requests.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
+import { OwnPostgres } from '../kit/servers/own-postgres.ts'
+import { beginPut } from '../kit/slow-put.ts'
+import { until } from '../kit/until.ts'
 import { runScrub } from '../scrub/scrubbing.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
-import { OwnPostgres } from '../support/servers/own-postgres.ts'
-import { beginPut } from '../support/slow-put.ts'
-import { until } from '../support/until.ts'
 
 const leaseSeconds = 3
 

@@ -5,10 +5,10 @@ import t from 'tap'
 import { environmentOf } from '../commands/environment-of.ts'
 import { makeFolder, stowage } from '../commands/stowage.ts'
 import { Session, textFile } from '../http/session-api/requests.ts'
-import { startTestServer } from '../support/server.ts'
-import { OwnPostgres } from '../support/servers/own-postgres.ts'
-import { beginPut } from '../support/slow-put.ts'
-import { until } from '../support/until.ts'
+import { startTestServer } from '../kit/server.ts'
+import { OwnPostgres } from '../kit/servers/own-postgres.ts'
+import { beginPut } from '../kit/slow-put.ts'
+import { until } from '../kit/until.ts'
 
 const slowPath = (id: number) => `/api/v1/attachments/${id}/slow.txt`
 

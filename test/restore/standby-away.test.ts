@@ -11,12 +11,12 @@ import {
   uploadFile,
 } from '../e2e/serving.ts'
 import { Session, textFile } from '../http/session-api/requests.ts'
-import { skipWithoutS3 } from '../support/bucket.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
-import { OwnPostgres } from '../support/servers/own-postgres.ts'
-import { beginForm } from '../support/slow-form.ts'
-import { beginPut } from '../support/slow-put.ts'
-import { until } from '../support/until.ts'
+import { skipWithoutS3 } from '../kit/bucket.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
+import { OwnPostgres } from '../kit/servers/own-postgres.ts'
+import { beginForm } from '../kit/slow-form.ts'
+import { beginPut } from '../kit/slow-put.ts'
+import { until } from '../kit/until.ts'
 
 const uploading = 'UploadFromClientToServerInProgress'
 const ready = 'ReadyForDownloadFromServerToClient'

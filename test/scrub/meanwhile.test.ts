@@ -4,10 +4,10 @@ import { StowageError } from '#domain/errors.ts'
 import { openDatabase } from '#persistence/connection/client.ts'
 import type { ObjectStore } from '#store/object-store.ts'
 import { openDatabaseLine } from '../http/bearer-api/database-relay.ts'
+import { skipWithoutS3 } from '../kit/bucket.ts'
+import { type StoreKind, startTestServer, type TestServer } from '../kit/server.ts'
+import { until } from '../kit/until.ts'
 import { bytesOf } from '../store/bodies.ts'
-import { skipWithoutS3 } from '../support/bucket.ts'
-import { type StoreKind, startTestServer, type TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
 import { noted, only, remove, runScrub, scrubsOf, tamperWith, type Uploaded, upload } from './scrubbing.ts'
 
 /** A store that does something else, once, when a key is read. */

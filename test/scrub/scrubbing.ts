@@ -12,7 +12,7 @@ import { exitCodeOf, summaryOf } from '#scrub/summary.ts'
 import type { ScrubOptions } from '#scrub/under-way.ts'
 import type { ObjectStore } from '#store/object-store.ts'
 import { Session } from '../http/session-api/requests.ts'
-import type { TestServer } from '../support/server.ts'
+import type { TestServer } from '../kit/server.ts'
 
 export interface ScrubRun extends Partial<ScrubOptions> {
   store?: ObjectStore

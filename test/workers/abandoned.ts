@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import { type Attempt, insertIntent } from '#persistence/transitions.ts'
-import { startTestServer, type TestServer, type TestServerOptions } from '../support/server.ts'
+import { startTestServer, type TestServer, type TestServerOptions } from '../kit/server.ts'
 
 export const uploading = 'UploadFromClientToServerInProgress'
 export const verifying = 'ChecksumVerificationOnServerSideInProgress'

@@ -9,7 +9,7 @@ import { insertIntent, insertReserved, startAttempt, transition } from '#persist
 import { createInternalMessage } from '#rooms/messages.ts'
 import { deleteRoom, putRoom } from '#rooms/rooms.ts'
 import { deleteUser } from '#rooms/users.ts'
-import type { TestServer } from '../support/server.ts'
+import type { TestServer } from '../kit/server.ts'
 import { startIdle, uploading, verifying, why } from './abandoned.ts'
 
 const file = { fileName: 'a.txt', contentType: 'text/plain', checksumAlgorithm: 'sha256' }

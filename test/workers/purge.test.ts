@@ -5,8 +5,8 @@ import { purge } from '#deletion/purge.ts'
 import { StowageError } from '#domain/errors.ts'
 import { claimPurgeable } from '#persistence/objects.ts'
 import type { ObjectStore } from '#store/object-store.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
+import { until } from '../kit/until.ts'
 
 const { signal } = new AbortController()
 

@@ -5,7 +5,7 @@ import { expireRows } from '#deletion/retention.ts'
 import { softDelete } from '#persistence/deletion.ts'
 import { type Attachment, insertIntent, insertReserved, startAttempt, transition } from '#persistence/transitions.ts'
 import { createInternalMessage } from '#rooms/messages.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
 
 const uploading = 'UploadFromClientToServerInProgress'
 const why = { reason: 'a test', actor: 'user:1' }

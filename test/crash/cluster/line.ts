@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { findFreePort } from '#embedded/postgres-port.ts'
-import { startServer } from '../../support/servers/server.ts'
+import { startServer } from '../../kit/servers/server.ts'
 import { findOrBuildToxiproxy } from './toxiproxy-program.ts'
 
 /** What Toxiproxy does to a connection; its README lists the types and their attributes. */

@@ -3,9 +3,9 @@ import { mkdir, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { findFreePort } from '#embedded/postgres-port.ts'
-import { accessTo, minioCommand } from '../../support/servers/minio.ts'
-import { findOrBuildMinio } from '../../support/servers/minio-program.ts'
-import { startServer } from '../../support/servers/server.ts'
+import { accessTo, minioCommand } from '../../kit/servers/minio.ts'
+import { findOrBuildMinio } from '../../kit/servers/minio-program.ts'
+import { startServer } from '../../kit/servers/server.ts'
 import type { StoreAccess } from './bucket.ts'
 
 /** A MinIO of one campaign alone, on a small disk of its own where one can be mounted. */

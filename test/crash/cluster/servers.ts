@@ -1,4 +1,4 @@
-import { startS3 } from '../../support/servers/minio.ts'
+import { startS3 } from '../../kit/servers/minio.ts'
 import type { StoreAccess } from './bucket.ts'
 import { type LineServer, startLines } from './line.ts'
 import { type CrashingPostgres, startCrashingPostgres } from './postgres.ts'

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { until } from '../../support/until.ts'
+import { until } from '../../kit/until.ts'
 import { invoice, openShell } from './shell.ts'
 
 t.test('several files in one form: a PDF, an empty file, a name in Japanese, one with quotes', async (t) => {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { makeFolder, runCommand } from '../../commands/stowage.ts'
-import { startTestServer } from '../../support/server.ts'
+import { startTestServer } from '../../kit/server.ts'
 import { skipWithout } from './needed.ts'
 import { onePagePdf } from './pdf.ts'
 

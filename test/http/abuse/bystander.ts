@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import type { TestServer } from '../../support/server.ts'
+import type { TestServer } from '../../kit/server.ts'
 import { fieldPart, filePart, formOf } from '../bad-input/forms.ts'
 import { cookieApi } from '../bad-input/surfaces.ts'
 

@@ -1,7 +1,7 @@
 import { promisify } from 'node:util'
 import type { Test } from 'tap'
-import type { TestServer } from '../../support/server.ts'
-import { until } from '../../support/until.ts'
+import type { TestServer } from '../../kit/server.ts'
+import { until } from '../../kit/until.ts'
 
 /** Sends a byte on each connection again and again, for as long as it lasts or until the test ends. */
 export function drip(t: Test, sockets: { write(bytes: string): unknown; destroyed: boolean }[], every: number): void {

@@ -1,4 +1,4 @@
-import { fieldHeaders } from '../../support/multipart.ts'
+import { fieldHeaders } from '../../kit/multipart.ts'
 import { fieldPart, filePart, formOf, type Part, type RawForm, typeOf } from '../bad-input/forms.ts'
 import type { Surface } from '../bad-input/surfaces.ts'
 

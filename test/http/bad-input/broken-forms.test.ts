@@ -1,4 +1,4 @@
-import { multipartBody } from '../../support/multipart.ts'
+import { multipartBody } from '../../kit/multipart.ts'
 import { fieldPart, filePart, formOf, type Part, typeOf, unfinishedForm } from './forms.ts'
 import { type Refusal, testRefusals } from './refusals.ts'
 import { uploadFailed } from './remains.ts'

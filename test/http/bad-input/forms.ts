@@ -1,12 +1,5 @@
 import type { Socket } from 'node:net'
-import {
-  fieldHeaders,
-  fileHeaders,
-  multipartBody,
-  newBoundary,
-  openRequest,
-  readAnswer,
-} from '../../support/multipart.ts'
+import { fieldHeaders, fileHeaders, multipartBody, newBoundary, openRequest, readAnswer } from '../../kit/multipart.ts'
 import type { Answer, Surface } from './surfaces.ts'
 
 export interface Part {

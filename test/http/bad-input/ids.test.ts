@@ -1,6 +1,6 @@
 import t from 'tap'
 import { limits } from '#domain/limits.ts'
-import { startTestServer } from '../../support/server.ts'
+import { startTestServer } from '../../kit/server.ts'
 import { send } from './forms.ts'
 import { newestId, storeIsEmpty } from './remains.ts'
 import { bearerRoutes, cookieRoutes } from './routes.ts'

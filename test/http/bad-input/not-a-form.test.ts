@@ -1,4 +1,4 @@
-import { fieldHeaders, multipartBody } from '../../support/multipart.ts'
+import { fieldHeaders, multipartBody } from '../../kit/multipart.ts'
 import { fieldPart, filePart, formOf, typeOf } from './forms.ts'
 import { type Refusal, testRefusals } from './refusals.ts'
 import type { Surface } from './surfaces.ts'

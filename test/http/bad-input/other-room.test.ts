@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { deleteMember } from '#rooms/rooms.ts'
-import { startTestServer, type TestServer } from '../../support/server.ts'
+import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { filePart, formOf, post, send } from './forms.ts'
 import { newestId } from './remains.ts'
 import { bearerRoutes, cookieRoutes, type Route, reserveRoute, type Target } from './routes.ts'

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
-import { skipWithoutS3 } from '../../support/bucket.ts'
-import { startTestServer, type TestServer } from '../../support/server.ts'
+import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { post, type RawForm } from './forms.ts'
 import { type FailedRow, leftOnly, newestId, takesUploads } from './remains.ts'
 import { type Surface, surfaces } from './surfaces.ts'

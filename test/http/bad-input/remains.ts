@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { Test } from 'tap'
-import type { TestServer } from '../../support/server.ts'
-import { until } from '../../support/until.ts'
+import type { TestServer } from '../../kit/server.ts'
+import { until } from '../../kit/until.ts'
 import { filePart, formOf, post, send } from './forms.ts'
 import type { Answer, Surface } from './surfaces.ts'
 

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { skipWithoutS3 } from '../../support/bucket.ts'
-import { startTestServer } from '../../support/server.ts'
+import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { startTestServer } from '../../kit/server.ts'
 import { filePart, formOf } from './forms.ts'
 import { isRefused } from './refusals.ts'
 import { takesUploads, uploadFailed } from './remains.ts'

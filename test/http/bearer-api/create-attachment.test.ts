@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
-import { startTestServer } from '../../support/server.ts'
+import { startTestServer } from '../../kit/server.ts'
 import { attach, formWith, isBearerError, list, postForm, put, readJson } from './requests.ts'
 
 const publicId = /^[a-zA-Z0-9]{16}$/

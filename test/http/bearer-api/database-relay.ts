@@ -1,8 +1,8 @@
 import type { Test } from 'tap'
 import { type DatabaseClient, openDatabase } from '#persistence/connection/client.ts'
 import { buildServer } from '#server.ts'
-import type { TestServer } from '../../support/server.ts'
-import { openTcpLine, type TcpLine } from '../../support/tcp-line.ts'
+import type { TestServer } from '../../kit/server.ts'
+import { openTcpLine, type TcpLine } from '../../kit/tcp-line.ts'
 
 /** A replica and its way to the database. */
 export interface Replica {

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { startTestServer } from '../../support/server.ts'
+import { startTestServer } from '../../kit/server.ts'
 import { formWith, isBearerError, postForm, send } from './requests.ts'
 
 const anId = 'A'.repeat(16)

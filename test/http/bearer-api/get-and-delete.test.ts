@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { startTestServer } from '../../support/server.ts'
-import { until } from '../../support/until.ts'
+import { startTestServer } from '../../kit/server.ts'
+import { until } from '../../kit/until.ts'
 import { attach, isBearerError, list, send } from './requests.ts'
 
 t.test('retrieve', async (t) => {

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { startTestServer, type TestServer } from '../../support/server.ts'
+import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { attach, type Headers, isBearerError, list, put, send } from './requests.ts'
 
 /** Attaches files in order and returns their ids, newest first. */

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { startTestServer } from '../../support/server.ts'
+import { startTestServer } from '../../kit/server.ts'
 import { attach, list, put, send } from './requests.ts'
 
 t.test('cursors', async (t) => {

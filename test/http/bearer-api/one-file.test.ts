@@ -1,6 +1,6 @@
 import t from 'tap'
-import { startTestServer } from '../../support/server.ts'
-import { until } from '../../support/until.ts'
+import { startTestServer } from '../../kit/server.ts'
+import { until } from '../../kit/until.ts'
 import { isBearerError, list, postForm } from './requests.ts'
 
 type Part = [name: string, value: string | File]

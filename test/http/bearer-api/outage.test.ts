@@ -1,8 +1,8 @@
 import t from 'tap'
 import { StowageError } from '#domain/errors.ts'
 import type { ObjectStore } from '#store/object-store.ts'
-import { startTestServer } from '../../support/server.ts'
-import { until } from '../../support/until.ts'
+import { startTestServer } from '../../kit/server.ts'
+import { until } from '../../kit/until.ts'
 import { startReplica } from './database-relay.ts'
 import { attach, formWith, isBearerError, postForm, send } from './requests.ts'
 

@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import type { TestServer } from '../../support/server.ts'
+import type { TestServer } from '../../kit/server.ts'
 
 export type Headers = Record<string, string>
 

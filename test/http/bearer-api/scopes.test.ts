@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Scope } from '#domain/principal.ts'
-import { startTestServer } from '../../support/server.ts'
+import { startTestServer } from '../../kit/server.ts'
 import { attach, formWith, isBearerError, postForm, send } from './requests.ts'
 
 t.test('what each scope allows', async (t) => {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { startTestServer } from '../../support/server.ts'
+import { startTestServer } from '../../kit/server.ts'
 import { attach, isBearerError, readJson, send } from './requests.ts'
 
 t.test('another name', async (t) => {

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import type { TestServer } from '../../support/server.ts'
+import type { TestServer } from '../../kit/server.ts'
 import { attach } from '../bearer-api/requests.ts'
 
 /** An address that serves the bytes of an attachment. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
-import { startTestServer } from '../../support/server.ts'
+import { startTestServer } from '../../kit/server.ts'
 import { get, upload } from './downloads.ts'
 
 /** Of the connection, the moment or CORS, not of the file. */

@@ -3,8 +3,8 @@ import type { Readable } from 'node:stream'
 import postgres from 'postgres'
 import t from 'tap'
 import type { ObjectStore } from '#store/object-store.ts'
-import { startTestServer } from '../../support/server.ts'
-import { until } from '../../support/until.ts'
+import { startTestServer } from '../../kit/server.ts'
+import { until } from '../../kit/until.ts'
 import { type Address, get, upload } from './downloads.ts'
 
 const size = 2 ** 20

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { startTestServer } from '../../support/server.ts'
+import { startTestServer } from '../../kit/server.ts'
 import { isBearerError } from '../bearer-api/requests.ts'
 import { get, upload } from './downloads.ts'
 import { downloadRaw } from './raw-download.ts'

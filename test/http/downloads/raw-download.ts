@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { openRequest } from '../../support/multipart.ts'
+import { openRequest } from '../../kit/multipart.ts'
 import type { Address } from './downloads.ts'
 
 /** Everything that came over the wire for one request on a connection of its own. */

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { get as httpGet, type IncomingMessage } from 'node:http'
 import t from 'tap'
-import { startTestServer } from '../../support/server.ts'
-import { until } from '../../support/until.ts'
+import { startTestServer } from '../../kit/server.ts'
+import { until } from '../../kit/until.ts'
 import { type Address, upload } from './downloads.ts'
 import { type ReadLog, watchReads } from './watched-store.ts'
 

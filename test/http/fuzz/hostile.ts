@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { multipartBody } from '../../support/multipart.ts'
+import { multipartBody } from '../../kit/multipart.ts'
 import { chunked, type RawForm } from '../bad-input/forms.ts'
 
 const pieces = [

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { startTestServer, type TestServer } from '../../support/server.ts'
+import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { isError, Session, textFile } from './requests.ts'
 
 const ours = 'https://files.chat.example'

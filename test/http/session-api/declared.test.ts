@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { listTransitions } from '#persistence/attachments.ts'
-import { skipWithoutS3 } from '../../support/bucket.ts'
-import { startTestServer, type TestServer } from '../../support/server.ts'
-import { until } from '../../support/until.ts'
+import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { startTestServer, type TestServer } from '../../kit/server.ts'
+import { until } from '../../kit/until.ts'
 import { isError, type Metadata, Session, textFile } from './requests.ts'
 
 const ready = 'ReadyForDownloadFromServerToClient'

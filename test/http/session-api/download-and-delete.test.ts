@@ -1,7 +1,7 @@
 import t from 'tap'
-import { skipWithoutS3 } from '../../support/bucket.ts'
-import { startTestServer } from '../../support/server.ts'
-import { until } from '../../support/until.ts'
+import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { startTestServer } from '../../kit/server.ts'
+import { until } from '../../kit/until.ts'
 import { isError, readJson, Session, textFile } from './requests.ts'
 
 for (const store of ['s3', 'disk'] as const) {

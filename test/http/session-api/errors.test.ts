@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import type { ObjectStore } from '#store/object-store.ts'
-import { openRequest, readAnswer } from '../../support/multipart.ts'
-import { startTestServer, type TestServer } from '../../support/server.ts'
+import { openRequest, readAnswer } from '../../kit/multipart.ts'
+import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { isError, Session, textFile } from './requests.ts'
 
 /** As it goes over the wire: fetch would correct it. */

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { startTestServer } from '../../support/server.ts'
+import { startTestServer } from '../../kit/server.ts'
 import { isError, Session, textFile } from './requests.ts'
 import { hexOf } from './reservations.ts'
 

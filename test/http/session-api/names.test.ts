@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
-import { skipWithoutS3 } from '../../support/bucket.ts'
-import { fileHeaders, multipartBody } from '../../support/multipart.ts'
-import { startTestServer } from '../../support/server.ts'
+import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { fileHeaders, multipartBody } from '../../kit/multipart.ts'
+import { startTestServer } from '../../kit/server.ts'
 import { isError, Session, textFile } from './requests.ts'
 
 const names = [

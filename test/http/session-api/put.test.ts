@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
-import { skipWithoutS3 } from '../../support/bucket.ts'
-import { openRequest, readAnswer } from '../../support/multipart.ts'
-import { startTestServer } from '../../support/server.ts'
+import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { openRequest, readAnswer } from '../../kit/multipart.ts'
+import { startTestServer } from '../../kit/server.ts'
 import { type Metadata, readJson, Session } from './requests.ts'
 import { digestField, hasHistory, hexOf, objectsOf, ready, rowOf, toReady } from './reservations.ts'
 

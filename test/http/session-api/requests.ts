@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import type { TestServer } from '../../support/server.ts'
+import type { TestServer } from '../../kit/server.ts'
 
 /** The attachment of seed 000, and what API.md adds to it. */
 export interface Metadata {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { createToken, revokeToken } from '#auth/tokens.ts'
-import { everything, startTestServer, type TestServer } from '../../support/server.ts'
+import { everything, startTestServer, type TestServer } from '../../kit/server.ts'
 import { isError, readJson } from './requests.ts'
 
 const wrongBearer = /^Wrong Bearer, please renew Web API Access Token$/

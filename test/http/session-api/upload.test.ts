@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
-import { skipWithoutS3 } from '../../support/bucket.ts'
-import { startTestServer } from '../../support/server.ts'
-import { until } from '../../support/until.ts'
+import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { startTestServer } from '../../kit/server.ts'
+import { until } from '../../kit/until.ts'
 import { isError, readJson, Session, textFile } from './requests.ts'
 
 const ready = 'ReadyForDownloadFromServerToClient'

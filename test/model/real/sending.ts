@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { openRequest } from '../../support/multipart.ts'
+import { openRequest } from '../../kit/multipart.ts'
 
 const piece = 64 * 1024
 

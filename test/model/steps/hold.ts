@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { until } from '../../support/until.ts'
+import { until } from '../../kit/until.ts'
 import type { Attachment } from '../expected/attachment.ts'
 import { type Model, pick } from '../expected/model.ts'
 import { uploading } from '../expected/states.ts'

@@ -1,4 +1,4 @@
-import { until } from '../../support/until.ts'
+import { until } from '../../kit/until.ts'
 import type { Model } from '../expected/model.ts'
 import { isPassing } from '../expected/states.ts'
 import type { Upload } from '../expected/upload.ts'
