@@ -5,7 +5,6 @@ import t, { type Test } from 'tap'
 import { startTestServer, type TestServer } from '../kit/server.ts'
 import { noted, scrubsOf, upload } from '../scrub/scrubbing.ts'
 import { bytesOf } from '../store/bodies.ts'
-import { environmentOf } from './environment-of.ts'
 import { program } from './stowage.ts'
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const)
@@ -26,7 +25,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const)
 
 function startScrub(t: Test, server: TestServer, ...options: string[]) {
   const { PATH, HOME } = process.env
-  const env = { PATH, HOME, ...environmentOf(server) }
+  const env = { PATH, HOME, ...server.settings }
   const child = spawn(process.execPath, [program, 'scrub', ...options], {
     cwd: t.testdir(),
     env,

@@ -1,7 +1,6 @@
-import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import postgres from 'postgres'
 import type { Test } from 'tap'
+import { openTcpLine } from '../kit/tcp-line.ts'
 
 /** A step of a plan, as Postgres tells it after it was run. */
 export interface Step {
@@ -44,31 +43,9 @@ const message = /^duration: ([\d.]+) ms {2}plan:\n/
  */
 export async function tapPlans(t: Test, databaseUrl: string, settings: Record<string, string>): Promise<Tapped> {
   const runs = new Map<string, Run[]>()
-  const { hostname: host, port } = new URL(databaseUrl)
-  const server = createServer((near) => {
-    const far = connect({ port: Number(port || 5432), host })
-    far.on(
-      'data',
-      noticesOf((text) => note(runs, text)),
-    )
-    join(near, far)
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => server.close())
+  const line = await openTcpLine(t, databaseUrl, { readReplies: () => noticesOf((text) => note(runs, text)) })
   await explainAll(databaseUrl, settings)
-  const url = new URL(databaseUrl)
-  url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`
-  return { url: url.href, runs }
-}
-
-function join(near: Socket, far: Socket): void {
-  for (const [from, to] of [[near, far] as const, [far, near] as const]) {
-    // Otherwise each short piece waits for the acknowledgement of the one before, which is 40 ms late.
-    from.setNoDelay(true)
-    from.on('error', () => to.destroy())
-    from.pipe(to)
-  }
+  return { url: line.url, runs }
 }
 
 /** From now on new connections to the database tell their plans. */

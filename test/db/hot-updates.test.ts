@@ -5,7 +5,8 @@ import { claimExpired, releaseLeases, renewLeases } from '#persistence/leases.ts
 import { attach } from '../http/bearer-api/requests.ts'
 import { Session, textFile } from '../http/session-api/requests.ts'
 import { skipWithoutS3 } from '../kit/bucket.ts'
-import { type StoreKind, startOnOneConnection } from '../kit/server.ts'
+import { startOnOneConnection } from '../kit/replica.ts'
+import type { StoreKind } from '../kit/server.ts'
 import { begin, expire, startIdle, uploading } from '../workers/abandoned.ts'
 import { growing } from './million.ts'
 

@@ -14,7 +14,7 @@ import {
   uploadFile,
 } from '../e2e/serving.ts'
 import { form, type Place, putBytes, reserve } from '../e2e/ways-to-upload.ts'
-import { createTestBucket } from '../kit/bucket.ts'
+import { bucketSettings, createTestBucket } from '../kit/bucket.ts'
 import { createTestDatabase } from '../kit/database.ts'
 import type { LoadBalancer, LoadBalancerOptions } from '../kit/servers/load-balancer.ts'
 import { until } from '../kit/until.ts'
@@ -36,14 +36,10 @@ const MiB = 2 ** 20
 const idleSeconds = 3
 
 export async function startBehind(t: Test, start: Start): Promise<Behind> {
-  const { bucket, endpoint, region, accessKeyId, secretAccessKey, remains } = await createTestBucket(t)
+  const bucket = await createTestBucket(t)
   const env = {
     DATABASE_URL: await createTestDatabase(t),
-    S3_BUCKET: bucket,
-    S3_ENDPOINT: endpoint,
-    S3_REGION: region,
-    AWS_ACCESS_KEY_ID: accessKeyId,
-    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    ...bucketSettings(bucket),
     URL_SIGNING_KEY: 'the same on both replicas, of course',
     TRUST_PROXY: '127.0.0.1',
     MAX_FILE_SIZE: '80MiB',
@@ -66,7 +62,7 @@ export async function startBehind(t: Test, start: Start): Promise<Behind> {
     replicas,
     restart: async (index) => (replicas[index] = await serve(index)),
     directory,
-    remains,
+    remains: bucket.remains,
   }
 }
 

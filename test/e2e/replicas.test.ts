@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
-import { createTestBucket, skipWithoutS3 } from '../kit/bucket.ts'
+import { bucketSettings, createTestBucket, skipWithoutS3 } from '../kit/bucket.ts'
 import { createTestDatabase } from '../kit/database.ts'
 import { beginForm } from '../kit/slow-form.ts'
 import { until } from '../kit/until.ts'
@@ -15,11 +15,7 @@ async function startReplicas(t: Test) {
   const bucket = await createTestBucket(t)
   const env = {
     DATABASE_URL: await createTestDatabase(t),
-    S3_BUCKET: bucket.bucket,
-    S3_ENDPOINT: bucket.endpoint,
-    S3_REGION: bucket.region,
-    AWS_ACCESS_KEY_ID: bucket.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: bucket.secretAccessKey,
+    ...bucketSettings(bucket),
     URL_SIGNING_KEY: 'the same on both replicas, of course',
     UPLOAD_LEASE_SECONDS: String(leaseSeconds),
   }

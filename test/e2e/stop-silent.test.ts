@@ -6,7 +6,7 @@ import postgres from 'postgres'
 import t, { type Test } from 'tap'
 import { migrationLock } from '#persistence/migrate.ts'
 import { makeFolder, program } from '../commands/stowage.ts'
-import { createTestBucket, skipWithoutS3 } from '../kit/bucket.ts'
+import { bucketSettings, createTestBucket, skipWithoutS3 } from '../kit/bucket.ts'
 import { createTestDatabase } from '../kit/database.ts'
 import { beginForm } from '../kit/slow-form.ts'
 import { openTcpLine, type TcpLine } from '../kit/tcp-line.ts'
@@ -27,12 +27,9 @@ const startSeconds = 60
 
 /** Settings of a server whose Postgres lies behind a line. */
 async function behindLine(t: Test): Promise<{ line: TcpLine; env: NodeJS.ProcessEnv }> {
-  const url = new URL(await createTestDatabase(t))
-  const line = await openTcpLine(t, Number(url.port))
-  url.hostname = '127.0.0.1'
-  url.port = String(line.port)
+  const line = await openTcpLine(t, await createTestDatabase(t))
   const env = {
-    ...{ DATABASE_URL: url.href, DATA_DIR: await makeFolder(t), DEMO: 'true', UPLOAD_LEASE_SECONDS: '3' },
+    ...{ DATABASE_URL: line.url, DATA_DIR: await makeFolder(t), DEMO: 'true', UPLOAD_LEASE_SECONDS: '3' },
     SHUTDOWN_GRACE_SECONDS: String(graceSeconds),
   }
   return { line, env }
@@ -41,13 +38,9 @@ async function behindLine(t: Test): Promise<{ line: TcpLine; env: NodeJS.Process
 /** Settings of a server whose store lies behind a line, too. */
 async function behindLines(t: Test) {
   const { line: database, env } = await behindLine(t)
-  const { bucket, endpoint, region, accessKeyId, secretAccessKey } = await createTestBucket(t)
-  const store = await openTcpLine(t, Number(new URL(endpoint).port))
-  const s3 = {
-    ...{ S3_BUCKET: bucket, S3_ENDPOINT: `http://127.0.0.1:${store.port}`, S3_REGION: region },
-    ...{ AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey },
-  }
-  return { database, store, env: { ...env, ...s3 } }
+  const bucket = await createTestBucket(t)
+  const store = await openTcpLine(t, bucket.endpoint)
+  return { database, store, env: { ...env, ...bucketSettings({ ...bucket, endpoint: store.url }) } }
 }
 
 async function endsInTime(t: Test, serving: Pick<Serving, 'signal' | 'ended' | 'isGroupAlive'>): Promise<void> {

@@ -90,8 +90,8 @@ async function nothingLostOrLeft(t: Test, server: TestServer, { kept, gone }: Lo
 
 for (const fault of ['freeze', 'refuse', 'close'] as const)
   t.test(`a store that comes to ${fault}, under load`, { skip: skipWithoutS3, buffered: true }, async (t) => {
-    const line = await openTcpLine(t, Number(new URL(process.env.S3_ENDPOINT ?? '').port))
-    const { server, load, caller } = await startLoaded(t, `http://127.0.0.1:${line.port}`)
+    const line = await openTcpLine(t, process.env.S3_ENDPOINT ?? '')
+    const { server, load, caller } = await startLoaded(t, line.url)
     const brokenAt = performance.now()
     line[fault]()
     const unharmed = load.errands.filter(({ name }) => name.endsWith('deletion'))
@@ -107,8 +107,8 @@ for (const fault of ['freeze', 'refuse', 'close'] as const)
   })
 
 t.test('a store that is slow, under load', { skip: skipWithoutS3, buffered: true }, async (t) => {
-  const line = await openTcpLine(t, Number(new URL(process.env.S3_ENDPOINT ?? '').port))
-  const { server, load, caller } = await startLoaded(t, `http://127.0.0.1:${line.port}`)
+  const line = await openTcpLine(t, process.env.S3_ENDPOINT ?? '')
+  const { server, load, caller } = await startLoaded(t, line.url)
   const slowFrom = performance.now()
   line.delay(300)
   await eachEndsAfter(load, slowFrom, succeeded, 2 * toldWithin)

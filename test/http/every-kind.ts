@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm'
 import type { Test } from 'tap'
+import type { Replica } from '../kit/replica.ts'
 import type { TestServer } from '../kit/server.ts'
 import { until } from '../kit/until.ts'
-import type { Replica } from './bearer-api/database-relay.ts'
 import { attach, formWith, type Headers, postForm, send } from './bearer-api/requests.ts'
 
 /** Seconds in which requests work again once the database does. */

@@ -1,8 +1,8 @@
 import t from 'tap'
 import type { ObjectStore } from '#store/object-store.ts'
+import { startReplica } from '../kit/replica.ts'
 import { startTestServer } from '../kit/server.ts'
 import { until } from '../kit/until.ts'
-import { startReplica } from './bearer-api/database-relay.ts'
 import { isBearerError } from './bearer-api/requests.ts'
 
 /** Longer than the time limit of the checks, and much shorter than anybody's patience. */
@@ -79,14 +79,14 @@ t.test('the database is down', async (t) => {
     })
     t.equal((await fetch(`${replica.url}/livez`)).status, 200, 'the process is alive all the while')
   }
-  replica.stop()
+  replica.line.refuse()
   await check('stopped')
-  replica.mend()
+  replica.line.mend()
   await until('it is ready again', async () => (await fetch(`${replica.url}/readyz`)).ok)
 
-  replica.freeze()
+  replica.line.freeze()
   await check('silent')
-  replica.mend()
+  replica.line.mend()
   await until('it is ready again', async () => (await fetch(`${replica.url}/readyz`)).ok)
 })
 

@@ -14,13 +14,17 @@ import {
 import type { Test } from 'tap'
 import { nameOfTestFile } from './test-file.ts'
 
-/** A bucket of one test file's own. */
-export interface TestBucket {
-  bucket: string
+/** Address and credentials of an S3 server. */
+export interface S3Access {
   endpoint: string
   region: string
   accessKeyId: string
   secretAccessKey: string
+}
+
+/** A bucket of one test file's own. */
+export interface TestBucket extends S3Access {
+  bucket: string
   /** The keys of all objects, old versions included, and of all unfinished multipart uploads. */
   remains(): Promise<{ objects: string[]; uploads: string[] }>
 }
@@ -33,9 +37,8 @@ const DELETE_ATTEMPTS = 20
 
 /** Makes an empty bucket for this test file. It is emptied and deleted when the test ends. */
 export async function createTestBucket(t: Test): Promise<TestBucket> {
-  const { endpoint, region, accessKeyId, secretAccessKey } = readEnvironment()
-  const credentials = { accessKeyId, secretAccessKey }
-  const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true })
+  const access = readEnvironment()
+  const client = openS3Client(access)
   const bucket = `test-${nameOfTestFile('-')}-${randomBytes(4).toString('hex')}`
   await client.send(new CreateBucketCommand({ Bucket: bucket }))
   t.teardown(async () => {
@@ -43,7 +46,8 @@ export async function createTestBucket(t: Test): Promise<TestBucket> {
     client.destroy()
   })
   return {
-    ...{ bucket, endpoint, region, accessKeyId, secretAccessKey },
+    bucket,
+    ...access,
     async remains() {
       const objects = (await listVersions(client, bucket)).filter(({ isDeleteMarker }) => !isDeleteMarker)
       const uploads = await listUploads(client, bucket)
@@ -52,7 +56,29 @@ export async function createTestBucket(t: Test): Promise<TestBucket> {
   }
 }
 
-function readEnvironment() {
+/** The settings, by their names in the environment, of a server that keeps its objects in a bucket. */
+export function bucketSettings({
+  bucket,
+  endpoint,
+  region,
+  accessKeyId,
+  secretAccessKey,
+}: S3Access & { bucket: string }) {
+  return {
+    S3_BUCKET: bucket,
+    S3_ENDPOINT: endpoint,
+    S3_REGION: region,
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+  }
+}
+
+/** The caller destroys the client. */
+export function openS3Client({ endpoint, region, accessKeyId, secretAccessKey }: S3Access): S3Client {
+  return new S3Client({ endpoint, region, credentials: { accessKeyId, secretAccessKey }, forcePathStyle: true })
+}
+
+function readEnvironment(): S3Access {
   const { S3_ENDPOINT, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = process.env
   if (!S3_ENDPOINT || !AWS_REGION || !AWS_ACCESS_KEY_ID || !AWS_SECRET_ACCESS_KEY) {
     throw new Error('No S3 server to test with. Run this file with: npm test -- test/that.test.ts')

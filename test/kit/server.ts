@@ -20,7 +20,7 @@ import { putRoom } from '#rooms/rooms.ts'
 import { putUsers } from '#rooms/users.ts'
 import { buildServer } from '#server.ts'
 import type { ObjectStore } from '#store/object-store.ts'
-import { createTestBucket } from './bucket.ts'
+import { bucketSettings, createTestBucket } from './bucket.ts'
 import { createTestDatabase } from './database.ts'
 
 export type StoreKind = 'disk' | 's3'
@@ -49,6 +49,8 @@ export interface TestServer {
   cookie(userId: number): Promise<{ cookie: string }>
   /** The header of a new token of a user; read and write unless named. */
   bearer(userId: number, scopes?: readonly Scope[]): Promise<{ authorization: string }>
+  /** The settings, by their names in the environment, of another process on the same database and store. */
+  settings: Record<string, string>
   /** What the store holds: keys of objects, and of unfinished uploads. */
   remains(): Promise<{ objects: string[]; uploads: string[] }>
   /** How many attachments are in each state, deleted ones left out. */
@@ -58,6 +60,8 @@ export interface TestServer {
   /** How many keys the purge still has to remove for the first time. */
   unpurged(): Promise<number>
 }
+
+export const urlSigningKey = 'k'.repeat(32)
 
 /** Tests come from one address, as few users, and as fast as they can. */
 const anyRate = { REQUESTS_PER_MINUTE: '0', REQUESTS_PER_MINUTE_PER_ADDRESS: '0' }
@@ -81,7 +85,7 @@ export async function startTestServer(
     config,
     database,
     store,
-    urlSigningKey: 'k'.repeat(32),
+    urlSigningKey,
     withWorkers,
     timeouts,
   })
@@ -99,6 +103,7 @@ export async function startTestServer(
   await putMessage(db, 9, { roomId: 9, authorId: 9 })
   return {
     ...{ url, app, config, db, databaseUrl, store, remains: place.remains },
+    settings: { DATABASE_URL: databaseUrl, ...place.env, ...env },
     async cookie(userId) {
       await putUsers(db, [userId])
       const { session } = await createSession(db, { userId, scopes: ['read', 'write'] })
@@ -124,27 +129,6 @@ export async function startTestServer(
   }
 }
 
-/**
- * A second server on the same database and store, without workers. All its statements go through one connection.
- * @param databaseUrl another way to the same database
- */
-export async function startOnOneConnection(
-  t: Test,
-  server: TestServer,
-  databaseUrl = server.databaseUrl,
-): Promise<TestServer> {
-  const { config, store } = server
-  const database = openDatabase(databaseUrl, 1)
-  const app = await buildServer({ config, database, store, urlSigningKey: 'k'.repeat(32), withWorkers: false })
-  const url = await app.listen({ host: '127.0.0.1', port: 0 })
-  t.teardown(async () => {
-    app.server.closeAllConnections()
-    await app.close()
-    await database.close()
-  })
-  return { ...server, url, app, db: database.db, databaseUrl }
-}
-
 /** A token that may do everything. */
 export const everything = allScopes
 
@@ -160,15 +144,8 @@ interface Place {
 }
 
 async function bucketPlace(t: Test): Promise<Place> {
-  const { bucket, endpoint, region, accessKeyId, secretAccessKey, remains } = await createTestBucket(t)
-  const env = {
-    S3_BUCKET: bucket,
-    S3_ENDPOINT: endpoint,
-    S3_REGION: region,
-    AWS_ACCESS_KEY_ID: accessKeyId,
-    AWS_SECRET_ACCESS_KEY: secretAccessKey,
-  }
-  return { env, remains }
+  const bucket = await createTestBucket(t)
+  return { env: bucketSettings(bucket), remains: bucket.remains }
 }
 
 async function folderPlace(t: Test): Promise<Place> {

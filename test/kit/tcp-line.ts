@@ -3,17 +3,17 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
 
-/** What happens to connections: `refused` as when nothing listens there, `closed` a FIN as soon as one is made. */
-export type LineState = 'open' | 'refused' | 'closed' | 'frozen'
+type LineState = 'open' | 'refused' | 'closed' | 'frozen'
 
 /** A TCP line to a server, which a test can cut, freeze, delay and mend. Its port stays the same. */
 export interface TcpLine {
-  port: number
-  /** How many connections have been taken so far. */
+  /** The URL of the server, by way of the line. */
+  url: string
+  /** Connections that have been taken so far. */
   readonly taken: number
-  /** How many connections are open now. */
+  /** Connections that are open at present. */
   readonly open: number
-  /** Breaks every connection and resets new ones, as when the server stops. */
+  /** Breaks every connection and resets new ones (RST), as when the server stops. */
   refuse(): void
   /** Ends every connection with a FIN, and new ones as soon as they are made. */
   close(): void
@@ -21,16 +21,26 @@ export interface TcpLine {
   freeze(): void
   /** Resets every connection (RST); new ones are taken. */
   reset(): void
-  /** Ends every connection with a FIN, after what was under way has arrived; new ones are taken. */
+  /** Ends every connection with a FIN, after the bytes under way have arrived; new ones are taken. */
   finish(): void
-  /** From now on each byte arrives this many milliseconds later, in both directions. */
+  /** Each byte arrives this many milliseconds later from here on, in both directions. */
   delay(milliseconds: number): void
-  /** All is as before, on new connections. */
+  /** New connections pass undisturbed; those from before are broken. */
   mend(): void
 }
 
-/** The line is gone when the test ends. */
-export async function openTcpLine(t: Test, port: number, host = '127.0.0.1'): Promise<TcpLine> {
+export interface TcpLineOptions {
+  /** Called for each connection. The function that it returns is told what the server sends. */
+  readReplies?: () => (bytes: Buffer) => void
+}
+
+/**
+ * Opens a line, which is gone when the test ends.
+ * @param target the URL of the server
+ */
+export async function openTcpLine(t: Test, target: string, { readReplies }: TcpLineOptions = {}): Promise<TcpLine> {
+  const url = new URL(target)
+  const destination = { port: Number(url.port || (url.protocol === 'http:' ? 80 : 5432)), host: url.hostname }
   const sockets = new Set<Socket>()
   let state: LineState = 'open'
   let latency = 0
@@ -38,6 +48,8 @@ export async function openTcpLine(t: Test, port: number, host = '127.0.0.1'): Pr
 
   const pass = (from: Socket, to: Socket) => {
     sockets.add(from)
+    // Otherwise each short piece waits for the acknowledgement of the one before, which is 40 ms late.
+    from.setNoDelay(true)
     const arrive = async (act: () => void) => {
       if (latency > 0) await delay(latency)
       if (state !== 'frozen') act()
@@ -55,12 +67,17 @@ export async function openTcpLine(t: Test, port: number, host = '127.0.0.1'): Pr
     near.on('error', () => {})
     if (state === 'refused') return void near.resetAndDestroy()
     if (state === 'closed') return void near.end().resume()
-    const far = connect({ port, host, allowHalfOpen: true })
+    const far = connect({ ...destination, allowHalfOpen: true })
+    if (readReplies) far.on('data', readReplies())
     pass(near, far)
     pass(far, near)
   })
+  // Not reset: Node, when it ends, sometimes waits for ever for the bytes that were being written to such a socket.
   const breakAll = () => {
     for (const socket of sockets) socket.destroy()
+  }
+  const endAll = () => {
+    for (const socket of sockets) socket.end()
   }
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -68,8 +85,9 @@ export async function openTcpLine(t: Test, port: number, host = '127.0.0.1'): Pr
     server.close()
     breakAll()
   })
+  url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`
   return {
-    port: (server.address() as AddressInfo).port,
+    url: url.href,
     get taken() {
       return taken
     },
@@ -82,7 +100,7 @@ export async function openTcpLine(t: Test, port: number, host = '127.0.0.1'): Pr
     },
     close() {
       state = 'closed'
-      for (const socket of sockets) socket.end()
+      endAll()
     },
     freeze() {
       state = 'frozen'
@@ -90,9 +108,7 @@ export async function openTcpLine(t: Test, port: number, host = '127.0.0.1'): Pr
     reset() {
       for (const socket of sockets) socket.resetAndDestroy()
     },
-    finish() {
-      for (const socket of sockets) socket.end()
-    },
+    finish: endAll,
     delay(milliseconds) {
       latency = milliseconds
     },

@@ -2,7 +2,6 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { environmentOf } from '../commands/environment-of.ts'
 import { makeFolder, stowage } from '../commands/stowage.ts'
 import { Session, textFile } from '../http/session-api/requests.ts'
 import { startTestServer } from '../kit/server.ts'
@@ -23,7 +22,7 @@ t.test('a cold copy of the database beside a newer store', async (t) => {
   process.env.TEST_DATABASE_URL = first.url
   // Recovery would fail what is under way when the database stops: no workers until the copy is in place.
   const server = await startTestServer(t, { store: 'disk', withWorkers: false, env: { UPLOAD_LEASE_SECONDS: '6' } })
-  const env = { ...environmentOf(server), UPLOAD_LEASE_SECONDS: '6' }
+  const env = { ...server.settings, UPLOAD_LEASE_SECONDS: '6' }
   const session = await Session.of(server, 1)
   const { stdout } = await stowage(t, ['session', 'create', '--user', '2'], env)
   const revoked = stdout.trim()

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { CreateMultipartUploadCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import { CreateMultipartUploadCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { sql } from 'drizzle-orm'
 import fastify from 'fastify'
 import type { Test } from 'tap'
@@ -12,6 +12,7 @@ import { exitCodeOf, summaryOf } from '#scrub/summary.ts'
 import type { ScrubOptions } from '#scrub/under-way.ts'
 import type { ObjectStore } from '#store/object-store.ts'
 import { Session } from '../http/session-api/requests.ts'
+import { openS3Client } from '../kit/bucket.ts'
 import type { TestServer } from '../kit/server.ts'
 
 export interface ScrubRun extends Partial<ScrubOptions> {
@@ -107,7 +108,7 @@ function tamperWithBucket(
   { bucket: Bucket, ...options }: NonNullable<ReturnType<typeof s3Options>>,
 ): Tampering {
   const { endpoint = '', region, accessKeyId = '', secretAccessKey = '' } = options
-  const client = new S3Client({ endpoint, region, forcePathStyle: true, credentials: { accessKeyId, secretAccessKey } })
+  const client = openS3Client({ endpoint, region, accessKeyId, secretAccessKey })
   t.teardown(() => client.destroy())
   return {
     async write(Key, bytes) {

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findFreePort } from '#embedded/postgres-port.ts'
+import { bucketSettings } from '../../kit/bucket.ts'
 import { startHaproxy } from '../../kit/servers/haproxy.ts'
 import { startNginx } from '../../kit/servers/nginx.ts'
 import { type Bucket, createBucket, type StoreAccess } from './bucket.ts'
@@ -94,12 +95,8 @@ function replicaEnvironment(
 ): NodeJS.ProcessEnv {
   return {
     DATABASE_URL: databaseUrl,
-    S3_BUCKET: name,
-    S3_ENDPOINT: endpoint,
-    S3_REGION: store.region,
+    ...bucketSettings({ bucket: name, ...store, endpoint }),
     S3_CHECKSUMS: checksums,
-    AWS_ACCESS_KEY_ID: store.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: store.secretAccessKey,
     PUBLIC_URL: 'http://chat.example',
     URL_SIGNING_KEY: 'the same on all replicas, of course',
     UPLOAD_LEASE_SECONDS: String(leaseSeconds),

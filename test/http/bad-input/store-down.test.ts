@@ -3,8 +3,8 @@ import { findFreePort } from '#embedded/postgres-port.ts'
 import type { ObjectStore } from '#store/object-store.ts'
 import { skipWithoutS3 } from '../../kit/bucket.ts'
 import { readAnswer } from '../../kit/multipart.ts'
-import { startTcpProxy } from '../../kit/proxy.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
+import { openTcpLine } from '../../kit/tcp-line.ts'
 import { until } from '../../kit/until.ts'
 import { begin, filePart, formOf, post, send, unfinishedForm } from './forms.ts'
 import { leftOnly, newestId, storeIsEmpty, takesUploads, uploadFailed } from './remains.ts'
@@ -39,8 +39,8 @@ t.test('an object store that is not there', { skip: skipWithoutS3 }, async (t) =
 })
 
 t.test('an object store that goes away and comes back', { skip: skipWithoutS3 }, async (t) => {
-  const proxy = await startTcpProxy(t, process.env.S3_ENDPOINT ?? '')
-  const server = await startTestServer(t, { store: 's3', env: { ...env, S3_ENDPOINT: proxy.url } })
+  const line = await openTcpLine(t, process.env.S3_ENDPOINT ?? '')
+  const server = await startTestServer(t, { store: 's3', env: { ...env, S3_ENDPOINT: line.url } })
   for (const surface of surfaces) {
     await t.test(`${surface.name}: in the middle of a file`, async (t) => {
       const before = await newestId(server)
@@ -51,11 +51,11 @@ t.test('an object store that goes away and comes back', { skip: skipWithoutS3 },
       const socket = begin(server.url, surface.path, form, 10 * parts.length)
       const answer = readAnswer(socket)
       await until('an unfinished upload', async () => (await server.remains()).uploads.length === 1)
-      await proxy.cut()
+      line.refuse()
       socket.write(parts)
       surface.isError(t, await answer, 503, unavailable)
       t.equal((await server.remains()).uploads.length, 1, 'what was sent is still there')
-      await proxy.restore()
+      line.mend()
       await leftOnly(t, server, before, [failed])
       await takesUploads(t, server, surface)
     })
@@ -65,7 +65,7 @@ t.test('an object store that goes away and comes back', { skip: skipWithoutS3 },
     const before = await newestId(server)
     t.equal((await upload(server, cookieApi)).status, 200)
     const id = await newestId(server)
-    await proxy.cut()
+    line.refuse()
     const cookie = await server.cookie(1)
     const ask = (method: string, path: string) =>
       send(server.url, method, path, { headers: cookie, body: Buffer.alloc(0) })
@@ -75,7 +75,7 @@ t.test('an object store that goes away and comes back', { skip: skipWithoutS3 },
     t.equal((await ask('DELETE', `/api/v1/attachments/${id}`)).status, 200)
     t.equal((await ask('GET', `/api/v1/attachments/${id}`)).status, 404)
     t.equal((await server.remains()).objects.length, 1, 'the bytes are still there')
-    await proxy.restore()
+    line.mend()
     await leftOnly(t, server, before, [])
   })
 })
