@@ -4,7 +4,7 @@ import type { Test } from 'tap'
 import { parse, parseAllDocuments } from 'yaml'
 import { type ConfigError, readConfig } from '#config/config.ts'
 import { settings } from '#config/settings.ts'
-import { mostMemory } from '../kit/memory.ts'
+import { mostMemory } from '../kit/memory-formula.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: whatever a file of deploy/ says
 export type Anything = any

@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { promisify } from 'node:util'
 import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { skipWithoutS3 } from '../kit/bucket.ts'
 import { startTestServer, type TestServer } from '../kit/server.ts'
+import { connectionsOf } from '../kit/server-resources.ts'
 import { until } from '../kit/until.ts'
 import { Seeded } from './seeded.ts'
 import { watchStoreTraffic } from './store-traffic.ts'
@@ -51,8 +51,6 @@ async function countOf({ db }: TestServer, state: string): Promise<number> {
   const rows = await db.execute(sql`select from attachments where state = ${state} and deleted_at is null`)
   return rows.length
 }
-
-const connectionsOf = ({ app }: TestServer) => promisify(app.server.getConnections.bind(app.server))()
 
 async function sendFirst({ socket, send }: Upload, count: number): Promise<void> {
   for (let at = 0; at < count && !socket.destroyed; at += piece)

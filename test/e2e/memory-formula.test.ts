@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { skipWithoutS3 } from '../kit/bucket.ts'
-import { idleMemory, loadMemory } from '../kit/memory.ts'
+import { idleMemory, loadMemory } from '../kit/memory-formula.ts'
 import { peakOf, skipWithoutPeaks } from './peak.ts'
 import { startServingOnS3 } from './serving-on-s3.ts'
 import { allTaken } from './taken.ts'

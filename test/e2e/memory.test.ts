@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { skipWithoutS3 } from '../kit/bucket.ts'
-import { beginForm } from '../kit/slow-form.ts'
+import { beginForm } from '../kit/slow-upload.ts'
 import { peakOf, skipWithoutPeaks } from './peak.ts'
 import type { Serving } from './serving.ts'
 import { startServingOnS3 } from './serving-on-s3.ts'

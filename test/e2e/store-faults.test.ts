@@ -5,7 +5,7 @@ import { newestId, storeIsEmpty, takesUploads, uploadFailed } from '../http/bad-
 import { bearerApi, cookieApi, type Surface } from '../http/bad-input/surfaces.ts'
 import { hasHistory, rowOf, toReady, uploading } from '../http/session-api/reservations.ts'
 import { createTestBucket, skipWithoutS3 } from '../kit/bucket.ts'
-import type { RawAnswer } from '../kit/multipart.ts'
+import type { RawAnswer } from '../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../kit/server.ts'
 import { until } from '../kit/until.ts'
 import { type FaultProxy, openFaultProxy } from '../store/fault-proxy.ts'

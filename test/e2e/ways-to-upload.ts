@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net'
-import type { RawAnswer } from '../kit/multipart.ts'
-import { beginForm } from '../kit/slow-form.ts'
-import { beginPut } from '../kit/slow-put.ts'
+import type { RawAnswer } from '../kit/raw-http.ts'
+import { beginForm, beginPut } from '../kit/slow-upload.ts'
 
 /** A server, and the credentials of its user 1. */
 export interface Place {

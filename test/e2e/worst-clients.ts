@@ -1,6 +1,6 @@
 import { limits } from '#domain/limits.ts'
 import { defaultOf } from '../deploy/deploy-files.ts'
-import type { Load } from '../kit/memory.ts'
+import type { Load } from '../kit/memory-formula.ts'
 import type { Serving } from './serving.ts'
 import { uploadFile } from './serving.ts'
 import type { Place } from './ways-to-upload.ts'

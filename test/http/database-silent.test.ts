@@ -1,11 +1,10 @@
 import postgres from 'postgres'
 import t from 'tap'
 import { limits } from '#domain/limits.ts'
-import { openRequest } from '../kit/multipart.ts'
+import { openRequest } from '../kit/raw-http.ts'
 import { startReplica } from '../kit/replica.ts'
 import { startTestServer } from '../kit/server.ts'
-import { beginForm } from '../kit/slow-form.ts'
-import { beginPut } from '../kit/slow-put.ts'
+import { beginForm, beginPut } from '../kit/slow-upload.ts'
 import { until } from '../kit/until.ts'
 import { allUnavailable, allWorkAgain, ask, everyKind } from './every-kind.ts'
 

@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { limits } from '#domain/limits.ts'
 import { putMember, putRoom } from '#rooms/rooms.ts'
 import { startTestServer, type TestServer } from '../kit/server.ts'
-import { beginForm } from '../kit/slow-form.ts'
+import { beginForm } from '../kit/slow-upload.ts'
 import { until } from '../kit/until.ts'
 import { Session } from './session-api/requests.ts'
 

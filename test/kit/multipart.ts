@@ -1,13 +1,18 @@
 import { randomBytes } from 'node:crypto'
-import { connect, type Socket } from 'node:net'
-import { text } from 'node:stream/consumers'
+
+/** Headers and body of a request as they go over the wire. */
+export interface RawBody {
+  headers: Record<string, string>
+  body: Buffer
+}
+
+export interface Part {
+  headers: string
+  body: string | Buffer
+}
 
 /** A `multipart/form-data` body written by hand, for what a well-behaved client would never send. */
-export function multipartBody(
-  boundary: string,
-  parts: { headers: string; body: string | Buffer }[],
-  end = true,
-): Buffer {
+export function multipartBody(boundary: string, parts: Part[], end = true): Buffer {
   const pieces = parts.flatMap(({ headers, body }) => [
     Buffer.from(`--${boundary}\r\n${headers}\r\n\r\n`),
     Buffer.from(body),
@@ -25,38 +30,52 @@ export function fieldHeaders(field: string): string {
   return `Content-Disposition: form-data; name="${field}"`
 }
 
-export interface RawAnswer {
-  status: number
-  headers: Record<string, string>
-  body: string
+/** A file in the field that an API takes files in. */
+export function filePart(
+  { fileField }: { fileField: string },
+  body: string | Buffer = 'content',
+  fileName = 'a.txt',
+): Part {
+  return { headers: fileHeaders(fileField, fileName), body }
 }
 
-/** Opens a socket to the server and sends the head of a request; the caller sends what else it likes. */
-export function openRequest(
-  url: string,
-  method: string,
-  path: string,
-  headers: Record<string, string | number>,
-): Socket {
-  const { hostname, port } = new URL(url)
-  const socket = connect(Number(port), hostname)
-  const lines = Object.entries({ host: 'test', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`)
-  socket.write(`${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n`)
-  return socket
-}
-
-/** What the server sent until it closed the connection. */
-export async function readAnswer(socket: Socket): Promise<RawAnswer> {
-  const [head = '', ...rest] = (await text(socket)).split('\r\n\r\n')
-  const [statusLine = '', ...lines] = head.split('\r\n')
-  const headers = lines.map((line) => [
-    line.slice(0, line.indexOf(':')).toLowerCase(),
-    line.slice(line.indexOf(':') + 2),
-  ])
-  return { status: Number(statusLine.split(' ')[1]), headers: Object.fromEntries(headers), body: rest.join('\r\n\r\n') }
+export function fieldPart(name: string, body: string | Buffer = 'value'): Part {
+  return { headers: fieldHeaders(name), body }
 }
 
 /** A boundary that no body holds. */
 export function newBoundary(): string {
   return `----stowage${randomBytes(12).toString('hex')}`
 }
+
+export function typeOf(boundary: string): Record<string, string> {
+  return { 'content-type': `multipart/form-data; boundary=${boundary}` }
+}
+
+/** A whole, correct form of these parts, whatever they are. */
+export function formOf(...parts: Part[]): RawBody {
+  const boundary = newBoundary()
+  return { headers: typeOf(boundary), body: multipartBody(boundary, parts) }
+}
+
+/** A form of which only a beginning was written: `rest` comes where the closing boundary should. */
+export function unfinishedForm(parts: Part[], rest: (boundary: string) => string = () => ''): RawBody {
+  const boundary = newBoundary()
+  const body = Buffer.concat([multipartBody(boundary, parts, false), Buffer.from(rest(boundary))])
+  return { headers: typeOf(boundary), body }
+}
+
+/** The same body in chunked transfer coding, which does not tell its length. @param size the bytes of a chunk */
+export function chunked({ headers, body }: RawBody, size = 64 * 1024): RawBody {
+  const chunks = Array.from({ length: Math.ceil(body.length / size) }, (_, index) =>
+    chunkOf(body.subarray(index * size, (index + 1) * size)),
+  )
+  return { headers: { ...headers, 'transfer-encoding': 'chunked' }, body: Buffer.concat([...chunks, lastChunk]) }
+}
+
+/** A chunk of RFC 9112, section 7.1. */
+export function chunkOf(bytes: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n')])
+}
+
+export const lastChunk = Buffer.from('0\r\n\r\n')

@@ -5,7 +5,7 @@ import { StowageError } from '#domain/errors.ts'
 import { listTransitions } from '#persistence/attachments.ts'
 import type { ObjectStore } from '#store/object-store.ts'
 import { startTestServer, type TestServer } from '../kit/server.ts'
-import { beginForm } from '../kit/slow-form.ts'
+import { beginForm } from '../kit/slow-upload.ts'
 import { until } from '../kit/until.ts'
 
 const path = '/api/v1/messages/1/attachments'

@@ -6,7 +6,7 @@ import { makeFolder, stowage } from '../commands/stowage.ts'
 import { Session, textFile } from '../http/session-api/requests.ts'
 import { startTestServer } from '../kit/server.ts'
 import { OwnPostgres } from '../kit/servers/own-postgres.ts'
-import { beginPut } from '../kit/slow-put.ts'
+import { beginPut } from '../kit/slow-upload.ts'
 import { until } from '../kit/until.ts'
 
 const slowPath = (id: number) => `/api/v1/attachments/${id}/slow.txt`

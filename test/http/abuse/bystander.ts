@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
+import { fieldPart, filePart, formOf } from '../../kit/multipart.ts'
 import type { TestServer } from '../../kit/server.ts'
-import { fieldPart, filePart, formOf } from '../bad-input/forms.ts'
 import { cookieApi } from '../bad-input/surfaces.ts'
 
 /** Longest that somebody else's request may take while a replica is under attack, in milliseconds. */

@@ -3,13 +3,14 @@ import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { limits } from '#domain/limits.ts'
-import { openRequest, readAnswer } from '../../kit/multipart.ts'
+import { openRequest, readAnswer } from '../../kit/raw-http.ts'
 import { everything, startTestServer } from '../../kit/server.ts'
+import { connectionsOf } from '../../kit/server-resources.ts'
 import { until } from '../../kit/until.ts'
 import { bearerApi, cookieApi } from '../bad-input/surfaces.ts'
 import { upload } from '../downloads/downloads.ts'
 import { startBystander } from './bystander.ts'
-import { connectionsOf, drip, isQuiet } from './quiet.ts'
+import { drip, isQuiet } from './quiet.ts'
 
 const json = { 'content-type': 'application/json' }
 const wrong = { authorization: 'Bearer wrong', ...json }

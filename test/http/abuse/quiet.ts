@@ -1,6 +1,6 @@
-import { promisify } from 'node:util'
 import type { Test } from 'tap'
 import type { TestServer } from '../../kit/server.ts'
+import { connectionsOf } from '../../kit/server-resources.ts'
 import { until } from '../../kit/until.ts'
 
 /** Sends a byte on each connection again and again, for as long as it lasts or until the test ends. */
@@ -9,11 +9,6 @@ export function drip(t: Test, sockets: { write(bytes: string): unknown; destroye
     for (const socket of sockets) if (!socket.destroyed) socket.write('x')
   }, every)
   t.teardown(() => clearInterval(timer))
-}
-
-/** Connections that are open to the server. */
-export function connectionsOf({ app }: TestServer): Promise<number> {
-  return promisify(app.server.getConnections.bind(app.server))()
 }
 
 /** What a replica says of itself, by metric. */

@@ -1,16 +1,26 @@
 import { randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { skipWithoutS3 } from '../../kit/bucket.ts'
-import { fileHeaders, multipartBody } from '../../kit/multipart.ts'
+import {
+  chunked,
+  fieldPart,
+  fileHeaders,
+  filePart,
+  formOf,
+  multipartBody,
+  type RawBody,
+  typeOf,
+  unfinishedForm,
+} from '../../kit/multipart.ts'
+import { post } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
-import { chunked, fieldPart, filePart, formOf, post, type RawForm, typeOf, unfinishedForm } from './forms.ts'
 import { newestId } from './remains.ts'
 import { bearerApi, cookieApi, type Surface, surfaces } from './surfaces.ts'
 
 /** A form at the edge of what is taken, and the file that comes of it. */
 interface Accepted {
   what: string
-  request(surface: Surface): RawForm
+  request(surface: Surface): RawBody
   fileName?: string
   content?: string | Buffer
   contentType?: string

@@ -1,5 +1,4 @@
-import { multipartBody } from '../../kit/multipart.ts'
-import { fieldPart, filePart, formOf, type Part, typeOf, unfinishedForm } from './forms.ts'
+import { fieldPart, filePart, formOf, multipartBody, type Part, typeOf, unfinishedForm } from '../../kit/multipart.ts'
 import { type Refusal, testRefusals } from './refusals.ts'
 import { uploadFailed } from './remains.ts'
 import type { Surface } from './surfaces.ts'

@@ -1,16 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { skipWithoutS3 } from '../../kit/bucket.ts'
-import { openRequest, readAnswer } from '../../kit/multipart.ts'
+import { filePart, formOf, type RawBody, typeOf, unfinishedForm } from '../../kit/multipart.ts'
+import { begin, openRequest, readAnswer } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
-import { beginForm } from '../../kit/slow-form.ts'
-import { begin, filePart, formOf, type RawForm, typeOf, unfinishedForm } from './forms.ts'
+import { beginForm } from '../../kit/slow-upload.ts'
 import { leftOnly, takesUploads, uploadFailed } from './remains.ts'
 import { cookieApi, type Surface, surfaces } from './surfaces.ts'
 
 const text = /No byte arrived for 1 s/
 /** How far a client comes before it falls silent, and whether a file has begun by then. */
-const silences: { what: string; form(surface: Surface): RawForm; hasBegun: boolean }[] = [
+const silences: { what: string; form(surface: Surface): RawBody; hasBegun: boolean }[] = [
   { what: 'before its body', form: () => ({ headers: typeOf('b'), body: Buffer.alloc(0) }), hasBegun: false },
   { what: 'before a file', form: () => unfinishedForm([], (b) => `--${b}\r\nContent-Disp`), hasBegun: false },
   {
@@ -21,7 +21,7 @@ const silences: { what: string; form(surface: Surface): RawForm; hasBegun: boole
   { what: 'after the closing boundary', form: (surface) => formOf(filePart(surface)), hasBegun: true },
 ]
 
-async function isAnswered(t: Test, server: TestServer, surface: Surface, what: string, { headers, body }: RawForm) {
+async function isAnswered(t: Test, server: TestServer, surface: Surface, what: string, { headers, body }: RawBody) {
   const credentials = await surface.credentials(server, 1)
   const socket = begin(server.url, surface.path, { headers: { ...headers, ...credentials }, body }, 1000)
   const answer = await readAnswer(socket)

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { limits } from '#domain/limits.ts'
+import { send } from '../../kit/raw-http.ts'
 import { startTestServer } from '../../kit/server.ts'
-import { send } from './forms.ts'
 import { newestId, storeIsEmpty } from './remains.ts'
 import { bearerRoutes, cookieRoutes } from './routes.ts'
 import { bearerApi } from './surfaces.ts'

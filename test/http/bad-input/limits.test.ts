@@ -1,4 +1,4 @@
-import { chunked, fieldPart, filePart, formOf } from './forms.ts'
+import { chunked, fieldPart, filePart, formOf } from '../../kit/multipart.ts'
 import { type Refusal, testRefusals } from './refusals.ts'
 import { uploadFailed } from './remains.ts'
 import type { Surface } from './surfaces.ts'

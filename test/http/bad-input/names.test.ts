@@ -1,4 +1,4 @@
-import { filePart, formOf } from './forms.ts'
+import { filePart, formOf } from '../../kit/multipart.ts'
 import { type Refusal, testRefusals } from './refusals.ts'
 import type { Surface } from './surfaces.ts'
 

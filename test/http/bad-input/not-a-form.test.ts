@@ -1,5 +1,4 @@
-import { fieldHeaders, multipartBody } from '../../kit/multipart.ts'
-import { fieldPart, filePart, formOf, typeOf } from './forms.ts'
+import { fieldHeaders, fieldPart, filePart, formOf, multipartBody, typeOf } from '../../kit/multipart.ts'
 import { type Refusal, testRefusals } from './refusals.ts'
 import type { Surface } from './surfaces.ts'
 

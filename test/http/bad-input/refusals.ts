@@ -1,14 +1,15 @@
 import t, { type Test } from 'tap'
 import { skipWithoutS3 } from '../../kit/bucket.ts'
+import type { RawBody } from '../../kit/multipart.ts'
+import { post } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
-import { post, type RawForm } from './forms.ts'
 import { type FailedRow, leftOnly, newestId, takesUploads } from './remains.ts'
 import { type Surface, surfaces } from './surfaces.ts'
 
 /** A request that is refused, and how. */
 export interface Refusal {
   what: string
-  request(surface: Surface): RawForm
+  request(surface: Surface): RawBody
   status: number
   /** In what the client is told. */
   text: RegExp

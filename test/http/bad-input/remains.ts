@@ -1,8 +1,9 @@
 import { sql } from 'drizzle-orm'
 import type { Test } from 'tap'
+import { filePart, formOf } from '../../kit/multipart.ts'
+import { post, send } from '../../kit/raw-http.ts'
 import type { TestServer } from '../../kit/server.ts'
 import { until } from '../../kit/until.ts'
-import { filePart, formOf, post, send } from './forms.ts'
 import type { Answer, Surface } from './surfaces.ts'
 
 /** A row that a refused upload leaves: it had begun to arrive. */

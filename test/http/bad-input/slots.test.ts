@@ -1,9 +1,10 @@
 import t from 'tap'
 import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { filePart, formOf } from '../../kit/multipart.ts'
+import { post } from '../../kit/raw-http.ts'
 import { startTestServer } from '../../kit/server.ts'
-import { beginForm } from '../../kit/slow-form.ts'
+import { beginForm } from '../../kit/slow-upload.ts'
 import { until } from '../../kit/until.ts'
-import { filePart, formOf, post } from './forms.ts'
 import { leftOnly, newestId, takesUploads, uploadFailed } from './remains.ts'
 import { surfaces } from './surfaces.ts'
 

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { filePart, formOf } from '../../kit/multipart.ts'
 import { startTestServer } from '../../kit/server.ts'
-import { filePart, formOf } from './forms.ts'
 import { isRefused } from './refusals.ts'
 import { takesUploads, uploadFailed } from './remains.ts'
 import { bearerApi, cookieApi } from './surfaces.ts'

@@ -4,6 +4,7 @@ import postgres from 'postgres'
 import t from 'tap'
 import type { ObjectStore } from '#store/object-store.ts'
 import { startTestServer } from '../../kit/server.ts'
+import { connectionsOf } from '../../kit/server-resources.ts'
 import { until } from '../../kit/until.ts'
 import { type Address, get, upload } from './downloads.ts'
 
@@ -36,7 +37,7 @@ for (const store of ['disk', 's3'] as const) {
     const server = await startTestServer(t, { store, wrapStore: holdReads(held) })
     const { addresses } = await upload(server, new File([Buffer.alloc(size)], 'a.bin'))
     const closed = () => held.streams.every((stream) => stream.destroyed)
-    const connections = () => new Promise<number>((resolve) => server.app.server.getConnections((_, n) => resolve(n)))
+    const connections = () => connectionsOf(server)
 
     for (const address of addresses)
       await t.test(`while the store is asked, ${address.route}`, async () => {

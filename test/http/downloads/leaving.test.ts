@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { get as httpGet, type IncomingMessage } from 'node:http'
 import t from 'tap'
 import { startTestServer } from '../../kit/server.ts'
+import { connectionsOf } from '../../kit/server-resources.ts'
 import { until } from '../../kit/until.ts'
 import { type Address, upload } from './downloads.ts'
 import { watchSockets } from './watched-sockets.ts'
@@ -23,7 +24,7 @@ t.test('a client that leaves midway', async (t) => {
   const server = await startTestServer(t, { store: 's3', wrapStore: watchReads(log) })
   const { addresses } = await upload(server, new File([Buffer.alloc(size, 'x')], 'large.bin'))
   const socketsToStore = watchSockets(t, Number(new URL(server.config.s3Endpoint ?? '').port))
-  const connections = () => new Promise<number>((resolve) => server.app.server.getConnections((_, n) => resolve(n)))
+  const connections = () => connectionsOf(server)
 
   for (const address of addresses)
     await t.test(`closes the read, ${address.route}`, async (t) => {

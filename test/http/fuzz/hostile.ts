@@ -1,6 +1,5 @@
 import fc from 'fast-check'
-import { multipartBody } from '../../kit/multipart.ts'
-import { chunked, type RawForm } from '../bad-input/forms.ts'
+import { chunked, multipartBody, type RawBody } from '../../kit/multipart.ts'
 
 const pieces = [
   ...[
@@ -126,7 +125,7 @@ const part = fc.record({
 })
 
 /** A form that is one, of a file that may be called anything and hold anything. */
-function wellFormed(fileField: string): fc.Arbitrary<RawForm> {
+function wellFormed(fileField: string): fc.Arbitrary<RawBody> {
   const name = hostileText.map((text) => encodeURIComponent(text.toWellFormed()).slice(0, 600))
   return fc
     .record({ name: mostly(['a.txt', ''], name), body: hostileText, type: mostly(['text/plain', '*/*'], hostileValue) })
@@ -141,7 +140,7 @@ function wellFormed(fileField: string): fc.Arbitrary<RawForm> {
 }
 
 /** A form whose heads, bodies, boundaries and ends may be anything. */
-function malformed(): fc.Arbitrary<RawForm> {
+function malformed(): fc.Arbitrary<RawBody> {
   const anyType = hostileValue.map((text) => `multipart/form-data; boundary=${text}`)
   return fc
     .record({
@@ -160,12 +159,12 @@ function malformed(): fc.Arbitrary<RawForm> {
 }
 
 /** @param fileField the name of the field that a file may come under */
-export function hostileForm(fileField: string): fc.Arbitrary<RawForm> {
+export function hostileForm(fileField: string): fc.Arbitrary<RawBody> {
   return fc.oneof({ weight: 3, arbitrary: malformed() }, { weight: 1, arbitrary: wellFormed(fileField) })
 }
 
 /** A body that may be JSON or an encoded form, with the fields named or others. */
-export function hostileBody(fields: Record<string, readonly unknown[]>): fc.Arbitrary<RawForm> {
+export function hostileBody(fields: Record<string, readonly unknown[]>): fc.Arbitrary<RawBody> {
   const value = fc.oneof(hostileText, fc.jsonValue({ maxDepth: 3 }), fc.double(), fc.maxSafeInteger())
   const entries = Object.entries(fields).map(([name, some]) => [name, mostly(some, value)] as const)
   const object = fc.record(Object.fromEntries(entries), { requiredKeys: [] })

@@ -3,9 +3,10 @@ import { runInNewContext } from 'node:vm'
 import { sql } from 'drizzle-orm'
 import fc from 'fast-check'
 import type { Test } from 'tap'
+import type { RawBody } from '../../kit/multipart.ts'
+import { send } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { until } from '../../kit/until.ts'
-import { type RawForm, send } from '../bad-input/forms.ts'
 import { storeIsEmpty } from '../bad-input/remains.ts'
 import type { Answer } from '../bad-input/surfaces.ts'
 import { readJson, Session, textFile } from '../session-api/requests.ts'
@@ -20,7 +21,7 @@ const latest = 500
 const mebibyte = 2 ** 20
 
 /** Something that may come over a socket. */
-export interface Request extends RawForm {
+export interface Request extends RawBody {
   method: string
   path: string
 }

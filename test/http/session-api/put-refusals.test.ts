@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { skipWithoutS3 } from '../../kit/bucket.ts'
-import { openRequest, readAnswer } from '../../kit/multipart.ts'
+import { openRequest, readAnswer } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { storeIsEmpty } from '../bad-input/remains.ts'
 import { isError, Session } from './requests.ts'

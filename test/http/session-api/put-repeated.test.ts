@@ -1,7 +1,7 @@
 import t from 'tap'
 import { skipWithoutS3 } from '../../kit/bucket.ts'
 import { startTestServer } from '../../kit/server.ts'
-import { beginPut } from '../../kit/slow-put.ts'
+import { beginPut } from '../../kit/slow-upload.ts'
 import { until } from '../../kit/until.ts'
 import { metric } from '../abuse/quiet.ts'
 import { cookieApi } from '../bad-input/surfaces.ts'

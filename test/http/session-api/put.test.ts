@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { skipWithoutS3 } from '../../kit/bucket.ts'
-import { openRequest, readAnswer } from '../../kit/multipart.ts'
+import { openRequest, readAnswer } from '../../kit/raw-http.ts'
 import { startTestServer } from '../../kit/server.ts'
 import { type Metadata, readJson, Session } from './requests.ts'
 import { digestField, hasHistory, hexOf, objectsOf, ready, rowOf, toReady } from './reservations.ts'

@@ -2,10 +2,16 @@ import { promisify } from 'node:util'
 import { sql } from 'drizzle-orm'
 import type { TestServer } from './server.ts'
 
-/** What grows when something is not given back. */
-export async function heldBy({ app }: TestServer) {
+/** Connections that are open to the server. */
+export function connectionsOf({ app }: TestServer): Promise<number> {
+  return promisify(app.server.getConnections.bind(app.server))()
+}
+
+/** Resources that grow when something is not given back. */
+export async function heldBy(server: TestServer) {
+  const { app } = server
   const listeners = app.server.eventNames().map((name) => [String(name), app.server.listenerCount(name)])
-  const connections = await promisify(app.server.getConnections.bind(app.server))()
+  const connections = await connectionsOf(server)
   return { connections, listeners, exitListeners: process.listenerCount('exit') }
 }
 
