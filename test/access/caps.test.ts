@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { readJson, send } from '../http/bearer-api/requests.ts'
+import { readJson, send } from '../kit/http-client.ts'
 import { startTestServer } from '../kit/server.ts'
 
 t.test('live sessions of a user, and of a token, are so many at most', async (t) => {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { createSession, findSession } from '#auth/sessions.ts'
 import { createToken } from '#auth/tokens.ts'
-import { type Headers, readJson, send } from '../http/bearer-api/requests.ts'
+import { type Headers, readJson, send } from '../kit/http-client.ts'
 import { startTestServer, type TestServer } from '../kit/server.ts'
 import { until } from '../kit/until.ts'
 

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { isBearerError, readJson, send } from '../http/bearer-api/requests.ts'
+import { isBearerError } from '../kit/bearer-api.ts'
+import { readJson, send } from '../kit/http-client.ts'
 import { startTestServer } from '../kit/server.ts'
 import { until } from '../kit/until.ts'
 

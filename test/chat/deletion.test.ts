@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
-import { attach, isBearerError, list, put, send } from '../http/bearer-api/requests.ts'
+import { attach, isBearerError, list, put } from '../kit/bearer-api.ts'
+import { send } from '../kit/http-client.ts'
 import { startTestServer, type TestServer } from '../kit/server.ts'
 import { until } from '../kit/until.ts'
 

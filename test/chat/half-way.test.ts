@@ -1,6 +1,7 @@
 import postgres from 'postgres'
 import t from 'tap'
-import { attach, formWith, isBearerError, list, postForm, put, send } from '../http/bearer-api/requests.ts'
+import { attach, formWith, isBearerError, list, postForm, put } from '../kit/bearer-api.ts'
+import { send } from '../kit/http-client.ts'
 import { startTestServer } from '../kit/server.ts'
 import { until } from '../kit/until.ts'
 

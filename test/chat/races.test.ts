@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { attach, type BothIds, formWith, postForm, put, readJson, send } from '../http/bearer-api/requests.ts'
+import { attach, type BothIds, formWith, postForm, put } from '../kit/bearer-api.ts'
+import { readJson, send } from '../kit/http-client.ts'
 import { startTestServer, type TestServer } from '../kit/server.ts'
 import { until } from '../kit/until.ts'
 

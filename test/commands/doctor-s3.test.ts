@@ -1,10 +1,10 @@
 import t from 'tap'
 import { migrateDatabase } from '#persistence/migrate.ts'
 import { bucketSettings, createTestBucket, skipWithoutS3 } from '../kit/bucket.ts'
+import { stowage } from '../kit/command.ts'
 import { createTestDatabase } from '../kit/database.ts'
 import { errorBody, type Operation, openFaultProxy } from '../store/fault-proxy.ts'
 import { linesOfStore } from './doctoring.ts'
-import { stowage } from './stowage.ts'
 
 t.test('doctor on S3', { skip: skipWithoutS3 }, async (t) => {
   const database = await createTestDatabase(t)

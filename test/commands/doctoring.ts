@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { stowage } from './stowage.ts'
+import { stowage } from '../kit/command.ts'
 
 /** The lines that the doctor prints of the store, beside a database that is well. */
 export async function linesOfStore(t: Test, database: string, env: NodeJS.ProcessEnv) {

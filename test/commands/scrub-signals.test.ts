@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
+import { program } from '../kit/command.ts'
 import { startTestServer, type TestServer } from '../kit/server.ts'
 import { noted, scrubsOf, upload } from '../scrub/scrubbing.ts'
 import { bytesOf } from '../store/bodies.ts'
-import { program } from './stowage.ts'
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const)
   t.test(`${signal} ends it in the middle of an object, with a summary`, async (t) => {

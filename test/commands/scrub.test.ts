@@ -1,9 +1,9 @@
 import t from 'tap'
 import { skipWithoutS3 } from '../kit/bucket.ts'
+import { stowage } from '../kit/command.ts'
 import { type StoreKind, startTestServer } from '../kit/server.ts'
 import { noted, only, scrubsOf, tamperWith, upload } from '../scrub/scrubbing.ts'
 import { bytesOf } from '../store/bodies.ts'
-import { stowage } from './stowage.ts'
 
 /** The lines of a log that are findings. */
 function findingsIn(stdout: string): Record<string, unknown>[] {

@@ -4,7 +4,10 @@ import { request } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { findFreePort } from '#embedded/postgres-port.ts'
-import { makeFolder } from '../commands/stowage.ts'
+import { bucketSettings, createTestBucket } from '../kit/bucket.ts'
+import { makeFolder } from '../kit/command.ts'
+import { createTestDatabase } from '../kit/database.ts'
+import type { LoadBalancer, LoadBalancerOptions } from '../kit/servers/load-balancer.ts'
 import {
   demoPrinted,
   downloadFile,
@@ -12,12 +15,9 @@ import {
   type Serving,
   startServing,
   uploadFile,
-} from '../e2e/serving.ts'
-import { form, type Place, putBytes, reserve } from '../e2e/ways-to-upload.ts'
-import { bucketSettings, createTestBucket } from '../kit/bucket.ts'
-import { createTestDatabase } from '../kit/database.ts'
-import type { LoadBalancer, LoadBalancerOptions } from '../kit/servers/load-balancer.ts'
+} from '../kit/serving.ts'
 import { until } from '../kit/until.ts'
+import { form, type Place, putBytes, reserve } from '../kit/ways-to-upload.ts'
 
 export type Start = (options: LoadBalancerOptions) => Promise<LoadBalancer>
 

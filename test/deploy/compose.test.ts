@@ -2,7 +2,7 @@ import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
-import { repository, runCommand } from '../commands/stowage.ts'
+import { repository, runCommand } from '../kit/command.ts'
 import { checkSettings, mostMemoryOf, parseEnv, readDeploy, readYaml, skipWithoutTool } from './deploy-files.ts'
 
 const compose = await readYaml('compose.yml')

@@ -5,10 +5,10 @@ import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { findFreePort } from '#embedded/postgres-port.ts'
 import { nodeFlags } from '../../bench/processes/node-flags.ts'
-import { makeFolder, repository, runCommand } from '../commands/stowage.ts'
-import { startServing } from '../e2e/serving.ts'
 import { createTestBucket, skipWithoutS3 } from '../kit/bucket.ts'
+import { makeFolder, repository, runCommand } from '../kit/command.ts'
 import { createTestDatabase } from '../kit/database.ts'
+import { startServing } from '../kit/serving.ts'
 import { readDeploy } from './deploy-files.ts'
 
 const instructions = (await readDeploy('Dockerfile'))

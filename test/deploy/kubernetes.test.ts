@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import t from 'tap'
-import { repository, runCommand } from '../commands/stowage.ts'
+import { repository, runCommand } from '../kit/command.ts'
 import {
   type Anything,
   checkSettings,

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import t from 'tap'
-import { makeFolder } from '../commands/stowage.ts'
+import { makeFolder } from '../kit/command.ts'
+import { demoPrinted, downloadFile, printedCredentials, startServing, uploadFile } from '../kit/serving.ts'
 import { until } from '../kit/until.ts'
 import { embeddedProcesses, noneRuns } from './embedded-processes.ts'
-import { demoPrinted, downloadFile, printedCredentials, startServing, uploadFile } from './serving.ts'
 
 t.test('after kill -9 Postgres ends too, and the next start has everything that was acknowledged', async (t) => {
   const dataDir = join(await makeFolder(t), 'data')

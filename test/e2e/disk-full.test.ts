@@ -8,8 +8,8 @@ import { bearerApi, cookieApi } from '../http/bad-input/surfaces.ts'
 import { rowOf } from '../http/session-api/reservations.ts'
 import { startTestServer } from '../kit/server.ts'
 import { until } from '../kit/until.ts'
+import { bearerForm, declaredForm, form, rawPut, type WayToUpload } from '../kit/ways-to-upload.ts'
 import { filesIn } from './stored-files.ts'
-import { bearerForm, declaredForm, form, rawPut, type WayToUpload } from './ways-to-upload.ts'
 
 const full = /no space left/
 

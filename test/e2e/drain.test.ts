@@ -4,12 +4,19 @@ import { Agent, get, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
-import { makeFolder, noSettings, repository } from '../commands/stowage.ts'
+import { makeFolder, noSettings, repository } from '../kit/command.ts'
 import { createTestDatabase } from '../kit/database.ts'
+import {
+  demoPrinted,
+  downloadFile,
+  printedCredentials,
+  type Serving,
+  startServing,
+  uploadFile,
+} from '../kit/serving.ts'
 import { beginForm } from '../kit/slow-upload.ts'
 import { until } from '../kit/until.ts'
 import { embeddedProcesses, noneRuns } from './embedded-processes.ts'
-import { demoPrinted, downloadFile, printedCredentials, type Serving, startServing, uploadFile } from './serving.ts'
 
 const first = randomBytes(200_000)
 const second = randomBytes(200_000)

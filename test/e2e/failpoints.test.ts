@@ -2,10 +2,10 @@ import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { armFailpoint, failpoints } from '#failpoints.ts'
-import { makeFolder, stowage } from '../commands/stowage.ts'
+import { makeFolder, stowage } from '../kit/command.ts'
 import { createTestDatabase } from '../kit/database.ts'
+import { demoPrinted, printedCredentials, startServing, uploadFile } from '../kit/serving.ts'
 import { until } from '../kit/until.ts'
-import { demoPrinted, printedCredentials, startServing, uploadFile } from './serving.ts'
 
 const source = fileURLToPath(new URL('../../src', import.meta.url))
 

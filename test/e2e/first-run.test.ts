@@ -4,9 +4,9 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
-import { makeFolder, noSettings, repository } from '../commands/stowage.ts'
+import { makeFolder, noSettings, repository } from '../kit/command.ts'
+import { demoPrinted, downloadFile, printedCredentials, startServing, uploadFile } from '../kit/serving.ts'
 import { embeddedProcesses, noneRuns } from './embedded-processes.ts'
-import { demoPrinted, downloadFile, printedCredentials, startServing, uploadFile } from './serving.ts'
 
 /** What a shell prints when these lines are pasted into it. */
 async function paste(t: Test, shell: string, lines: string): Promise<string[]> {

@@ -2,12 +2,20 @@ import { createHash, randomBytes } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { skipWithoutS3 } from '../kit/bucket.ts'
+import { Seeded } from '../kit/seeded-random.ts'
 import { startTestServer, type TestServer } from '../kit/server.ts'
 import { connectionsOf } from '../kit/server-resources.ts'
 import { until } from '../kit/until.ts'
-import { Seeded } from './seeded.ts'
+import {
+  bearerForm,
+  declaredForm,
+  form,
+  type Place,
+  rawPut,
+  type Upload,
+  type WayToUpload,
+} from '../kit/ways-to-upload.ts'
 import { watchStoreTraffic } from './store-traffic.ts'
-import { bearerForm, declaredForm, form, type Place, rawPut, type Upload, type WayToUpload } from './ways-to-upload.ts'
 
 const mebibyte = 2 ** 20
 const hungUp = 20

@@ -3,8 +3,8 @@ import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { skipWithoutS3 } from '../kit/bucket.ts'
 import { startTestServer, type TestServer } from '../kit/server.ts'
+import { bearerForm, declaredForm, form, type Place, putBytes, rawPut, reserve } from '../kit/ways-to-upload.ts'
 import { type Exchange, errorBody, openFaultProxy } from '../store/fault-proxy.ts'
-import { bearerForm, declaredForm, form, type Place, putBytes, rawPut, reserve } from './ways-to-upload.ts'
 
 const creating = ['PutObject', 'CreateMultipartUpload']
 const fileName = 'geheim.bin'

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { reserve } from './ways-to-upload.ts'
+import { reserve } from '../kit/ways-to-upload.ts'
 
 /** A user at a server. */
 export interface Caller {

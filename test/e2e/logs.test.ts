@@ -1,8 +1,8 @@
 import t from 'tap'
-import { makeFolder } from '../commands/stowage.ts'
+import { makeFolder } from '../kit/command.ts'
 import { createTestDatabase } from '../kit/database.ts'
+import { demoPrinted, downloadFile, printedCredentials, startServing, uploadFile } from '../kit/serving.ts'
 import { until } from '../kit/until.ts'
-import { demoPrinted, downloadFile, printedCredentials, startServing, uploadFile } from './serving.ts'
 
 t.test('logs are JSON lines with a request id, and keep secrets and file names to themselves', async (t) => {
   const env = {

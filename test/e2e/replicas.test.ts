@@ -2,10 +2,17 @@ import { randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { bucketSettings, createTestBucket, skipWithoutS3 } from '../kit/bucket.ts'
 import { createTestDatabase } from '../kit/database.ts'
+import {
+  demoPrinted,
+  downloadFile,
+  printedCredentials,
+  type Serving,
+  startServing,
+  uploadFile,
+} from '../kit/serving.ts'
 import { beginForm } from '../kit/slow-upload.ts'
 import { until } from '../kit/until.ts'
-import { demoPrinted, downloadFile, printedCredentials, type Serving, startServing, uploadFile } from './serving.ts'
-import { putBytes, reserve } from './ways-to-upload.ts'
+import { putBytes, reserve } from '../kit/ways-to-upload.ts'
 
 const leaseSeconds = 4
 const attachments = '/api/v1/messages/1/attachments'

@@ -1,10 +1,10 @@
 import type { Test } from 'tap'
 import { nodeFlags } from '../../bench/processes/node-flags.ts'
-import { program } from '../commands/stowage.ts'
 import { bucketSettings, createTestBucket } from '../kit/bucket.ts'
+import { program } from '../kit/command.ts'
 import { createTestDatabase } from '../kit/database.ts'
-import { demoPrinted, printedCredentials, type Serving, startServing } from './serving.ts'
-import type { Place } from './ways-to-upload.ts'
+import { demoPrinted, printedCredentials, type Serving, startServing } from '../kit/serving.ts'
+import type { Place } from '../kit/ways-to-upload.ts'
 
 /** Starts a server as `npm start` runs it, with the demo's user, on a database and a bucket of its own. */
 export async function startServingOnS3(t: Test, env: NodeJS.ProcessEnv = {}): Promise<Serving & Place> {

@@ -4,14 +4,21 @@ import { join } from 'node:path'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
 import { migrationLock } from '#persistence/migrate.ts'
-import { makeFolder, program } from '../commands/stowage.ts'
 import { bucketSettings, createTestBucket, skipWithoutS3 } from '../kit/bucket.ts'
+import { makeFolder, program } from '../kit/command.ts'
 import { createTestDatabase } from '../kit/database.ts'
 import { openUnread } from '../kit/raw-http.ts'
+import {
+  demoPrinted,
+  printedCredentials,
+  type Serving,
+  serveCommand,
+  startServing,
+  uploadFile,
+} from '../kit/serving.ts'
 import { beginForm } from '../kit/slow-upload.ts'
 import { openTcpLine, type TcpLine } from '../kit/tcp-line.ts'
 import { until } from '../kit/until.ts'
-import { demoPrinted, printedCredentials, type Serving, serveCommand, startServing, uploadFile } from './serving.ts'
 import { filesIn } from './stored-files.ts'
 
 // Each mostly waits.

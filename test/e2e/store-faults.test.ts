@@ -8,6 +8,18 @@ import { createTestBucket, skipWithoutS3 } from '../kit/bucket.ts'
 import type { RawAnswer } from '../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../kit/server.ts'
 import { until } from '../kit/until.ts'
+import {
+  bearerForm,
+  declaredBearerForm,
+  declaredForm,
+  form,
+  type Place,
+  putBytes,
+  rawPut,
+  reserve,
+  type Upload,
+  type WayToUpload,
+} from '../kit/ways-to-upload.ts'
 import { type FaultProxy, openFaultProxy } from '../store/fault-proxy.ts'
 import {
   answerLost,
@@ -21,18 +33,6 @@ import {
   neverAnswers,
   resets,
 } from './faults.ts'
-import {
-  bearerForm,
-  declaredBearerForm,
-  declaredForm,
-  form,
-  type Place,
-  putBytes,
-  rawPut,
-  reserve,
-  type Upload,
-  type WayToUpload,
-} from './ways-to-upload.ts'
 
 /** So small that parts are no larger than they must be. */
 const maxFileSize = 63 * 2 ** 20

@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { makeFolder, program } from '../commands/stowage.ts'
+import { makeFolder, program } from '../kit/command.ts'
 import { createTestDatabase } from '../kit/database.ts'
+import { demoPrinted, printedCredentials, type Serving, startServing, uploadFile } from '../kit/serving.ts'
 import { until } from '../kit/until.ts'
-import { demoPrinted, printedCredentials, type Serving, startServing, uploadFile } from './serving.ts'
 import { filesIn } from './stored-files.ts'
 
 const serveAlone = { command: [process.execPath, program, 'serve', '--no-workers'] }

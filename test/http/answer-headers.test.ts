@@ -1,9 +1,9 @@
 import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
+import { attach } from '../kit/bearer-api.ts'
 import { exchangeBytes, openSocket } from '../kit/raw-http.ts'
 import { startTestServer } from '../kit/server.ts'
-import { attach } from './bearer-api/requests.ts'
 
 const chat = 'https://chat.example'
 

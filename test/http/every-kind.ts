@@ -1,9 +1,10 @@
 import { sql } from 'drizzle-orm'
 import type { Test } from 'tap'
+import { attach, formWith, postForm } from '../kit/bearer-api.ts'
+import { type Headers, send } from '../kit/http-client.ts'
 import type { Replica } from '../kit/replica.ts'
 import type { TestServer } from '../kit/server.ts'
 import { until } from '../kit/until.ts'
-import { attach, formWith, type Headers, postForm, send } from './bearer-api/requests.ts'
 
 /** Seconds in which requests work again once the database does. */
 export const recovery = 5

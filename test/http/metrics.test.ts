@@ -2,12 +2,12 @@ import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { openDatabase } from '#persistence/connection/client.ts'
 import { buildWorker } from '#worker.ts'
+import { isBearerError } from '../kit/bearer-api.ts'
 import { startReplica } from '../kit/replica.ts'
 import { startTestServer } from '../kit/server.ts'
 import { beginForm } from '../kit/slow-upload.ts'
 import { until } from '../kit/until.ts'
 import { noted, remove, runScrub, tamperWith, upload } from '../scrub/scrubbing.ts'
-import { isBearerError } from './bearer-api/requests.ts'
 
 /** Longer than the time limit of the question, and much shorter than a scraper's patience. */
 const scrapeLimit = 5000

@@ -1,9 +1,9 @@
 import t from 'tap'
 import type { ObjectStore } from '#store/object-store.ts'
+import { isBearerError } from '../kit/bearer-api.ts'
 import { startReplica } from '../kit/replica.ts'
 import { startTestServer } from '../kit/server.ts'
 import { until } from '../kit/until.ts'
-import { isBearerError } from './bearer-api/requests.ts'
 
 /** Longer than the time limit of the checks, and much shorter than anybody's patience. */
 const readyLimit = 5000

@@ -1,7 +1,11 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { makeFolder } from '../commands/stowage.ts'
+import { skipWithoutS3 } from '../kit/bucket.ts'
+import { makeFolder } from '../kit/command.ts'
+import { Session, textFile } from '../kit/cookie-api.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
+import { OwnPostgres } from '../kit/servers/own-postgres.ts'
 import {
   demoPrinted,
   downloadFile,
@@ -9,11 +13,7 @@ import {
   type Serving,
   startServing,
   uploadFile,
-} from '../e2e/serving.ts'
-import { Session, textFile } from '../http/session-api/requests.ts'
-import { skipWithoutS3 } from '../kit/bucket.ts'
-import { startTestServer, type TestServer } from '../kit/server.ts'
-import { OwnPostgres } from '../kit/servers/own-postgres.ts'
+} from '../kit/serving.ts'
 import { beginForm, beginPut } from '../kit/slow-upload.ts'
 import { until } from '../kit/until.ts'
 

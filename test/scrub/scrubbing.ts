@@ -11,8 +11,8 @@ import { scrub } from '#scrub/scrub.ts'
 import { exitCodeOf, summaryOf } from '#scrub/summary.ts'
 import type { ScrubOptions } from '#scrub/under-way.ts'
 import type { ObjectStore } from '#store/object-store.ts'
-import { Session } from '../http/session-api/requests.ts'
 import { openS3Client } from '../kit/bucket.ts'
+import { Session } from '../kit/cookie-api.ts'
 import type { TestServer } from '../kit/server.ts'
 
 export interface ScrubRun extends Partial<ScrubOptions> {

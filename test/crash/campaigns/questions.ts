@@ -1,4 +1,4 @@
-import { Seeded } from '../../e2e/seeded.ts'
+import { Seeded } from '../../kit/seeded-random.ts'
 import { makeClient } from '../workload/client.ts'
 import { bytesOf } from '../workload/content.ts'
 import { nameOf, type SentFile, type SentGroup } from '../workload/journal.ts'

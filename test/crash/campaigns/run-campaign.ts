@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { Seeded } from '../../e2e/seeded.ts'
+import { Seeded } from '../../kit/seeded-random.ts'
 import { Checker } from '../checker/checker.ts'
 import { type Cluster, openCluster } from '../cluster/cluster.ts'
 import type { Servers } from '../cluster/servers.ts'

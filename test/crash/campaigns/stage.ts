@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Seeded } from '../../e2e/seeded.ts'
+import type { Seeded } from '../../kit/seeded-random.ts'
 import type { Checker } from '../checker/checker.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Replica } from '../cluster/replica.ts'

@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import { answerLost, answers503, cuts, type Failure } from '../../e2e/faults.ts'
-import type { Seeded } from '../../e2e/seeded.ts'
+import type { Seeded } from '../../kit/seeded-random.ts'
 import { until } from '../../kit/until.ts'
 import { type Exchange, type FaultProxy, type Operation, openFaultProxy } from '../../store/fault-proxy.ts'
 import type { Toxic } from '../cluster/line.ts'

@@ -1,4 +1,4 @@
-import type { Seeded } from '../../e2e/seeded.ts'
+import type { Seeded } from '../../kit/seeded-random.ts'
 
 /** One of several, each as often as its share in a hundred says. */
 export function chooseByShare<T extends { share: number }>(random: Seeded, choices: readonly T[]): T {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { Seeded } from '../../e2e/seeded.ts'
+import { type Answer, exchange, type Request } from '../../kit/paced-request.ts'
+import { Seeded } from '../../kit/seeded-random.ts'
 import type { Chat } from '../cluster/chat.ts'
-import { type Answer, exchange, type Request } from './exchange.ts'
 import type { Journal, SentFile } from './journal.ts'
 
 /** Somebody who uses the chat: sends requests, and writes down what it sends and what it is answered. */

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import type { Seeded } from '../../e2e/seeded.ts'
+import type { Seeded } from '../../kit/seeded-random.ts'
 import { chooseByShare } from './choose.ts'
 import type { Content } from './journal.ts'
 

@@ -1,5 +1,5 @@
-import type { Seeded } from '../../e2e/seeded.ts'
 import { fieldHeaders, fileHeaders, multipartBody, newBoundary } from '../../kit/multipart.ts'
+import type { Seeded } from '../../kit/seeded-random.ts'
 import { type Act, type Ask, type Client, isOk, jsonOf } from './client.ts'
 import { anyBytes, type Bytes, bytesOf, severalParts } from './content.ts'
 import { nameOf, type SentGroup } from './journal.ts'

@@ -1,4 +1,4 @@
-import { Seeded } from '../../e2e/seeded.ts'
+import { Seeded } from '../../kit/seeded-random.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { chooseByShare } from './choose.ts'
 import { type Act, type Client, makeClient } from './client.ts'

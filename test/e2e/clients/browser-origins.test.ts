@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { makeFolder } from '../../commands/stowage.ts'
+import { makeFolder } from '../../kit/command.ts'
 import { startTestServer } from '../../kit/server.ts'
 import { openBrowser, openPage, skipWithoutChromium, startOtherSite } from './browser.ts'
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { makeFolder } from '../../commands/stowage.ts'
+import { makeFolder } from '../../kit/command.ts'
 import { startTestServer } from '../../kit/server.ts'
 import { openBrowser, openPage, runSeed, skipWithoutChromium } from './browser.ts'
 

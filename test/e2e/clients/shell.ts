@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { makeFolder, runCommand } from '../../commands/stowage.ts'
+import { makeFolder, runCommand } from '../../kit/command.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { onePagePdf } from './pdf.ts'
 

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { Session } from '../../kit/cookie-api.ts'
 import { startTestServer } from '../../kit/server.ts'
 import { beginForm, beginPut } from '../../kit/slow-upload.ts'
 import { leftOnly, newestId, uploadFailed } from '../bad-input/remains.ts'
 import { cookieApi, surfaces } from '../bad-input/surfaces.ts'
-import { Session } from '../session-api/requests.ts'
 import { startBystander } from './bystander.ts'
 import { isQuiet } from './quiet.ts'
 

@@ -1,11 +1,11 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { Session, textFile } from '../../kit/cookie-api.ts'
 import { send } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { until } from '../../kit/until.ts'
 import { surfaces } from '../bad-input/surfaces.ts'
-import { Session, textFile } from '../session-api/requests.ts'
 import { type Attack, formAttacks, headerAttacks, otherAttacks } from './requests.ts'
 
 /** Milliseconds that one attack may keep the event loop from everybody else, and that anybody else waits meanwhile. */

@@ -1,8 +1,9 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
+import { attach, isBearerError, list } from '../../kit/bearer-api.ts'
+import { send } from '../../kit/http-client.ts'
 import { startTestServer } from '../../kit/server.ts'
 import { until } from '../../kit/until.ts'
-import { attach, isBearerError, list, send } from './requests.ts'
 
 t.test('retrieve', async (t) => {
   const server = await startTestServer(t, { store: 'disk' })

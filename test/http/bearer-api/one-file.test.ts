@@ -1,7 +1,7 @@
 import t from 'tap'
+import { isBearerError, list, postForm } from '../../kit/bearer-api.ts'
 import { startTestServer } from '../../kit/server.ts'
 import { until } from '../../kit/until.ts'
-import { isBearerError, list, postForm } from './requests.ts'
 
 type Part = [name: string, value: string | File]
 

@@ -1,10 +1,11 @@
 import t from 'tap'
 import { StowageError } from '#domain/errors.ts'
 import type { ObjectStore } from '#store/object-store.ts'
+import { attach, formWith, isBearerError, postForm } from '../../kit/bearer-api.ts'
+import { send } from '../../kit/http-client.ts'
 import { startReplica } from '../../kit/replica.ts'
 import { startTestServer } from '../../kit/server.ts'
 import { until } from '../../kit/until.ts'
-import { attach, formWith, isBearerError, postForm, send } from './requests.ts'
 
 t.test('the database is down', async (t) => {
   const server = await startTestServer(t, { store: 'disk' })

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
+import { isBearerError } from '../../kit/bearer-api.ts'
 import { startTestServer } from '../../kit/server.ts'
-import { isBearerError } from '../bearer-api/requests.ts'
 import { get, upload } from './downloads.ts'
 import { downloadRaw } from './raw-download.ts'
 

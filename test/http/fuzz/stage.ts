@@ -3,13 +3,14 @@ import { runInNewContext } from 'node:vm'
 import { sql } from 'drizzle-orm'
 import fc from 'fast-check'
 import type { Test } from 'tap'
+import { Session, textFile } from '../../kit/cookie-api.ts'
+import { readJson } from '../../kit/http-client.ts'
 import type { RawBody } from '../../kit/multipart.ts'
 import { send } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { until } from '../../kit/until.ts'
 import { storeIsEmpty } from '../bad-input/remains.ts'
 import type { Answer } from '../bad-input/surfaces.ts'
-import { readJson, Session, textFile } from '../session-api/requests.ts'
 
 /** Of every run: `FUZZ_SEED`, `FUZZ_RUNS` (requests of each kind) and `FUZZ_SECONDS` (for each kind) ask for another one. */
 export const seed = Number(process.env.FUZZ_SEED ?? 20_251_128)

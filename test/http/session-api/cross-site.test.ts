@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
+import { isError, Session, textFile } from '../../kit/cookie-api.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
-import { isError, Session, textFile } from './requests.ts'
 
 const ours = 'https://files.chat.example'
 const sister = 'https://chat.example'

@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap'
 import type { ObjectStore } from '#store/object-store.ts'
+import { isError, Session, textFile } from '../../kit/cookie-api.ts'
 import { openRequest, readAnswer, send } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
-import { isError, Session, textFile } from './requests.ts'
 
 /** As it goes over the wire: fetch would correct it. */
 async function ask({ url }: TestServer, method: string, path: string, headers: Record<string, string> = {}, body = '') {

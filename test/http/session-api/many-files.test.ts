@@ -1,6 +1,6 @@
 import t from 'tap'
+import { isError, Session, textFile } from '../../kit/cookie-api.ts'
 import { startTestServer } from '../../kit/server.ts'
-import { isError, Session, textFile } from './requests.ts'
 import { hexOf } from './reservations.ts'
 
 const most = 200

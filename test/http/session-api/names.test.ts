@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap'
 import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { isError, Session, textFile } from '../../kit/cookie-api.ts'
 import { fileHeaders, multipartBody } from '../../kit/multipart.ts'
 import { startTestServer } from '../../kit/server.ts'
-import { isError, Session, textFile } from './requests.ts'
 
 const names = [
   'Document.pdf',

@@ -7,11 +7,11 @@ import { deleteRoom } from '#rooms/rooms.ts'
 import { deleteUser } from '#rooms/users.ts'
 import type { ObjectStore } from '#store/object-store.ts'
 import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { isError, Session, textFile } from '../../kit/cookie-api.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { beginPut, type SlowUpload } from '../../kit/slow-upload.ts'
 import { until } from '../../kit/until.ts'
 import { cookieApi } from '../bad-input/surfaces.ts'
-import { isError, Session, textFile } from './requests.ts'
 import {
   digestField,
   hasHistory,

@@ -1,11 +1,11 @@
 import t from 'tap'
 import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { Session } from '../../kit/cookie-api.ts'
 import { startTestServer } from '../../kit/server.ts'
 import { busyInDatabase, heldBy } from '../../kit/server-resources.ts'
 import { beginPut } from '../../kit/slow-upload.ts'
 import { until } from '../../kit/until.ts'
 import { storeIsEmpty } from '../bad-input/remains.ts'
-import { Session } from './requests.ts'
 import { objectsOf, ready, rowOf, uploadFailed } from './reservations.ts'
 
 const aborted = 30

@@ -3,9 +3,10 @@ import t from 'tap'
 import { deleteMessage } from '#rooms/messages.ts'
 import { deleteRoom } from '#rooms/rooms.ts'
 import { deleteUser } from '#rooms/users.ts'
+import { isError, type Metadata, Session } from '../../kit/cookie-api.ts'
+import { readJson } from '../../kit/http-client.ts'
 import { startTestServer } from '../../kit/server.ts'
 import { newestId, storeIsEmpty } from '../bad-input/remains.ts'
-import { isError, type Metadata, readJson, Session } from './requests.ts'
 import { hexOf, isUntouched } from './reservations.ts'
 
 const checksum = hexOf('sha256', 'content')

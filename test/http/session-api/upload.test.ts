@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { isError, Session, textFile } from '../../kit/cookie-api.ts'
+import { readJson } from '../../kit/http-client.ts'
 import { startTestServer } from '../../kit/server.ts'
 import { until } from '../../kit/until.ts'
-import { isError, readJson, Session, textFile } from './requests.ts'
 
 const ready = 'ReadyForDownloadFromServerToClient'
 const failed = 'UploadFromClientToServerFailed'

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { findFreePort } from '#embedded/postgres-port.ts'
-import { skipWithout } from '../../e2e/clients/needed.ts'
+import { skipWithout } from '../programs.ts'
 import { spawnTethered } from '../tethered.ts'
 import { until } from '../until.ts'
 

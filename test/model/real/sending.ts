@@ -47,12 +47,14 @@ export class Sending {
     return this.#socket.closed
   }
 
-  /** Resolves when the socket has taken the body up to here, or is closed. */
+  /** Resolves when the socket has room for more than the body up to here, or is closed. */
   async sendUpTo(end: number): Promise<void> {
     while (this.#sent < end && !this.#socket.destroyed) {
       const next = this.#body.subarray(this.#sent, Math.min(this.#sent + piece, end))
       this.#sent += next.length
-      await written(this.#socket, this.#isChunked ? chunkOf(next) : next)
+      const hasRoom = this.#socket.write(this.#isChunked ? chunkOf(next) : next)
+      // The last piece is not waited for: a step that hangs up may take it back.
+      if (!hasRoom) await written(this.#socket, '')
     }
   }
 

@@ -1,7 +1,6 @@
 import type { Test } from 'tap'
-import type { TestServer } from '../../kit/server.ts'
-
-export type Headers = Record<string, string>
+import { expectJson, formOfFiles, type Headers, readJson, request, send } from './http-client.ts'
+import type { TestServer } from './server.ts'
 
 /** The attachment of seed 001. */
 export interface AttachmentObject {
@@ -23,64 +22,43 @@ export interface BothIds {
   message_id: string
 }
 
-export async function readJson<T = AttachmentObject>(response: Response): Promise<T> {
-  return (await response.json()) as T
-}
-
 /** A form with one file, and fields before it. */
 export function formWith(file: File, fields: Record<string, string> = {}): FormData {
-  const form = new FormData()
-  for (const [name, value] of Object.entries(fields)) form.append(name, value)
-  form.append('file', file)
-  return form
+  return formOfFiles('file', [file], Object.entries(fields))
 }
 
 /** `POST /v1/attachments` */
-export function postForm({ url }: TestServer, headers: Headers, body: FormData): Promise<Response> {
-  return fetch(`${url}/v1/attachments`, { method: 'POST', headers, body })
+export function postForm({ url }: { url: string }, headers: Headers, body: FormData): Promise<Response> {
+  return request(url, 'POST', '/v1/attachments', { headers, body })
+}
+
+export function readAttachment(response: Response): Promise<AttachmentObject> {
+  return readJson(response)
 }
 
 /** Uploads a file that must be taken. */
-export async function attach(
-  server: TestServer,
+export function attach(
+  server: { url: string },
   headers: Headers,
   file = new File(['hello'], 'hello.txt'),
   fields: Record<string, string> = {},
 ): Promise<AttachmentObject> {
-  const response = await postForm(server, headers, formWith(file, fields))
-  if (response.status !== 201) throw new Error(`${response.status} ${await response.text()}`)
-  return readJson(response)
+  return expectJson(postForm(server, headers, formWith(file, fields)), 201)
 }
 
 /** `GET /v1/attachments` with a query. */
 export async function list(
-  { url }: TestServer,
+  { url }: { url: string },
   headers: Headers,
   query: Record<string, string> = {},
 ): Promise<{ status: number; has_more: boolean; data: AttachmentObject[] }> {
-  const search = new URLSearchParams(query)
-  const response = await fetch(`${url}/v1/attachments?${search}`, { headers })
+  const response = await request(url, 'GET', `/v1/attachments?${new URLSearchParams(query)}`, { headers })
   return { status: response.status, ...(await readJson<{ has_more: boolean; data: AttachmentObject[] }>(response)) }
-}
-
-/** A request with a JSON body, or without one. */
-export function send(
-  { url }: TestServer,
-  method: string,
-  path: string,
-  headers: Headers,
-  json?: unknown,
-): Promise<Response> {
-  if (json === undefined) return fetch(url + path, { method, headers })
-  const body = JSON.stringify(json)
-  return fetch(url + path, { method, headers: { ...headers, 'content-type': 'application/json' }, body })
 }
 
 /** `PUT`, with an admin token, of a user, room or message; answers with its ids. */
 export async function put(server: TestServer, path: string, json?: unknown): Promise<BothIds> {
-  const response = await send(server, 'PUT', path, await server.bearer(1, ['admin']), json)
-  if (!response.ok) throw new Error(`${response.status} ${await response.text()}`)
-  return readJson<BothIds>(response)
+  return expectJson(send(server, 'PUT', path, await server.bearer(1, ['admin']), json))
 }
 
 /** An error of seed 001's surface: this status, this type, exactly these three fields, and words for the reader. */

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Test } from 'tap'
-import { makeFolder, program } from '../commands/stowage.ts'
-import { until } from '../kit/until.ts'
+import { makeFolder, program } from './command.ts'
+import { until } from './until.ts'
 
 /** A server that runs as its users run it: a program of its own, in a process group of its own. */
 export interface Serving {

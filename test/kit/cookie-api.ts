@@ -1,5 +1,6 @@
 import type { Test } from 'tap'
-import type { TestServer } from '../../kit/server.ts'
+import { expectJson, formOfFiles, type Headers, type Outgoing, readJson, request } from './http-client.ts'
+import type { TestServer } from './server.ts'
 
 /** The attachment of seed 000, and what API.md adds to it. */
 export interface Metadata {
@@ -28,51 +29,43 @@ export interface Transition {
   actor: string
 }
 
-/** A user's session, and what it asks for. */
+/** A user's session at a server, and the requests of the cookie API. */
 export class Session {
-  readonly #server: TestServer
-  readonly headers: Record<string, string>
+  readonly url: string
+  readonly headers: Headers
 
-  private constructor(server: TestServer, headers: Record<string, string>) {
-    this.#server = server
+  constructor(url: string, headers: Headers) {
+    this.url = url
     this.headers = headers
   }
 
   static async of(server: TestServer, userId: number): Promise<Session> {
-    return new Session(server, await server.cookie(userId))
+    return new Session(server.url, await server.cookie(userId))
   }
 
   /** Any request, by its path below `/api/v1`. */
-  ask(method: string, path: string, init: RequestInit = {}): Promise<Response> {
-    const headers = { ...this.headers, ...(init.headers as Record<string, string>) }
-    return fetch(`${this.#server.url}/api/v1${path}`, { ...init, method, headers })
+  ask(method: string, path: string, outgoing: Outgoing = {}): Promise<Response> {
+    const headers = { ...this.headers, ...outgoing.headers }
+    return request(this.url, method, `/api/v1${path}`, { ...outgoing, headers })
   }
 
   /** Uploads as the seed shows it; fields come before the files. */
   post(files: File[], fields: [name: string, value: string][] = [], messageId = 1): Promise<Response> {
-    const body = new FormData()
-    for (const [name, value] of fields) body.append(name, value)
-    for (const file of files) body.append('files', file)
-    return this.ask('POST', `/messages/${messageId}/attachments`, { body })
+    return this.ask('POST', `/messages/${messageId}/attachments`, { body: formOfFiles('files', files, fields) })
   }
 
   /** Uploads files that must be taken. @returns their ids */
   async upload(...files: File[]): Promise<number[]> {
-    const response = await this.post(files)
-    if (response.status !== 200) throw new Error(`${response.status} ${await response.text()}`)
-    return (await readJson<{ attachmentIds: number[] }>(response)).attachmentIds
+    return (await expectJson<{ attachmentIds: number[] }>(this.post(files))).attachmentIds
   }
 
-  async metadata(id: number, query = ''): Promise<Metadata> {
-    const response = await this.ask('GET', `/attachments/${id}${query}`)
-    if (response.status !== 200) throw new Error(`${response.status} ${await response.text()}`)
-    return readJson<Metadata>(response)
+  metadata(id: number, query = ''): Promise<Metadata> {
+    return expectJson<Metadata>(this.ask('GET', `/attachments/${id}${query}`))
   }
 
   async list(messageId = 1): Promise<Metadata[]> {
-    const response = await this.ask('GET', `/messages/${messageId}/attachments`)
-    if (response.status !== 200) throw new Error(`${response.status} ${await response.text()}`)
-    return (await readJson<{ attachments: Metadata[] }>(response)).attachments
+    const answer = this.ask('GET', `/messages/${messageId}/attachments`)
+    return (await expectJson<{ attachments: Metadata[] }>(answer)).attachments
   }
 
   /** Announces a file to message 1, unless `fields` say otherwise. */
@@ -82,18 +75,11 @@ export class Session {
 
   /** Reserves what must be taken. @returns its id */
   async reserve(fields: Record<string, unknown>): Promise<number> {
-    const response = await this.announce(fields)
-    if (response.status !== 201) throw new Error(`${response.status} ${await response.text()}`)
-    return (await readJson<Metadata>(response)).attachmentId
+    return (await expectJson<Metadata>(this.announce(fields), 201)).attachmentId
   }
 
   /** Sends the bytes of a reserved attachment. */
-  put(
-    id: number,
-    fileName: string,
-    body: string | Uint8Array,
-    headers: Record<string, string> = {},
-  ): Promise<Response> {
+  put(id: number, fileName: string, body: string | Uint8Array, headers: Headers = {}): Promise<Response> {
     const bytes = new Uint8Array(typeof body === 'string' ? Buffer.from(body) : body)
     return this.ask('PUT', `/attachments/${id}/${encodeURIComponent(fileName)}`, { headers, body: bytes })
   }
@@ -103,21 +89,16 @@ export class Session {
   }
 
   json(method: string, path: string, body: unknown): Promise<Response> {
-    const headers = { 'content-type': 'application/json' }
-    return this.ask(method, path, { headers, body: JSON.stringify(body) })
+    return this.ask(method, path, { json: body })
   }
 
-  download(id: number, fileName: string): Promise<Response> {
-    return this.ask('GET', `/attachments/${id}/${encodeURIComponent(fileName)}`)
+  download(id: number, fileName: string, headers: Headers = {}): Promise<Response> {
+    return this.ask('GET', `/attachments/${id}/${encodeURIComponent(fileName)}`, { headers })
   }
 }
 
 export function textFile(name = 'a.txt', content = 'content'): File {
   return new File([content], name, { type: 'text/plain' })
-}
-
-export async function readJson<T>(response: Response): Promise<T> {
-  return (await response.json()) as T
 }
 
 /** Asserts that an answer is an error of exactly the seed's shape. */

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
-import type { RawAnswer } from '../kit/raw-http.ts'
-import { beginForm, beginPut } from '../kit/slow-upload.ts'
+import type { RawAnswer } from './raw-http.ts'
+import { beginForm, beginPut } from './slow-upload.ts'
 
 /** A server, and the credentials of its user 1. */
 export interface Place {
