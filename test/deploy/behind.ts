@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { request } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { findFreePort } from '#embedded/postgres-port.ts'
 import { bucketSettings, createTestBucket } from '../kit/bucket.ts'
 import { makeFolder } from '../kit/command.ts'
 import { createTestDatabase } from '../kit/database.ts'
+import { openResponse } from '../kit/http-client.ts'
 import type { LoadBalancer, LoadBalancerOptions } from '../kit/servers/load-balancer.ts'
 import {
   demoPrinted,
@@ -120,8 +119,7 @@ export function clientsNoticeNothing(t: Test, behind: Behind): void {
 
   t.test("it is the client's address that Stowage sees, whatever the client claims", async (t) => {
     const headers = { 'x-forwarded-for': '192.0.2.1' }
-    const sent = request(`${url}/v1/attachments`, { headers, localAddress: '127.0.0.9' }).end()
-    const [response] = await once(sent, 'response')
+    const response = await openResponse(`${url}/v1/attachments`, { headers, localAddress: '127.0.0.9' })
     response.resume()
     const printed = () => replicas.map(({ output }) => output()).join('')
     await until('it is logged', () => printed().includes('"remoteAddress":"127.0.0.9"'))

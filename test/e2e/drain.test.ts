@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { Agent, get, type IncomingMessage } from 'node:http'
+import { Agent, globalAgent, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { makeFolder, noSettings, repository } from '../kit/command.ts'
 import { createTestDatabase } from '../kit/database.ts'
+import { openResponse } from '../kit/http-client.ts'
 import {
   demoPrinted,
   downloadFile,
@@ -39,10 +40,8 @@ async function beginUpload({ url }: Serving, cookie: string) {
   return form
 }
 
-async function beginDownload({ url }: Serving, cookie: string, id: number): Promise<IncomingMessage> {
-  const request = get(`${url}/api/v1/attachments/${id}/large.bin`, { headers: { cookie } })
-  const [response] = await once(request, 'response')
-  return response
+function beginDownload({ url }: Serving, cookie: string, id: number): Promise<IncomingMessage> {
+  return openResponse(`${url}/api/v1/attachments/${id}/large.bin`, { headers: { cookie }, agent: globalAgent })
 }
 
 async function stops(t: Test, serving: Serving): Promise<void> {
@@ -136,7 +135,7 @@ t.test('while it waits for the load balancers, only readiness fails', async (t) 
   const kept = new Agent({ keepAlive: true, maxSockets: 1 })
   t.teardown(() => kept.destroy())
   const askAgain = async () => {
-    const [answer] = await once(get(`${serving.url}/livez`, { agent: kept }), 'response')
+    const answer = await openResponse(`${serving.url}/livez`, { agent: kept })
     answer.resume()
     await once(answer, 'end')
     return answer.headers.connection

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { Test } from 'tap'
 import { attach, formWith, postForm } from '../kit/bearer-api.ts'
+import { Session } from '../kit/cookie-api.ts'
 import { type Headers, send } from '../kit/http-client.ts'
 import type { Replica } from '../kit/replica.ts'
 import type { TestServer } from '../kit/server.ts'
@@ -23,8 +24,6 @@ export async function everyKind(server: TestServer): Promise<Record<string, Ask>
     (method: string, path: string, headers: Headers, json?: unknown): Ask =>
     (replica) =>
       send({ ...server, url: replica.url }, method, path, headers, json)
-  const form = new FormData()
-  form.append('files', new File(['x'], 'x.txt'))
   return {
     'bearer: list': asking('GET', '/v1/attachments', bearer),
     'bearer: metadata': asking('GET', `/v1/attachments/${id}`, bearer),
@@ -40,8 +39,7 @@ export async function everyKind(server: TestServer): Promise<Record<string, Ask>
     'cookie: list': asking('GET', '/api/v1/messages/1/attachments', cookie),
     'cookie: metadata': asking('GET', `/api/v1/attachments/${number}`, cookie),
     'cookie: download': asking('GET', `/api/v1/attachments/${number}/hello.txt`, cookie),
-    'cookie: upload': ({ url }) =>
-      fetch(`${url}/api/v1/messages/1/attachments`, { method: 'POST', headers: cookie, body: form }),
+    'cookie: upload': ({ url }) => new Session(url, cookie).post([new File(['x'], 'x.txt')]),
     'cookie: reserve': asking('POST', '/api/v1/attachments', cookie, {
       ...{ messageId: 1, fileName: 'z', contentType: 'text/plain', fileSize: 1 },
     }),

@@ -12,6 +12,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3'
 import type { Test } from 'tap'
+import { reasonWithout } from './programs.ts'
 import { nameOfTestFile } from './test-file.ts'
 
 /** Address and credentials of an S3 server. */
@@ -30,7 +31,7 @@ export interface TestBucket extends S3Access {
 }
 
 /** For the `skip` option of S3 tests: the reason when `npm test` could not find an S3 server, and said so. */
-export const skipWithoutS3: string | false = process.env.TEST_S3 === 'none' && 'no S3 server'
+export const skipWithoutS3: string | false = process.env.TEST_S3 === 'none' && reasonWithout('an S3 server')
 
 /** How often a bucket is emptied before it counts as stuck: what a test left in flight can still arrive. */
 const DELETE_ATTEMPTS = 20

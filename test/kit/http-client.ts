@@ -39,9 +39,19 @@ export async function readJson<T>(response: Response): Promise<T> {
 
 /** Reads the JSON of an answer that must have a status. @throws Error with the answer, if it has another one */
 export async function expectJson<T>(answer: Promise<Response>, status = 200): Promise<T> {
+  return readJson<T>(await expectStatus(answer, status))
+}
+
+/** Reads a download that must come. @throws Error with the answer, if it is another one */
+export async function expectBytes(answer: Promise<Response>): Promise<Buffer> {
+  const response = await expectStatus(answer, 200)
+  return Buffer.from(await response.arrayBuffer())
+}
+
+async function expectStatus(answer: Promise<Response>, status: number): Promise<Response> {
   const response = await answer
   if (response.status !== status) throw new Error(`${response.status} ${await response.text()}`)
-  return readJson<T>(response)
+  return response
 }
 
 /** A form of these fields, and after them these files in one field. */

@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Test } from 'tap'
 import { makeFolder, program } from './command.ts'
+import { Session } from './cookie-api.ts'
+import { expectBytes } from './http-client.ts'
 import { until } from './until.ts'
 
 /** A server that runs as its users run it: a program of its own, in a process group of its own. */
@@ -85,22 +87,11 @@ export async function demoPrinted(serving: Serving): Promise<void> {
 
 /** Uploads a file over the cookie API to message 1. @returns its id */
 export async function uploadFile({ url }: Serving, cookie: string, name: string, bytes: Buffer): Promise<number> {
-  const form = new FormData()
-  form.append('files', new File([new Uint8Array(bytes)], name))
-  const response = await fetch(`${url}/api/v1/messages/1/attachments`, {
-    method: 'POST',
-    headers: { cookie },
-    body: form,
-  })
-  const answer = (await response.json()) as { attachmentIds?: number[] }
-  const id = answer.attachmentIds?.[0]
-  if (id === undefined) throw new Error(`Not uploaded: ${JSON.stringify(answer)}`)
-  return id
+  const [id] = await new Session(url, { cookie }).upload(new File([new Uint8Array(bytes)], name))
+  return id as number
 }
 
 /** Downloads one over the cookie API. */
-export async function downloadFile({ url }: Serving, cookie: string, id: number, name: string): Promise<Buffer> {
-  const response = await fetch(`${url}/api/v1/attachments/${id}/${encodeURIComponent(name)}`, { headers: { cookie } })
-  if (response.status !== 200) throw new Error(`Not downloaded: ${response.status} ${await response.text()}`)
-  return Buffer.from(await response.arrayBuffer())
+export function downloadFile({ url }: Serving, cookie: string, id: number, name: string): Promise<Buffer> {
+  return expectBytes(new Session(url, { cookie }).download(id, name))
 }

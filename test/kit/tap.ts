@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { leftOutOf } from './left-out.ts'
 import { spawnTethered } from './tethered.ts'
 
 export interface TapRun {
@@ -21,7 +22,7 @@ const TAP = fileURLToPath(new URL('../../node_modules/.bin/tap', import.meta.url
 /** What a log needs no line for: what passed inside a test file, and TAP's bookkeeping. */
 const NOISE = /^( +ok \d(?!.* # (SKIP|TODO))| *# Subtest: | *\d+\.\.\d+| *# time=|TAP version|# No coverage| *$)/
 
-/** Runs tap and resolves with its exit code and its own count of assertions, as a line for people and tools. */
+/** Runs tap. Resolves with its exit code, its own count of assertions as a line for people and tools, and what it skipped. */
 export async function runTap({ args, environment, directory, signal }: TapRun) {
   const results = join(directory, 'results.tap')
   const isTerminal = process.stdout.isTTY
@@ -34,7 +35,8 @@ export async function runTap({ args, environment, directory, signal }: TapRun) {
   signal.addEventListener('abort', tap.stop)
   const printed = tap.process.stdout ? await printWithoutNoise(tap.process.stdout) : undefined
   const code = await tap.exited
-  return { code, summary: summarise(printed ?? (await readResults(results))) }
+  const text = printed ?? (await readResults(results))
+  return { code, summary: summarise(text), leftOut: leftOutOf(text) }
 }
 
 /** tap's other reporters draw a moving picture into a log, or leave out the details. Resolves with all it printed. */

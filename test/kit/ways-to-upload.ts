@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { Session } from './cookie-api.ts'
 import type { RawAnswer } from './raw-http.ts'
 import { beginForm, beginPut } from './slow-upload.ts'
 
@@ -65,18 +66,11 @@ export const rawPut: WayToUpload = {
 }
 
 /** Announces a file to message 1. @returns its id */
-export async function reserve(
+export function reserve(
   { url, cookie }: Place,
   { fileName, size }: { fileName: string; size: number },
 ): Promise<number> {
-  const response = await fetch(`${url}/api/v1/attachments`, {
-    method: 'POST',
-    headers: { cookie, 'content-type': 'application/json' },
-    body: JSON.stringify({ messageId: 1, fileName, fileSize: size }),
-  })
-  const { attachmentId } = (await response.json()) as { attachmentId?: number }
-  if (attachmentId === undefined) throw new Error(`Not reserved: ${response.status}`)
-  return attachmentId
+  return new Session(url, { cookie }).reserve({ fileName, fileSize: size })
 }
 
 /** Begins to send the bytes of a reservation. */
