@@ -4,7 +4,7 @@ import { putMessage } from '#rooms/messages.ts'
 import { deleteMember, deleteRoom, putMember, putRoom } from '#rooms/rooms.ts'
 import { deleteUser, putUsers } from '#rooms/users.ts'
 import type { TestServer } from '../kit/server.ts'
-import { startIdle } from '../workers/abandoned.ts'
+import { startIdle } from '../workers/abandoned-attempt.ts'
 
 const times = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, n) => make(n))
 

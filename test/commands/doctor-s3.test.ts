@@ -4,7 +4,7 @@ import { bucketSettings, createTestBucket, skipWithoutS3 } from '../kit/bucket.t
 import { stowage } from '../kit/command.ts'
 import { createTestDatabase } from '../kit/database.ts'
 import { errorBody, type Operation, openFaultProxy } from '../store/fault-proxy.ts'
-import { linesOfStore } from './doctoring.ts'
+import { linesOfStore } from './doctor-output.ts'
 
 t.test('doctor on S3', { skip: skipWithoutS3 }, async (t) => {
   const database = await createTestDatabase(t)

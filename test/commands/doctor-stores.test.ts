@@ -5,7 +5,7 @@ import { migrateDatabase } from '#persistence/migrate.ts'
 import { bucketSettings, createTestBucket, openS3Client, skipWithoutS3, type TestBucket } from '../kit/bucket.ts'
 import { createTestDatabase } from '../kit/database.ts'
 import { type Exchange, errorBody, openFaultProxy } from '../store/fault-proxy.ts'
-import { linesOfStore } from './doctoring.ts'
+import { linesOfStore } from './doctor-output.ts'
 
 /** Changes headers of the answer that comes from the real store. */
 function answerWith({ response }: Exchange, changes: Record<string, string>): void {

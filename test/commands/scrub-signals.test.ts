@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { program } from '../kit/command.ts'
 import { startTestServer, type TestServer } from '../kit/server.ts'
-import { noted, scrubsOf, upload } from '../scrub/scrubbing.ts'
+import { noted, scrubsOf, upload } from '../scrub/scrub-run.ts'
 import { bytesOf } from '../store/bodies.ts'
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const)

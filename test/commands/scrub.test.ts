@@ -2,7 +2,7 @@ import t from 'tap'
 import { skipWithoutS3 } from '../kit/bucket.ts'
 import { stowage } from '../kit/command.ts'
 import { type StoreKind, startTestServer } from '../kit/server.ts'
-import { noted, only, scrubsOf, tamperWith, upload } from '../scrub/scrubbing.ts'
+import { noted, only, scrubsOf, tamperWith, upload } from '../scrub/scrub-run.ts'
 import { bytesOf } from '../store/bodies.ts'
 
 /** The lines of a log that are findings. */

@@ -7,8 +7,8 @@ import { skipWithoutS3 } from '../kit/bucket.ts'
 import { Session, textFile } from '../kit/cookie-api.ts'
 import { startOnOneConnection } from '../kit/replica.ts'
 import type { StoreKind } from '../kit/server.ts'
-import { begin, expire, startIdle, uploading } from '../workers/abandoned.ts'
-import { growing } from './million.ts'
+import { begin, expire, startIdle, uploading } from '../workers/abandoned-attempt.ts'
+import { growing } from './million-rows.ts'
 
 /** Row versions that updates made, and how many of them needed no new entry in any index. */
 type Updates = {

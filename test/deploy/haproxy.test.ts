@@ -10,8 +10,8 @@ import { openResponse } from '../kit/http-client.ts'
 import { skipWithout } from '../kit/programs.ts'
 import { haproxyConfig, startHaproxy } from '../kit/servers/haproxy.ts'
 import { until } from '../kit/until.ts'
-import { clientsNoticeNothing, restartsUnnoticed, startBehind } from './behind.ts'
 import { defaultOf, readDeploy } from './deploy-files.ts'
+import { clientsNoticeNothing, restartsUnnoticed, startBehind } from './load-balanced.ts'
 
 const skip = skipWithout('HAProxy', ['haproxy', '-v'])
 

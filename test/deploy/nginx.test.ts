@@ -7,8 +7,8 @@ import { skipWithout } from '../kit/programs.ts'
 import { nginxArgs, nginxMain, nginxSite, startNginx } from '../kit/servers/nginx.ts'
 import { uploadFile } from '../kit/serving.ts'
 import { until } from '../kit/until.ts'
-import { clientsNoticeNothing, restartsUnnoticed, startBehind } from './behind.ts'
 import { defaultOf, readDeploy } from './deploy-files.ts'
+import { clientsNoticeNothing, restartsUnnoticed, startBehind } from './load-balanced.ts'
 
 const skip = skipWithout('nginx', ['nginx', '-v'])
 

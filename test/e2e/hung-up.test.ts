@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { skipWithoutS3 } from '../kit/bucket.ts'
-import { Seeded } from '../kit/seeded-random.ts'
+import { SeededRandom } from '../kit/seeded-random.ts'
 import { startTestServer, type TestServer } from '../kit/server.ts'
 import { connectionsOf } from '../kit/server-resources.ts'
 import { until } from '../kit/until.ts'
@@ -81,7 +81,7 @@ async function uploadWhole(t: Test, place: Place, way: WayToUpload, file: { file
 }
 
 /** The ends of the range come up for certain, whatever the seed. */
-function plansOf(random: Seeded): HangUp[] {
+function plansOf(random: SeededRandom): HangUp[] {
   return Array.from({ length: hungUp }, (_, index) => {
     const size = random.between(12 * mebibyte, bytes.length)
     const sent = index === 0 ? 0 : index === 1 ? size - 1 : random.between(0, size - 1)
@@ -135,7 +135,7 @@ for (const way of [form, declaredForm, bearerForm, rawPut]) {
     const traffic = watchStoreTraffic(t, process.env.S3_ENDPOINT ?? '')
     const server = await startTestServer(t, { store: 's3', env })
     const place = { url: server.url, ...(await server.cookie(1)), ...(await server.bearer(1)) }
-    const random = new Seeded(seed)
+    const random = new SeededRandom(seed)
     const plans = plansOf(random)
     const good: { fileName: string; size: number }[] = []
     for (let index = 0; index < hungUp; index += atOnce) {

@@ -4,7 +4,7 @@ import { loadMemory, mostMemory } from '../kit/memory-formula.ts'
 import { openUnread } from '../kit/raw-http.ts'
 import type { Serving } from '../kit/serving.ts'
 import { until } from '../kit/until.ts'
-import { peakOf, residentOf, skipWithoutPeaks } from './peak.ts'
+import { peakOf, residentOf, skipWithoutPeaks } from './process-memory.ts'
 import { startServingOnS3 } from './serving-on-s3.ts'
 import { type WorstClients, worstClients } from './worst-clients.ts'
 

@@ -2,11 +2,11 @@ import { createHash, randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { openS3Store } from '#store/s3/s3-store.ts'
 import { newestId, storeIsEmpty, takesUploads, uploadFailed } from '../http/bad-input/remains.ts'
-import { bearerApi, cookieApi, type Surface } from '../http/bad-input/surfaces.ts'
 import { hasHistory, rowOf, toReady, uploading } from '../http/session-api/reservations.ts'
 import { createTestBucket, skipWithoutS3 } from '../kit/bucket.ts'
 import type { RawAnswer } from '../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../kit/server.ts'
+import { bearerApi, cookieApi, type Surface } from '../kit/surfaces.ts'
 import { until } from '../kit/until.ts'
 import {
   bearerForm,

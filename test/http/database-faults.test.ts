@@ -3,7 +3,7 @@ import t from 'tap'
 import { startReplica } from '../kit/replica.ts'
 import { startTestServer } from '../kit/server.ts'
 import { until } from '../kit/until.ts'
-import { type Ask, allUnavailable, allWorkAgain, ask, everyKind, isUnavailable, recovery } from './every-kind.ts'
+import { type Ask, allUnavailable, allWorkAgain, ask, everyKind, isUnavailable, recovery } from './request-kinds.ts'
 
 for (const state of ['refuse', 'close'] as const)
   t.test(state === 'refuse' ? 'refused' : 'closed at once', async (t) => {

@@ -6,7 +6,7 @@ import { startReplica } from '../kit/replica.ts'
 import { startTestServer } from '../kit/server.ts'
 import { beginForm, beginPut } from '../kit/slow-upload.ts'
 import { until } from '../kit/until.ts'
-import { allUnavailable, allWorkAgain, ask, everyKind } from './every-kind.ts'
+import { allUnavailable, allWorkAgain, ask, everyKind } from './request-kinds.ts'
 
 /** Milliseconds in which a silent database must be told. */
 const tolerated = 20_000

@@ -7,7 +7,7 @@ import { startReplica } from '../kit/replica.ts'
 import { startTestServer } from '../kit/server.ts'
 import { beginForm } from '../kit/slow-upload.ts'
 import { until } from '../kit/until.ts'
-import { noted, remove, runScrub, tamperWith, upload } from '../scrub/scrubbing.ts'
+import { noted, remove, runScrub, tamperWith, upload } from '../scrub/scrub-run.ts'
 
 /** Longer than the time limit of the question, and much shorter than a scraper's patience. */
 const scrapeLimit = 5000

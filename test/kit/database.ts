@@ -12,9 +12,9 @@ export async function createTestDatabase(t: Test): Promise<string> {
   const server = process.env.TEST_DATABASE_URL
   if (!server) throw new Error('No database to test with. Run this file with: npm test -- test/that.test.ts')
   const name = `test_${nameOfTestFile('_')}_${randomBytes(4).toString('hex')}`
-  await run(server, `CREATE DATABASE ${name}`)
+  await runStatement(server, `CREATE DATABASE ${name}`)
   t.teardown(async () => {
-    if (t.passing()) await run(server, `DROP DATABASE ${name} WITH (FORCE)`)
+    if (t.passing()) await runStatement(server, `DROP DATABASE ${name} WITH (FORCE)`)
     else console.error(`The database of this failed test is kept for as long as its server runs: ${name}`)
   })
   const url = new URL(server)
@@ -22,7 +22,8 @@ export async function createTestDatabase(t: Test): Promise<string> {
   return url.href
 }
 
-async function run(url: string, statement: string): Promise<void> {
+/** Runs one statement on a connection of its own. */
+export async function runStatement(url: string, statement: string): Promise<void> {
   const sql = postgres(url, { max: 1, onnotice: () => {} })
   try {
     await sql.unsafe(statement)

@@ -8,7 +8,7 @@ export function connectionsOf({ app }: TestServer): Promise<number> {
 }
 
 /** Resources that grow when something is not given back. */
-export async function heldBy(server: TestServer) {
+export async function resourcesOf(server: TestServer) {
   const { app } = server
   const listeners = app.server.eventNames().map((name) => [String(name), app.server.listenerCount(name)])
   const connections = await connectionsOf(server)

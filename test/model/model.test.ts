@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { skipWithoutS3 } from '../kit/bucket.ts'
-import { promisesHold } from './promises/end.ts'
+import { promisesHold } from './promises/end-of-run.ts'
 import { beginRun, openStage } from './real/stage.ts'
 import { replayOf, stepsOf, textOf } from './report.ts'
 import { anyStep } from './steps/steps.ts'

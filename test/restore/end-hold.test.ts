@@ -5,8 +5,8 @@ import { listTransitions } from '#persistence/attachments.ts'
 import { declareRestored, isHeld, readHold } from '#persistence/server-identity.ts'
 import { endHold } from '#recovery/release-hold.ts'
 import type { TestServer } from '../kit/server.ts'
-import { runScrub, tamperWith, upload } from '../scrub/scrubbing.ts'
-import { type Begun, begin, expire, keysToPurge, rowOf, startIdle, uploading } from '../workers/abandoned.ts'
+import { runScrub, tamperWith, upload } from '../scrub/scrub-run.ts'
+import { type Begun, begin, expire, keysToPurge, rowOf, startIdle, uploading } from '../workers/abandoned-attempt.ts'
 
 const ready = 'ReadyForDownloadFromServerToClient'
 

@@ -8,7 +8,7 @@ import { startTestServer, type TestServer } from '../kit/server.ts'
 import { OwnPostgres } from '../kit/servers/own-postgres.ts'
 import { beginPut } from '../kit/slow-upload.ts'
 import { until } from '../kit/until.ts'
-import { runScrub } from '../scrub/scrubbing.ts'
+import { runScrub } from '../scrub/scrub-run.ts'
 
 const leaseSeconds = 3
 

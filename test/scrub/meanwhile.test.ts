@@ -8,7 +8,7 @@ import { type StoreKind, startTestServer, type TestServer } from '../kit/server.
 import { openTcpLine } from '../kit/tcp-line.ts'
 import { until } from '../kit/until.ts'
 import { bytesOf } from '../store/bodies.ts'
-import { noted, only, remove, runScrub, scrubsOf, tamperWith, type Uploaded, upload } from './scrubbing.ts'
+import { noted, only, remove, runScrub, scrubsOf, tamperWith, type Uploaded, upload } from './scrub-run.ts'
 
 /** A store that does something else, once, when a key is read. */
 function interfering({ store }: TestServer, { key }: Uploaded, interfere: ObjectStore['get']): ObjectStore {

@@ -4,7 +4,7 @@ import t from 'tap'
 import { skipWithoutS3 } from '../kit/bucket.ts'
 import { type StoreKind, startTestServer } from '../kit/server.ts'
 import { bytesOf } from '../store/bodies.ts'
-import { noted, only, runScrub, scrubsOf, tamperWith, upload } from './scrubbing.ts'
+import { noted, only, runScrub, scrubsOf, tamperWith, upload } from './scrub-run.ts'
 
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 

@@ -9,7 +9,7 @@ import { skipWithoutS3 } from '../kit/bucket.ts'
 import { type StoreKind, startTestServer } from '../kit/server.ts'
 import { errorBody, type Operation } from '../store/fault-proxy.ts'
 import { openBehindProxy, s3Test } from '../store/s3-fixture.ts'
-import { only, runScrub, scrubsOf, tamperWith, upload } from './scrubbing.ts'
+import { only, runScrub, scrubsOf, tamperWith, upload } from './scrub-run.ts'
 
 for (const kind of ['disk', 's3'] as const satisfies StoreKind[])
   t.test(`on ${kind}`, { skip: kind === 's3' && skipWithoutS3 }, async (t) => {

@@ -3,7 +3,7 @@ import t from 'tap'
 import { type Clock, RateLimiter } from '#async/rate-limiter.ts'
 import { startTestServer } from '../kit/server.ts'
 import { bytesOf } from '../store/bodies.ts'
-import { only, runScrub, upload } from './scrubbing.ts'
+import { only, runScrub, upload } from './scrub-run.ts'
 
 const never = new AbortController().signal
 

@@ -3,7 +3,7 @@ import t from 'tap'
 import type { ObjectStore } from '#store/object-store.ts'
 import { startTestServer, type TestServer } from '../kit/server.ts'
 import { bytesOf } from '../store/bodies.ts'
-import { noted, only, runScrub, scrubsOf, tamperWith, upload } from './scrubbing.ts'
+import { noted, only, runScrub, scrubsOf, tamperWith, upload } from './scrub-run.ts'
 
 /** A store that writes down the keys that are read. */
 function watched({ store }: TestServer): { store: ObjectStore; reads: string[] } {

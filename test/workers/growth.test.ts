@@ -10,7 +10,7 @@ import { createInternalMessage } from '#rooms/messages.ts'
 import { deleteRoom, putRoom } from '#rooms/rooms.ts'
 import { deleteUser } from '#rooms/users.ts'
 import type { TestServer } from '../kit/server.ts'
-import { startIdle, uploading, verifying, why } from './abandoned.ts'
+import { startIdle, uploading, verifying, why } from './abandoned-attempt.ts'
 
 const file = { fileName: 'a.txt', contentType: 'text/plain', checksumAlgorithm: 'sha256' }
 const writer = { leaseSeconds: 60, requestId: 'one' }

@@ -11,7 +11,17 @@ import type { ObjectStore } from '#store/object-store.ts'
 import { skipWithoutS3 } from '../kit/bucket.ts'
 import type { TestServer } from '../kit/server.ts'
 import { until } from '../kit/until.ts'
-import { type Begun, begin, expire, keysToPurge, rowOf, startIdle, uploading, verifying, why } from './abandoned.ts'
+import {
+  type Begun,
+  begin,
+  expire,
+  keysToPurge,
+  rowOf,
+  startIdle,
+  uploading,
+  verifying,
+  why,
+} from './abandoned-attempt.ts'
 
 const mismatch = 'ChecksumVerificationOnServerSideMismatch'
 const undecided = 'ChecksumVerificationOnServerSideFailed'

@@ -2,7 +2,7 @@ import type { Test } from 'tap'
 import { request } from '../../kit/http-client.ts'
 import { fieldPart, filePart, formOf } from '../../kit/multipart.ts'
 import type { TestServer } from '../../kit/server.ts'
-import { cookieApi } from '../bad-input/surfaces.ts'
+import { cookieApi } from '../../kit/surfaces.ts'
 
 /** Longest that somebody else's request may take while a replica is under attack, in milliseconds. */
 const patience = 700

@@ -8,7 +8,7 @@ import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { connectionsOf } from '../../kit/server-resources.ts'
 import { until } from '../../kit/until.ts'
 import { startBystander } from './bystander.ts'
-import { isQuiet, metric } from './quiet.ts'
+import { isQuiet, metric } from './server-at-rest.ts'
 
 function open({ url }: TestServer, bytes = ''): Socket {
   const socket = openSocket(url)

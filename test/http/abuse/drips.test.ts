@@ -4,10 +4,10 @@ import { skipWithoutS3 } from '../../kit/bucket.ts'
 import { Session } from '../../kit/cookie-api.ts'
 import { startTestServer } from '../../kit/server.ts'
 import { beginForm, beginPut } from '../../kit/slow-upload.ts'
+import { cookieApi, surfaces } from '../../kit/surfaces.ts'
 import { leftOnly, newestId, uploadFailed } from '../bad-input/remains.ts'
-import { cookieApi, surfaces } from '../bad-input/surfaces.ts'
 import { startBystander } from './bystander.ts'
-import { isQuiet } from './quiet.ts'
+import { isQuiet } from './server-at-rest.ts'
 
 const tooSlow = /too slowly: fewer than 1024 a second over 3 s/
 const timeouts = { rateWindow: 3000 }

@@ -4,8 +4,8 @@ import t, { type Test } from 'tap'
 import { filePart, formOf, typeOf } from '../../kit/multipart.ts'
 import { openRequest, readAnswer } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
-import { bearerApi, cookieApi, type Surface, surfaces } from '../bad-input/surfaces.ts'
-import { isQuiet } from './quiet.ts'
+import { bearerApi, cookieApi, type Surface, surfaces } from '../../kit/surfaces.ts'
+import { isQuiet } from './server-at-rest.ts'
 
 /** Sends a head that expects something, and waits before the body. */
 function expecting(server: TestServer, request: string, headers: Record<string, string | number>): Socket {

@@ -6,11 +6,11 @@ import { limits } from '#domain/limits.ts'
 import { openRequest, readAnswer } from '../../kit/raw-http.ts'
 import { everything, startTestServer } from '../../kit/server.ts'
 import { connectionsOf } from '../../kit/server-resources.ts'
+import { bearerApi, cookieApi } from '../../kit/surfaces.ts'
 import { until } from '../../kit/until.ts'
-import { bearerApi, cookieApi } from '../bad-input/surfaces.ts'
 import { upload } from '../downloads/downloads.ts'
 import { startBystander } from './bystander.ts'
-import { drip, isQuiet } from './quiet.ts'
+import { drip, isQuiet } from './server-at-rest.ts'
 
 const json = { 'content-type': 'application/json' }
 const wrong = { authorization: 'Bearer wrong', ...json }

@@ -2,11 +2,11 @@ import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { limits } from '#domain/limits.ts'
 import { chunked, filePart, formOf } from '../../kit/multipart.ts'
-import { openRequest, readAnswer, send } from '../../kit/raw-http.ts'
+import { openRequest, type RawAnswer, readAnswer, send } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
-import { type Answer, bearerApi, cookieApi, surfaces } from '../bad-input/surfaces.ts'
+import { bearerApi, cookieApi, surfaces } from '../../kit/surfaces.ts'
 import { startBystander } from './bystander.ts'
-import { isQuiet } from './quiet.ts'
+import { isQuiet } from './server-at-rest.ts'
 
 type Headers = Record<string, string>
 
@@ -49,7 +49,7 @@ function flood(
   method: string,
   path: string,
   headers: Headers,
-): { socket: Socket; answer: Promise<Answer> } {
+): { socket: Socket; answer: Promise<RawAnswer> } {
   const socket = openRequest(server.url, method, path, { ...headers, 'transfer-encoding': 'chunked' })
   const answer = readAnswer(socket)
   // Node gives no answer to a client whose connection ends in an error.

@@ -10,7 +10,7 @@ import { until } from '../../kit/until.ts'
 import { type Address, upload } from '../downloads/downloads.ts'
 import { type ReadLog, watchReads } from '../downloads/watched-store.ts'
 import { startBystander } from './bystander.ts'
-import { isQuiet, metric } from './quiet.ts'
+import { isQuiet, metric } from './server-at-rest.ts'
 
 const mebibyte = 2 ** 20
 const readers = 530

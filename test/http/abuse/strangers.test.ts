@@ -2,11 +2,11 @@ import t from 'tap'
 import { fieldPart, filePart, typeOf, unfinishedForm } from '../../kit/multipart.ts'
 import { openRequest, readAnswer } from '../../kit/raw-http.ts'
 import { startTestServer } from '../../kit/server.ts'
+import { bearerApi, cookieApi } from '../../kit/surfaces.ts'
 import { until } from '../../kit/until.ts'
 import { leftOnly, newestId } from '../bad-input/remains.ts'
-import { bearerApi, cookieApi } from '../bad-input/surfaces.ts'
 import { startBystander } from './bystander.ts'
-import { drip, isQuiet, metric } from './quiet.ts'
+import { drip, isQuiet, metric } from './server-at-rest.ts'
 
 const strangers = 100
 const uploads = 'stowage_uploads_in_progress'

@@ -4,8 +4,8 @@ import t, { type Test } from 'tap'
 import { Session, textFile } from '../../kit/cookie-api.ts'
 import { send } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
+import { surfaces } from '../../kit/surfaces.ts'
 import { until } from '../../kit/until.ts'
-import { surfaces } from '../bad-input/surfaces.ts'
 import { type Attack, formAttacks, headerAttacks, otherAttacks } from './requests.ts'
 
 /** Milliseconds that one attack may keep the event loop from everybody else, and that anybody else waits meanwhile. */

@@ -8,7 +8,7 @@ import {
   type RawBody,
   typeOf,
 } from '../../kit/multipart.ts'
-import type { Surface } from '../bad-input/surfaces.ts'
+import type { Surface } from '../../kit/surfaces.ts'
 
 /** A request that would keep the server busy, or fill its memory, if its lengths were not checked first. */
 export interface Attack {

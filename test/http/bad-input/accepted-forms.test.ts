@@ -14,8 +14,8 @@ import {
 } from '../../kit/multipart.ts'
 import { post } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
+import { bearerApi, cookieApi, type Surface, surfaces } from '../../kit/surfaces.ts'
 import { newestId } from './remains.ts'
-import { bearerApi, cookieApi, type Surface, surfaces } from './surfaces.ts'
 
 /** A form at the edge of what is taken, and the file that comes of it. */
 interface Accepted {

@@ -5,9 +5,9 @@ import { createToken, revokeToken } from '#auth/tokens.ts'
 import { deleteUser } from '#rooms/users.ts'
 import { send } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
+import { bearerApi, cookieApi, type Surface } from '../../kit/surfaces.ts'
 import { newestId, storeIsEmpty } from './remains.ts'
 import { bearerRoutes, cookieRoutes, reserveRoute } from './routes.ts'
-import { bearerApi, cookieApi, type Surface } from './surfaces.ts'
 
 type Credential = [what: string, headers: Record<string, string>]
 

@@ -5,11 +5,11 @@ import { skipWithoutS3 } from '../../kit/bucket.ts'
 import { filePart, formOf } from '../../kit/multipart.ts'
 import { begin, readAnswer, send } from '../../kit/raw-http.ts'
 import { type StoreKind, startTestServer, type TestServer } from '../../kit/server.ts'
+import { surfaces } from '../../kit/surfaces.ts'
 import { openTcpLine, type TcpLine } from '../../kit/tcp-line.ts'
 import { until } from '../../kit/until.ts'
 import { leftOnly, ordinaryUpload, takesUploads, uploadFailed } from './remains.ts'
 import { bearerRoutes, cookieRoutes } from './routes.ts'
-import { surfaces } from './surfaces.ts'
 
 const unavailable = /database does not answer/
 const stopped = /server that took the file stopped/

@@ -8,9 +8,9 @@ import { skipWithoutS3 } from '../../kit/bucket.ts'
 import { fieldPart, filePart, formOf } from '../../kit/multipart.ts'
 import { begin, post, readAnswer } from '../../kit/raw-http.ts'
 import { type StoreKind, startTestServer } from '../../kit/server.ts'
+import { bearerApi, type Surface, surfaces } from '../../kit/surfaces.ts'
 import { until } from '../../kit/until.ts'
 import { leftOnly, newestId, storeIsEmpty } from './remains.ts'
-import { bearerApi, type Surface, surfaces } from './surfaces.ts'
 
 /** What goes away while user 2 uploads to message 1, and how a later upload to it is answered. */
 const deletions: { what: string; remove(db: Database): Promise<unknown>; later: number }[] = [

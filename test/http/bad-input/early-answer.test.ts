@@ -5,9 +5,9 @@ import { filePart, type RawBody, typeOf, unfinishedForm } from '../../kit/multip
 import { exchangeBytes, openRequest, type RawHeaders, readAnswer } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { connectionsOf } from '../../kit/server-resources.ts'
+import { type Surface, surfaces } from '../../kit/surfaces.ts'
 import { until } from '../../kit/until.ts'
 import { type FailedRow, leftOnly, newestId, takesUploads, uploadFailed } from './remains.ts'
-import { type Surface, surfaces } from './surfaces.ts'
 
 const mebibyte = 2 ** 20
 const more = Buffer.alloc(mebibyte)

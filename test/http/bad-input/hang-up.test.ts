@@ -7,9 +7,9 @@ import { begin, readAnswer } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { connectionsOf } from '../../kit/server-resources.ts'
 import { beginForm } from '../../kit/slow-upload.ts'
+import { cookieApi, type Surface, surfaces } from '../../kit/surfaces.ts'
 import { until } from '../../kit/until.ts'
 import { leftOnly, newestId, takesUploads, uploadFailed } from './remains.ts'
-import { cookieApi, type Surface, surfaces } from './surfaces.ts'
 
 const hungUp = { state: uploadFailed, failureReason: /connection closed before the last byte/ }
 

@@ -5,8 +5,8 @@ import { filePart, formOf, type RawBody, typeOf, unfinishedForm } from '../../ki
 import { begin, openRequest, readAnswer } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { beginForm } from '../../kit/slow-upload.ts'
+import { cookieApi, type Surface, surfaces } from '../../kit/surfaces.ts'
 import { leftOnly, takesUploads, uploadFailed } from './remains.ts'
-import { cookieApi, type Surface, surfaces } from './surfaces.ts'
 
 const text = /No byte arrived for 1 s/
 /** How far a client comes before it falls silent, and whether a file has begun by then. */

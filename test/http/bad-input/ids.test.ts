@@ -2,9 +2,9 @@ import t from 'tap'
 import { limits } from '#domain/limits.ts'
 import { send } from '../../kit/raw-http.ts'
 import { startTestServer } from '../../kit/server.ts'
+import { bearerApi } from '../../kit/surfaces.ts'
 import { newestId, storeIsEmpty } from './remains.ts'
 import { bearerRoutes, cookieRoutes } from './routes.ts'
-import { bearerApi } from './surfaces.ts'
 
 /** As they stand in an address. */
 const integers = [

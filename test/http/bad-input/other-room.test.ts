@@ -2,11 +2,11 @@ import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { deleteMember } from '#rooms/rooms.ts'
 import { filePart, formOf } from '../../kit/multipart.ts'
-import { post, send } from '../../kit/raw-http.ts'
+import { post, type RawAnswer, send } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
+import { cookieApi, type Surface } from '../../kit/surfaces.ts'
 import { newestId } from './remains.ts'
 import { bearerRoutes, cookieRoutes, type Route, reserveRoute, type Target } from './routes.ts'
-import { type Answer, cookieApi, type Surface } from './surfaces.ts'
 
 const fileName = 'a.txt'
 
@@ -43,7 +43,7 @@ function nowhereFor(route: Route): Target[] {
 }
 
 /** All of an answer but when it was given. */
-function comparable({ status, headers, body }: Answer) {
+function comparable({ status, headers, body }: RawAnswer) {
   const { date: _, ...rest } = headers
   return { status, headers: rest, body }
 }

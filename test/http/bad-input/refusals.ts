@@ -3,8 +3,8 @@ import { skipWithoutS3 } from '../../kit/bucket.ts'
 import type { RawBody } from '../../kit/multipart.ts'
 import { post } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
+import { type Surface, surfaces } from '../../kit/surfaces.ts'
 import { type FailedRow, leftOnly, newestId, takesUploads } from './remains.ts'
-import { type Surface, surfaces } from './surfaces.ts'
 
 /** A request that is refused, and how. */
 export interface Refusal {

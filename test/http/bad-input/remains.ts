@@ -1,10 +1,10 @@
 import { sql } from 'drizzle-orm'
 import type { Test } from 'tap'
 import { filePart, formOf } from '../../kit/multipart.ts'
-import { post, send } from '../../kit/raw-http.ts'
+import { post, type RawAnswer, send } from '../../kit/raw-http.ts'
 import type { TestServer } from '../../kit/server.ts'
+import type { Surface } from '../../kit/surfaces.ts'
 import { until } from '../../kit/until.ts'
-import type { Answer, Surface } from './surfaces.ts'
 
 /** A row that a refused upload leaves: it had begun to arrive. */
 export interface FailedRow {
@@ -59,7 +59,7 @@ export async function takesUploads(t: Test, server: TestServer, surface: Surface
   await leftOnly(t, server, id, [])
 }
 
-export async function ordinaryUpload(server: TestServer, surface: Surface): Promise<Answer> {
+export async function ordinaryUpload(server: TestServer, surface: Surface): Promise<RawAnswer> {
   const { headers, body } = formOf(filePart(surface))
   const credentials = await surface.credentials(server, 1)
   return post(server.url, surface.path, { headers: { ...headers, ...credentials }, body })

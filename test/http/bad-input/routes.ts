@@ -1,5 +1,5 @@
 import { fieldPart, filePart, formOf, type RawBody } from '../../kit/multipart.ts'
-import { bearerApi, cookieApi, type Surface } from './surfaces.ts'
+import { bearerApi, cookieApi, type Surface } from '../../kit/surfaces.ts'
 
 /** What a route is asked about: as it stands in the address, or in a field. */
 export interface Target {

@@ -4,9 +4,9 @@ import { filePart, formOf } from '../../kit/multipart.ts'
 import { post } from '../../kit/raw-http.ts'
 import { startTestServer } from '../../kit/server.ts'
 import { beginForm } from '../../kit/slow-upload.ts'
+import { surfaces } from '../../kit/surfaces.ts'
 import { until } from '../../kit/until.ts'
 import { leftOnly, newestId, takesUploads, uploadFailed } from './remains.ts'
-import { surfaces } from './surfaces.ts'
 
 for (const store of ['s3', 'disk'] as const) {
   t.test(`one upload at a time on ${store}`, { skip: store === 's3' && skipWithoutS3 }, async (t) => {

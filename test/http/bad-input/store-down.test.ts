@@ -5,10 +5,10 @@ import { skipWithoutS3 } from '../../kit/bucket.ts'
 import { filePart, formOf, unfinishedForm } from '../../kit/multipart.ts'
 import { begin, post, readAnswer, send } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
+import { cookieApi, type Surface, surfaces } from '../../kit/surfaces.ts'
 import { openTcpLine } from '../../kit/tcp-line.ts'
 import { until } from '../../kit/until.ts'
 import { leftOnly, newestId, storeIsEmpty, takesUploads, uploadFailed } from './remains.ts'
-import { cookieApi, type Surface, surfaces } from './surfaces.ts'
 
 const unavailable = /object store does not answer/
 const env = { MAX_CONCURRENT_UPLOADS: '1', UPLOAD_LEASE_SECONDS: '3' }

@@ -6,11 +6,10 @@ import type { Test } from 'tap'
 import { Session, textFile } from '../../kit/cookie-api.ts'
 import { readJson } from '../../kit/http-client.ts'
 import type { RawBody } from '../../kit/multipart.ts'
-import { send } from '../../kit/raw-http.ts'
+import { type RawAnswer, send } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { until } from '../../kit/until.ts'
 import { storeIsEmpty } from '../bad-input/remains.ts'
-import type { Answer } from '../bad-input/surfaces.ts'
 
 /** Of every run: `FUZZ_SEED`, `FUZZ_RUNS` (requests of each kind) and `FUZZ_SECONDS` (for each kind) ask for another one. */
 export const seed = Number(process.env.FUZZ_SEED ?? 20_251_128)
@@ -75,7 +74,7 @@ export async function attack(t: Test, { server }: Stage, requests: fc.Arbitrary<
   t.ok(found.numRuns > 20, `${found.numRuns} requests with the seed ${seed}`)
 }
 
-function requireFaultless({ status, headers, body }: Answer): void {
+function requireFaultless({ status, headers, body }: RawAnswer): void {
   if (!(status >= 200 && status < 500)) throw new Error(`Answered ${status} ${body.slice(0, 300)}`)
   // Node's own answer to an expectation that it does not know.
   if (status === 417) return

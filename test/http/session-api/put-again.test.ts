@@ -10,8 +10,8 @@ import { skipWithoutS3 } from '../../kit/bucket.ts'
 import { isError, Session, textFile } from '../../kit/cookie-api.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { beginPut, type SlowUpload } from '../../kit/slow-upload.ts'
+import { cookieApi } from '../../kit/surfaces.ts'
 import { until } from '../../kit/until.ts'
-import { cookieApi } from '../bad-input/surfaces.ts'
 import {
   digestField,
   hasHistory,

@@ -4,9 +4,9 @@ import { isError, Session } from '../../kit/cookie-api.ts'
 import { readJson } from '../../kit/http-client.ts'
 import { startTestServer } from '../../kit/server.ts'
 import { beginPut } from '../../kit/slow-upload.ts'
+import { cookieApi } from '../../kit/surfaces.ts'
 import { until } from '../../kit/until.ts'
-import { metric } from '../abuse/quiet.ts'
-import { cookieApi } from '../bad-input/surfaces.ts'
+import { metric } from '../abuse/server-at-rest.ts'
 import { digestField, hexOf, objectsOf, ready, rowOf } from './reservations.ts'
 
 for (const store of ['s3', 'disk'] as const) {

@@ -5,9 +5,9 @@ import { Session } from '../../kit/cookie-api.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { connectionsOf } from '../../kit/server-resources.ts'
 import { beginPut, type SlowUpload } from '../../kit/slow-upload.ts'
+import { cookieApi } from '../../kit/surfaces.ts'
 import { until } from '../../kit/until.ts'
 import { storeIsEmpty } from '../bad-input/remains.ts'
-import { cookieApi } from '../bad-input/surfaces.ts'
 import { hasHistory, isUntouched, ready, rowOf, toReady, uploadFailed, uploading } from './reservations.ts'
 
 const begin = (server: TestServer, session: Session, id: number, headers: Record<string, string> = {}, length = 7) =>

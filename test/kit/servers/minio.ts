@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findFreePort } from '#embedded/postgres-port.ts'
-import { findOrBuildMinio } from './minio-program.ts'
+import { findOrBuild, minio } from './go-program.ts'
 import { type ServerCommand, startServer } from './server.ts'
 
 /** An S3 server for the tests. */
@@ -25,7 +25,7 @@ const COMPOSE_FILE = new URL('../../../minio.compose.yml', import.meta.url)
 export async function startS3(directory: string, log: (message: string) => void): Promise<S3Server | undefined> {
   if (process.env.S3_ENDPOINT) return useGivenServer(process.env.S3_ENDPOINT)
   const port = await findFreePort()
-  const program = await findOrBuildMinio(log)
+  const program = await findOrBuild(minio, log)
   if (program) return startMinio(program, minioCommand(program, { port, directory, data: join(directory, 'minio') }))
   const image = await findDockerImage()
   if (image) return startMinio(image, describeContainer(image, port, directory))

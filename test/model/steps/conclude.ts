@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Model } from '../expected/model.ts'
 import type { Upload } from '../expected/upload.ts'
-import { adopt, list } from '../promises/look.ts'
+import { adopt, list } from '../promises/api-view.ts'
 import type { Run } from '../real/run.ts'
 import type { Answer } from '../real/sending.ts'
 

@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises'
-import { growing } from './million.ts'
+import { growing } from './million-rows.ts'
 
 /** Where statements are written. */
 const folders = ['persistence', 'auth', 'rooms']

@@ -1,14 +1,7 @@
 import type { Test } from 'tap'
-import type { TestServer } from '../../kit/server.ts'
-
-type Headers = Record<string, string>
-
-/** What an answer was, as far as its shape is concerned. */
-export interface Answer {
-  status: number
-  headers: Headers
-  body: string
-}
+import type { Headers } from './http-client.ts'
+import type { RawAnswer } from './raw-http.ts'
+import type { TestServer } from './server.ts'
 
 /** One of the two APIs, as a test that treats both alike sees it. */
 export interface Surface {
@@ -23,7 +16,7 @@ export interface Surface {
   created: number
   credentials(server: TestServer, userId: number): Promise<Headers>
   /** Asserts that an answer is an error with exactly the documented shape; `text` is in what it tells the client. */
-  isError(t: Test, answer: Answer, status: number, text: RegExp): void
+  isError(t: Test, answer: RawAnswer, status: number, text: RegExp): void
 }
 
 const errorTypes: Record<number, string> = {
@@ -69,7 +62,7 @@ export const bearerApi: Surface = {
 export const surfaces = [cookieApi, bearerApi]
 
 /** The statuses that come back unasked need these headers. */
-function shapeOf(t: Test, { status, headers, body }: Answer, expected: number): Record<string, unknown> {
+function shapeOf(t: Test, { status, headers, body }: RawAnswer, expected: number): Record<string, unknown> {
   t.equal(status, expected, `status ${expected}`)
   t.equal(headers['content-type'], 'application/json; charset=utf-8')
   if (expected === 503) t.match(headers['retry-after'], /^\d+$/, 'Retry-After')

@@ -4,12 +4,12 @@ import { until } from '../../kit/until.ts'
 import type { Model } from '../expected/model.ts'
 import { ready } from '../expected/states.ts'
 import type { Run } from '../real/run.ts'
+import { hungUp } from '../steps/await-hang-up.ts'
 import { download } from '../steps/download.ts'
-import { hungUp } from '../steps/hung-up.ts'
+import { look, lookAtEach } from './api-view.ts'
 import { nothingIsLeft, onlyReadyOnesHaveBytes } from './bucket.ts'
 import { everyKeyHasARow } from './every-key-has-a-row.ts'
 import { historiesAreLegal } from './histories.ts'
-import { look, lookAtEach } from './look.ts'
 
 /** Everything comes to rest, and then every promise holds; at last all is deleted, and nothing is left of it. */
 export async function promisesHold(model: Model, run: Run): Promise<void> {
