@@ -7,14 +7,7 @@ import { makeFolder } from '../kit/command.ts'
 import { createTestDatabase } from '../kit/database.ts'
 import { openResponse } from '../kit/http-client.ts'
 import type { LoadBalancer, LoadBalancerOptions } from '../kit/servers/load-balancer.ts'
-import {
-  demoPrinted,
-  downloadFile,
-  printedCredentials,
-  type Serving,
-  startServing,
-  uploadFile,
-} from '../kit/serving.ts'
+import { demoOf, downloadFile, type Serving, startServing, uploadFile } from '../kit/serving.ts'
 import { until } from '../kit/until.ts'
 import { form, type Place, putBytes, reserve } from '../kit/ways-to-upload.ts'
 
@@ -52,12 +45,11 @@ export async function startBehind(t: Test, start: Start): Promise<Behind> {
     startServing(t, { ...env, PORT: String(ports[index]), ...more })
   const replicas = await Promise.all([serve(0, { DEMO: 'true' }), serve(1)])
   const [first] = replicas
-  await demoPrinted(first)
   const directory = await makeFolder(t)
   const { url, stop } = await start({ directory, upstreams: ports.map((port) => `127.0.0.1:${port}`) })
   t.teardown(stop)
   return {
-    place: { ...first, url, ...printedCredentials(first) },
+    place: { ...first, url, ...(await demoOf(first)) },
     replicas,
     restart: async (index) => (replicas[index] = await serve(index)),
     directory,

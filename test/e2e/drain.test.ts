@@ -7,14 +7,7 @@ import t, { type Test } from 'tap'
 import { makeFolder, noSettings, repository } from '../kit/command.ts'
 import { createTestDatabase } from '../kit/database.ts'
 import { openResponse } from '../kit/http-client.ts'
-import {
-  demoPrinted,
-  downloadFile,
-  printedCredentials,
-  type Serving,
-  startServing,
-  uploadFile,
-} from '../kit/serving.ts'
+import { demoOf, downloadFile, type Serving, startServing, uploadFile } from '../kit/serving.ts'
 import { beginForm } from '../kit/slow-upload.ts'
 import { until } from '../kit/until.ts'
 import { embeddedProcesses, noneRuns } from './embedded-processes.ts'
@@ -57,8 +50,7 @@ async function finishesTransfers(
   meanwhile: (serving: Serving) => Promise<void> = async () => {},
 ): Promise<void> {
   const serving = await start()
-  await demoPrinted(serving)
-  const { cookie } = printedCredentials(serving)
+  const { cookie } = await demoOf(serving)
   const id = await uploadFile(serving, cookie, 'large.bin', large)
   const upload = await beginUpload(serving, cookie)
   const download = await beginDownload(serving, cookie, id)
@@ -72,7 +64,7 @@ async function finishesTransfers(
   await stops(t, serving)
 
   const next = await start()
-  await demoPrinted(next)
+  await demoOf(next)
   const [attachmentId] = JSON.parse(answer.body).attachmentIds
   const kept = await downloadFile(next, cookie, attachmentId, 'slow.bin')
   t.ok(kept.equals(Buffer.concat([first, second])), 'and what was uploaded is kept')
@@ -120,8 +112,7 @@ t.test('SIGTERM', async (t) => {
 
 t.test('while it waits for the load balancers, only readiness fails', async (t) => {
   const serving = await startServing(t, { ...(await besidePostgres(t)), SHUTDOWN_WAIT_SECONDS: '3' })
-  await demoPrinted(serving)
-  const { cookie } = printedCredentials(serving)
+  const { cookie } = await demoOf(serving)
   const ask = (path: string) => fetch(`${serving.url}${path}`, { headers: { cookie } })
   t.equal((await ask('/readyz')).status, 200)
   t.equal((await ask('/livez')).headers.get('connection'), 'keep-alive')

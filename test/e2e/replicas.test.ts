@@ -2,14 +2,7 @@ import { randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { bucketSettings, createTestBucket, skipWithoutS3 } from '../kit/bucket.ts'
 import { createTestDatabase } from '../kit/database.ts'
-import {
-  demoPrinted,
-  downloadFile,
-  printedCredentials,
-  type Serving,
-  startServing,
-  uploadFile,
-} from '../kit/serving.ts'
+import { demoOf, downloadFile, type Serving, startServing, uploadFile } from '../kit/serving.ts'
 import { beginForm } from '../kit/slow-upload.ts'
 import { until } from '../kit/until.ts'
 import { putBytes, reserve } from '../kit/ways-to-upload.ts'
@@ -27,8 +20,7 @@ async function startReplicas(t: Test) {
     UPLOAD_LEASE_SECONDS: String(leaseSeconds),
   }
   const [one, other] = await Promise.all([startServing(t, { ...env, DEMO: 'true' }), startServing(t, env)])
-  await demoPrinted(one)
-  return { one, other, remains: bucket.remains, ...printedCredentials(one) }
+  return { one, other, remains: bucket.remains, ...(await demoOf(one)) }
 }
 
 async function listed({ url }: Serving, cookie: string) {

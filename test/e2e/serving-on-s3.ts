@@ -3,7 +3,7 @@ import { nodeFlags } from '../../bench/processes/node-flags.ts'
 import { bucketSettings, createTestBucket } from '../kit/bucket.ts'
 import { program } from '../kit/command.ts'
 import { createTestDatabase } from '../kit/database.ts'
-import { demoPrinted, printedCredentials, type Serving, startServing } from '../kit/serving.ts'
+import { demoOf, type Serving, startServing } from '../kit/serving.ts'
 import type { Place } from '../kit/ways-to-upload.ts'
 
 /** Starts a server as `npm start` runs it, with the demo's user, on a database and a bucket of its own. */
@@ -16,6 +16,5 @@ export async function startServingOnS3(t: Test, env: NodeJS.ProcessEnv = {}): Pr
   }
   const command = [process.execPath, ...(await nodeFlags()), program, 'serve']
   const serving = await startServing(t, settings, { command })
-  await demoPrinted(serving)
-  return { ...serving, ...printedCredentials(serving) }
+  return { ...serving, ...(await demoOf(serving)) }
 }

@@ -8,14 +8,7 @@ import { bucketSettings, createTestBucket, skipWithoutS3 } from '../kit/bucket.t
 import { makeFolder, program } from '../kit/command.ts'
 import { createTestDatabase } from '../kit/database.ts'
 import { openUnread } from '../kit/raw-http.ts'
-import {
-  demoPrinted,
-  printedCredentials,
-  type Serving,
-  serveCommand,
-  startServing,
-  uploadFile,
-} from '../kit/serving.ts'
+import { demoOf, type Serving, serveCommand, startServing, uploadFile } from '../kit/serving.ts'
 import { beginForm } from '../kit/slow-upload.ts'
 import { openTcpLine, type TcpLine } from '../kit/tcp-line.ts'
 import { until } from '../kit/until.ts'
@@ -76,8 +69,7 @@ function ask({ url }: Serving, path: string, headers: Record<string, string>): v
 t.test('the database is silent, with requests, an upload and the workers waiting for it', async (t) => {
   const { line, env } = await behindLine(t)
   const serving = await startServing(t, env)
-  await demoPrinted(serving)
-  const { cookie } = printedCredentials(serving)
+  const { cookie } = await demoOf(serving)
   const form = beginForm(serving.url, attachments, 'files', { cookie })
   await form.send(Buffer.alloc(100_000))
   await listed(serving, cookie, 'UploadFromClientToServerInProgress')
@@ -140,8 +132,7 @@ t.test(
   async (t) => {
     const { store, env } = await behindLines(t)
     const serving = await startServing(t, env)
-    await demoPrinted(serving)
-    const { cookie } = printedCredentials(serving)
+    const { cookie } = await demoOf(serving)
     const id = await uploadFile(serving, cookie, 'a.bin', Buffer.alloc(100_000))
     const gone = await uploadFile(serving, cookie, 'b.bin', Buffer.alloc(1000))
     store.freeze()
@@ -157,8 +148,7 @@ t.test(
 t.test('clients that read nothing and clients that send nothing', async (t) => {
   const { env } = await behindLine(t)
   const serving = await startServing(t, env)
-  await demoPrinted(serving)
-  const { cookie } = printedCredentials(serving)
+  const { cookie } = await demoOf(serving)
   const id = await uploadFile(serving, cookie, 'large.bin', Buffer.alloc(24 * 2 ** 20))
   const heads = [
     '',

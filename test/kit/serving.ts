@@ -72,17 +72,13 @@ function reaches(group: number, signal: NodeJS.Signals | 0): boolean {
   }
 }
 
-/** The credentials that a server prints when it makes its demo. */
-export function printedCredentials(serving: Serving): { cookie: string; authorization: string } {
+/** The credentials of the demo's user, which a server prints right after it is ready. */
+export async function demoOf(serving: Serving): Promise<{ cookie: string; authorization: string }> {
+  await until('the demo is printed', () => /^Ctrl-C stops the server/m.test(serving.output()))
   const cookie = /^COOKIE='(.+)'$/m.exec(serving.output())?.[1]
   const token = /^TOKEN='(.+)'$/m.exec(serving.output())?.[1]
-  if (cookie === undefined || token === undefined) throw new Error(`No credentials in:\n${serving.output()}`)
+  if (!cookie || !token) throw new Error(`No credentials in:\n${serving.output()}`)
   return { cookie, authorization: `Bearer ${token}` }
-}
-
-/** Resolves when the demo is printed, which comes right after the server is ready. */
-export async function demoPrinted(serving: Serving): Promise<void> {
-  await until('the demo is printed', () => /^Ctrl-C stops the server/m.test(serving.output()))
 }
 
 /** Uploads a file over the cookie API to message 1. @returns its id */

@@ -6,14 +6,7 @@ import { makeFolder } from '../kit/command.ts'
 import { Session, textFile } from '../kit/cookie-api.ts'
 import { startTestServer, type TestServer } from '../kit/server.ts'
 import { OwnPostgres } from '../kit/servers/own-postgres.ts'
-import {
-  demoPrinted,
-  downloadFile,
-  printedCredentials,
-  type Serving,
-  startServing,
-  uploadFile,
-} from '../kit/serving.ts'
+import { demoOf, downloadFile, type Serving, startServing, uploadFile } from '../kit/serving.ts'
 import { beginForm, beginPut } from '../kit/slow-upload.ts'
 import { until } from '../kit/until.ts'
 
@@ -134,8 +127,7 @@ t.test('SIGTERM while the synchronous standby is away', async (t) => {
     SHUTDOWN_GRACE_SECONDS: String(graceSeconds),
   }
   const serving = await startServing(t, env)
-  await demoPrinted(serving)
-  const { cookie } = printedCredentials(serving)
+  const { cookie } = await demoOf(serving)
   const kept = await uploadFile(serving, cookie, 'kept.txt', Buffer.from('kept'))
   const form = beginForm(serving.url, '/api/v1/messages/1/attachments', 'files', { cookie })
   await form.send(Buffer.from('abc'))
