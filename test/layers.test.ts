@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path'
 import t from 'tap'
-import { type Source, sources } from './support/sources.ts'
+import { type Source, sources } from './kit/sources.ts'
 
 /**
  * The floors of the house, from the ground up. A module imports modules of its own folder and of lower floors; rooms of one floor do

@@ -1,7 +1,7 @@
 import type { Expression, NewExpression, SpreadElement } from 'acorn'
 import { simple } from 'acorn-walk'
 import t from 'tap'
-import { type Source, sources } from './support/sources.ts'
+import { type Source, sources } from './kit/sources.ts'
 
 /** Where the errors are made that can end an upload: what they say is kept as its `failureReason`, which others read. */
 const places =

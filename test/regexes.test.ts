@@ -2,7 +2,7 @@ import type { Node } from 'acorn'
 import { full } from 'acorn-walk'
 import { checkSync } from 'recheck'
 import t from 'tap'
-import { type Source, sources } from './support/sources.ts'
+import { type Source, sources } from './kit/sources.ts'
 
 interface Found {
   place: string

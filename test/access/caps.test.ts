@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { readJson, send } from '../http/bearer-api/requests.ts'
-import { startTestServer } from '../support/server.ts'
+import { readJson, send } from '../kit/http-client.ts'
+import { startTestServer } from '../kit/server.ts'
 
 t.test('live sessions of a user, and of a token, are so many at most', async (t) => {
   const server = await startTestServer(t, { store: 'disk', withWorkers: false, env: { SESSIONS_PER_USER: '3' } })

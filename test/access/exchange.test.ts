@@ -1,12 +1,13 @@
 import t from 'tap'
 import { createSession, createToken, findSession } from '#auth/credentials.ts'
-import { type Headers, readJson, send } from '../http/bearer-api/requests.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
+import { Session } from '../kit/cookie-api.ts'
+import { type Headers, readJson, request, send } from '../kit/http-client.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
+import { until } from '../kit/until.ts'
 
 /** `POST /api/v1/session`: a token for a cookie. */
 async function exchange({ url }: TestServer, headers: Headers) {
-  const response = await fetch(`${url}/api/v1/session`, { method: 'POST', headers })
+  const response = await request(url, 'POST', '/api/v1/session', { headers })
   const setCookie = response.headers.get('set-cookie') ?? ''
   return { response, setCookie, cookie: setCookie.split(';')[0] ?? '' }
 }
@@ -14,11 +15,7 @@ async function exchange({ url }: TestServer, headers: Headers) {
 const read = async ({ url }: TestServer, cookie: string) =>
   (await fetch(`${url}/api/v1/messages/1/attachments`, { headers: { cookie } })).status
 
-async function upload({ url }: TestServer, cookie: string) {
-  const body = new FormData()
-  body.append('files', new File(['x'], 'x'))
-  return fetch(`${url}/api/v1/messages/1/attachments`, { method: 'POST', headers: { cookie }, body })
-}
+const upload = ({ url }: TestServer, cookie: string) => new Session(url, { cookie }).post([new File(['x'], 'x')])
 
 t.test('a session may do what its token may, admin aside', async (t) => {
   const server = await startTestServer(t, { store: 'disk' })

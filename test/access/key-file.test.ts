@@ -2,7 +2,7 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { readOrCreateKey } from '#auth/key-file.ts'
-import { makeFolder } from '../commands/stowage.ts'
+import { makeFolder } from '../kit/command.ts'
 
 t.test('a key is made once, for its owner alone', async (t) => {
   const folder = join(await makeFolder(t), 'data')

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { isBearerError, readJson, send } from '../http/bearer-api/requests.ts'
-import { startTestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
+import { isBearerError } from '../kit/bearer-api.ts'
+import { readJson, send } from '../kit/http-client.ts'
+import { startTestServer } from '../kit/server.ts'
+import { until } from '../kit/until.ts'
 
 interface Minted {
   id: number

@@ -1,8 +1,9 @@
 import postgres from 'postgres'
 import t from 'tap'
-import { attach, formWith, isBearerError, list, postForm, put, send } from '../http/bearer-api/requests.ts'
-import { startTestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
+import { attach, formWith, isBearerError, list, postForm, put } from '../kit/bearer-api.ts'
+import { send } from '../kit/http-client.ts'
+import { startTestServer } from '../kit/server.ts'
+import { until } from '../kit/until.ts'
 
 t.test('a deletion whose server died half-way', async (t) => {
   // The purge looks around more often than by default.

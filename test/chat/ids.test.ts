@@ -1,7 +1,8 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { isBearerError, put, send } from '../http/bearer-api/requests.ts'
-import { startTestServer } from '../support/server.ts'
+import { isBearerError, put } from '../kit/bearer-api.ts'
+import { send } from '../kit/http-client.ts'
+import { startTestServer } from '../kit/server.ts'
 
 const notAnId = [
   '0',

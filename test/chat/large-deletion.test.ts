@@ -1,9 +1,10 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import type { ObjectStore } from '#store/object-store.ts'
-import { attach, isBearerError, list, put, send } from '../http/bearer-api/requests.ts'
-import { startTestServer, type TestServer, type TestServerOptions } from '../support/server.ts'
-import { until } from '../support/until.ts'
+import { attach, isBearerError, list, put } from '../kit/bearer-api.ts'
+import { send } from '../kit/http-client.ts'
+import { startTestServer, type TestServer, type TestServerOptions } from '../kit/server.ts'
+import { until } from '../kit/until.ts'
 
 const many = 20_000
 

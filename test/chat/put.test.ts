@@ -1,6 +1,7 @@
 import t from 'tap'
-import { attach, isBearerError, list, put, readJson, send } from '../http/bearer-api/requests.ts'
-import { startTestServer } from '../support/server.ts'
+import { attach, isBearerError, list, put } from '../kit/bearer-api.ts'
+import { readJson, send } from '../kit/http-client.ts'
+import { startTestServer } from '../kit/server.ts'
 
 const publicId = /^[a-zA-Z0-9]{16}$/
 

@@ -1,16 +1,16 @@
 import t from 'tap'
 import { migrateDatabase } from '#persistence/migrate.ts'
+import { bucketSettings, createTestBucket, skipWithoutS3 } from '../kit/bucket.ts'
+import { stowage } from '../kit/command.ts'
+import { createTestDatabase } from '../kit/database.ts'
 import { errorBody, type Operation, openFaultProxy } from '../store/fault-proxy.ts'
-import { createTestBucket, skipWithoutS3 } from '../support/bucket.ts'
-import { createTestDatabase } from '../support/database.ts'
-import { environment, linesOfStore } from './doctoring.ts'
-import { stowage } from './stowage.ts'
+import { linesOfStore } from './doctor-output.ts'
 
 t.test('doctor on S3', { skip: skipWithoutS3 }, async (t) => {
   const database = await createTestDatabase(t)
   await migrateDatabase(database)
   const bucket = await createTestBucket(t)
-  const env = environment(bucket)
+  const env = bucketSettings(bucket)
 
   t.test('green, and nothing left in the bucket', async (t) => {
     const { code, lines } = await linesOfStore(t, database, env)

@@ -1,11 +1,11 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { ListObjectVersionsCommand, PutBucketVersioningCommand, S3Client } from '@aws-sdk/client-s3'
+import { ListObjectVersionsCommand, PutBucketVersioningCommand } from '@aws-sdk/client-s3'
 import t from 'tap'
 import { migrateDatabase } from '#persistence/migrate.ts'
+import { bucketSettings, createTestBucket, openS3Client, skipWithoutS3, type TestBucket } from '../kit/bucket.ts'
+import { createTestDatabase } from '../kit/database.ts'
 import { type Exchange, errorBody, openFaultProxy } from '../store/fault-proxy.ts'
-import { createTestBucket, skipWithoutS3, type TestBucket } from '../support/bucket.ts'
-import { createTestDatabase } from '../support/database.ts'
-import { environment, linesOfStore } from './doctoring.ts'
+import { linesOfStore } from './doctor-output.ts'
 
 /** Changes headers of the answer that comes from the real store. */
 function answerWith({ response }: Exchange, changes: Record<string, string>): void {
@@ -14,18 +14,14 @@ function answerWith({ response }: Exchange, changes: Record<string, string>): vo
     writeHead(status, { ...headers, ...changes })) as typeof response.writeHead
 }
 
-function clientOf({ endpoint, region, accessKeyId, secretAccessKey }: TestBucket): S3Client {
-  return new S3Client({ endpoint, region, credentials: { accessKeyId, secretAccessKey }, forcePathStyle: true })
-}
-
 async function keepVersions(place: TestBucket): Promise<void> {
   const VersioningConfiguration = { Status: 'Enabled' } as const
-  await clientOf(place).send(new PutBucketVersioningCommand({ Bucket: place.bucket, VersioningConfiguration }))
+  await openS3Client(place).send(new PutBucketVersioningCommand({ Bucket: place.bucket, VersioningConfiguration }))
 }
 
 /** The keys of all versions and delete markers. */
 async function everyVersion(place: TestBucket): Promise<unknown[]> {
-  const listed = await clientOf(place).send(new ListObjectVersionsCommand({ Bucket: place.bucket }))
+  const listed = await openS3Client(place).send(new ListObjectVersionsCommand({ Bucket: place.bucket }))
   return [...(listed.Versions ?? []), ...(listed.DeleteMarkers ?? [])].map(({ Key }) => Key)
 }
 
@@ -33,7 +29,7 @@ t.test('stores that are not all of S3', { skip: skipWithoutS3 }, async (t) => {
   const database = await createTestDatabase(t)
   await migrateDatabase(database)
   const bucket = await createTestBucket(t)
-  const env = environment(bucket)
+  const env = bucketSettings(bucket)
 
   /** A store that refuses what some stores refuse. */
   const refusing = async (refuses: (headers: IncomingHttpHeaders) => boolean, status: number, code: string) => {
@@ -96,7 +92,7 @@ t.test('stores that are not all of S3', { skip: skipWithoutS3 }, async (t) => {
   t.test('of a bucket that keeps versions too, nothing is left', async (t) => {
     const versioned = await createTestBucket(t)
     await keepVersions(versioned)
-    t.match(await linesOfStore(t, database, environment(versioned)), { code: 0 })
+    t.match(await linesOfStore(t, database, bucketSettings(versioned)), { code: 0 })
     t.strictSame(await everyVersion(versioned), [])
   })
 })

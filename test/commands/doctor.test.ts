@@ -2,8 +2,8 @@ import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { migrateDatabase } from '#persistence/migrate.ts'
-import { createTestDatabase } from '../support/database.ts'
-import { makeFolder, stowage } from './stowage.ts'
+import { makeFolder, stowage } from '../kit/command.ts'
+import { createTestDatabase } from '../kit/database.ts'
 
 t.test('green on a database and a folder, and nothing left in the folder', async (t) => {
   const [url, folder] = [await createTestDatabase(t), await makeFolder(t)]

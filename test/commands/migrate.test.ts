@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import postgres from 'postgres'
 import t from 'tap'
 import { countPendingMigrations, migrationLock } from '#persistence/migrate.ts'
-import { createTestDatabase } from '../support/database.ts'
-import { until } from '../support/until.ts'
-import { makeFolder, program, stowage } from './stowage.ts'
+import { makeFolder, program, stowage } from '../kit/command.ts'
+import { createTestDatabase } from '../kit/database.ts'
+import { until } from '../kit/until.ts'
 
 t.test('migrate brings an empty database up to date, from several machines at once and again', async (t) => {
   const url = await createTestDatabase(t)

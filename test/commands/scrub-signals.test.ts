@@ -2,11 +2,10 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
-import { noted, scrubsOf, upload } from '../scrub/scrubbing.ts'
+import { program } from '../kit/command.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
+import { noted, scrubsOf, upload } from '../scrub/scrub-run.ts'
 import { bytesOf } from '../store/bodies.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
-import { environmentOf } from './environment-of.ts'
-import { program } from './stowage.ts'
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const)
   t.test(`${signal} ends it in the middle of an object, with a summary`, async (t) => {
@@ -26,7 +25,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const)
 
 function startScrub(t: Test, server: TestServer, ...options: string[]) {
   const { PATH, HOME } = process.env
-  const env = { PATH, HOME, ...environmentOf(server) }
+  const env = { PATH, HOME, ...server.settings }
   const child = spawn(process.execPath, [program, 'scrub', ...options], {
     cwd: t.testdir(),
     env,

@@ -1,10 +1,9 @@
 import t from 'tap'
-import { noted, only, scrubsOf, tamperWith, upload } from '../scrub/scrubbing.ts'
+import { skipWithoutS3 } from '../kit/bucket.ts'
+import { stowage } from '../kit/command.ts'
+import { type StoreKind, startTestServer } from '../kit/server.ts'
+import { noted, only, scrubsOf, tamperWith, upload } from '../scrub/scrub-run.ts'
 import { bytesOf } from '../store/bodies.ts'
-import { skipWithoutS3 } from '../support/bucket.ts'
-import { type StoreKind, startTestServer } from '../support/server.ts'
-import { environmentOf } from './environment-of.ts'
-import { stowage } from './stowage.ts'
 
 /** The lines of a log that are findings. */
 function findingsIn(stdout: string): Record<string, unknown>[] {
@@ -18,7 +17,7 @@ function findingsIn(stdout: string): Record<string, unknown>[] {
 for (const kind of ['disk', 's3'] as const satisfies StoreKind[])
   t.test(`scrub, on ${kind}`, { skip: kind === 's3' && skipWithoutS3 }, async (t) => {
     const server = await startTestServer(t, { store: kind })
-    const env = environmentOf(server)
+    const env = server.settings
     const file = await upload(server, bytesOf(6_000_000))
 
     const whole = await stowage(t, ['scrub'], env)
@@ -43,7 +42,7 @@ for (const kind of ['disk', 's3'] as const satisfies StoreKind[])
 t.test('what cannot be scrubbed: exit code 1', async (t) => {
   const server = await startTestServer(t, { store: 'disk' })
   await upload(server, 'content')
-  const env = environmentOf(server)
+  const env = server.settings
   const gone = {
     ...env,
     S3_BUCKET: 'bucket',

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { startTestServer } from '../support/server.ts'
-import { stowage } from './stowage.ts'
+import { stowage } from '../kit/command.ts'
+import { startTestServer } from '../kit/server.ts'
 
 t.test('session create prints a cookie pair that works, session revoke ends it', async (t) => {
   const server = await startTestServer(t, { store: 'disk' })

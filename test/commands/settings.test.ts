@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { createTestDatabase } from '../support/database.ts'
-import { makeFolder, program, runCommand, stowage } from './stowage.ts'
+import { makeFolder, program, runCommand, stowage } from '../kit/command.ts'
+import { createTestDatabase } from '../kit/database.ts'
 
 const createToken = ['token', 'create', '--user', '1']
 

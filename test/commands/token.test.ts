@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
-import { startTestServer, type TestServer } from '../support/server.ts'
-import { noSettings, repository, runCommand, stowage } from './stowage.ts'
+import { noSettings, repository, runCommand, stowage } from '../kit/command.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
 
 async function start(t: Test) {
   const server = await startTestServer(t, { store: 'disk' })

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { stowage } from './stowage.ts'
+import { stowage } from '../kit/command.ts'
 
 t.test('a command line that is not understood', async (t) => {
   const wrong: [string[], RegExp][] = [

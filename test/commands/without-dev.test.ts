@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import type { Node } from 'acorn'
 import { full } from 'acorn-walk'
 import t, { type Test } from 'tap'
-import { createTestDatabase } from '../support/database.ts'
-import { type Source, sources } from '../support/sources.ts'
-import { type Ended, makeFolder, repository, runCommand } from './stowage.ts'
+import { type Ended, makeFolder, repository, runCommand } from '../kit/command.ts'
+import { createTestDatabase } from '../kit/database.ts'
+import { type Source, sources } from '../kit/sources.ts'
 
 /** Copies the folders of the repository to a new one, with its packages but for those that run Postgres. */
 async function install(t: Test, folders: string[]) {

@@ -3,7 +3,7 @@
  * whatever ends it. See docs/crash-suite.md.
  */
 import { fileURLToPath } from 'node:url'
-import { spawnTethered } from '../support/tethered.ts'
+import { spawnTethered } from '../kit/tethered.ts'
 
 const program = fileURLToPath(new URL('run.ts', import.meta.url))
 const suite = spawnTethered(process.execPath, [program, ...process.argv.slice(2)], {

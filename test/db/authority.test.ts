@@ -7,8 +7,8 @@ import { type Database, openDatabase } from '#persistence/connection/client.ts'
 import type { Attachment } from '#persistence/schema.ts'
 import { type TransitionOptions, transition } from '#persistence/transitions.ts'
 import { deleteMember, putRoom } from '#rooms/rooms.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
+import { until } from '../kit/until.ts'
 
 const ready: TransitionOptions = {
   from: 'UploadFromClientToServerInProgress',

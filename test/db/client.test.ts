@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { openDatabase } from '#persistence/connection/client.ts'
-import { createTestDatabase } from '../support/database.ts'
+import { createTestDatabase } from '../kit/database.ts'
 
 /** How many statements the connection keeps after it has run one. */
 async function keptStatements(url: string): Promise<number> {

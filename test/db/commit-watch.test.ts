@@ -2,8 +2,8 @@ import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { openDatabase } from '#persistence/connection/client.ts'
 import { isWrite } from '#persistence/connection/commit-watch.ts'
-import { createTestDatabase } from '../support/database.ts'
-import { until } from '../support/until.ts'
+import { createTestDatabase } from '../kit/database.ts'
+import { until } from '../kit/until.ts'
 
 t.test('which statements write', async (t) => {
   const writes = [

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { skipWithout } from '../e2e/clients/needed.ts'
+import { skipWithout } from '../kit/programs.ts'
 
 const squawk = fileURLToPath(new URL('../../node_modules/.bin/squawk', import.meta.url))
 

@@ -11,8 +11,8 @@ import postgres, { type Sql } from 'postgres'
 import t, { type Test } from 'tap'
 import { countPendingMigrations, migrateDatabase, migrationLock } from '#persistence/migrate.ts'
 import * as schema from '#persistence/schema.ts'
-import { createTestDatabase } from '../support/database.ts'
-import { until } from '../support/until.ts'
+import { createTestDatabase } from '../kit/database.ts'
+import { until } from '../kit/until.ts'
 
 const snapshots = new URL('../../migrations/meta/', import.meta.url)
 

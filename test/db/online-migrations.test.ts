@@ -6,8 +6,8 @@ import { openDatabase } from '#persistence/connection/client.ts'
 import { migrateDatabase } from '#persistence/migrate.ts'
 import { createJournal } from '#persistence/migration-journal.ts'
 import { endTurn, takeTurn } from '#persistence/migration-turn.ts'
-import { createTestDatabase } from '../support/database.ts'
-import { until } from '../support/until.ts'
+import { createTestDatabase } from '../kit/database.ts'
+import { until } from '../kit/until.ts'
 import { buildLock, makeMigrations, watchedIndex, watchedRows } from './migration-folder.ts'
 
 async function connect(t: Test, url?: string): Promise<{ url: string; sql: Sql }> {

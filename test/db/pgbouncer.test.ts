@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
 import { countPendingMigrations, migrateDatabase } from '#persistence/migrate.ts'
-import { makeFolder, stowage } from '../commands/stowage.ts'
-import { startServing } from '../e2e/serving.ts'
-import type { AttachmentObject } from '../http/bearer-api/requests.ts'
-import { createTestDatabase } from '../support/database.ts'
-import { type PgbouncerOptions, skipWithoutPgbouncer, startPgbouncer } from '../support/servers/pgbouncer.ts'
-import { until } from '../support/until.ts'
+import { type AttachmentObject, formWith, postForm } from '../kit/bearer-api.ts'
+import { makeFolder, stowage } from '../kit/command.ts'
+import { createTestDatabase } from '../kit/database.ts'
+import { type PgbouncerOptions, skipWithoutPgbouncer, startPgbouncer } from '../kit/servers/pgbouncer.ts'
+import { startServing } from '../kit/serving.ts'
+import { until } from '../kit/until.ts'
 import { makeMigrations, watchedIndex, watchedRows } from './migration-folder.ts'
 
 type Headers = { authorization: string }
@@ -123,9 +123,7 @@ async function workAs(t: Test, url: string, headers: Headers, rounds: number): P
   const owner = headers.authorization.slice(-8)
   for (let round = 0; round < rounds; round += 1) {
     const bytes = randomBytes(2_000)
-    const form = new FormData()
-    form.append('file', new File([bytes], `${owner}.bin`))
-    const response = await fetch(`${url}/v1/attachments`, { method: 'POST', headers, body: form })
+    const response = await postForm({ url }, headers, formWith(new File([bytes], `${owner}.bin`)))
     const uploaded = (await response.json()) as AttachmentObject
     if (!t.equal(response.status, 201, JSON.stringify(uploaded))) return
     const { data } = await listOf(url, headers)

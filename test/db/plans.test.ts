@@ -18,14 +18,16 @@ import { FailedReads } from '#recovery/failed-reads.ts'
 import { recover } from '#recovery/recover.ts'
 import { endHold } from '#recovery/release-hold.ts'
 import { retryVerification } from '#recovery/retry-verification.ts'
-import { stowage } from '../commands/stowage.ts'
-import { list, send } from '../http/bearer-api/requests.ts'
-import { everyKind } from '../http/every-kind.ts'
-import { Session, textFile } from '../http/session-api/requests.ts'
-import { startOnOneConnection, startTestServer, type TestServer } from '../support/server.ts'
-import { type Run, type Step, type Tapped, tapPlans } from './explained.ts'
-import { fillWithAMillion, growing, retentions, special } from './million.ts'
-import { inOneLine, writtenPieces } from './written.ts'
+import { everyKind } from '../http/request-kinds.ts'
+import { list } from '../kit/bearer-api.ts'
+import { stowage } from '../kit/command.ts'
+import { Session, textFile } from '../kit/cookie-api.ts'
+import { send } from '../kit/http-client.ts'
+import { startOnOneConnection } from '../kit/replica.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
+import { fillWithAMillion, growing, retentions, special } from './million-rows.ts'
+import { type Run, type Step, type Tapped, tapPlans } from './query-plans.ts'
+import { inOneLine, writtenPieces } from './source-statements.ts'
 
 /** Rows that a step of a statement may read of one table: the members of a room of 5,000, twice over. */
 const mostRows = 10_000
@@ -64,7 +66,7 @@ async function isAnswered(t: Test, what: string, asking: Promise<Response>): Pro
   return response
 }
 
-/** One request of each kind, and those that every-kind.ts leaves out. */
+/** One request of each kind, and those that request-kinds.ts leaves out. */
 async function askEverything(t: Test, server: TestServer): Promise<void> {
   const kinds = await everyKind(server)
   for (const [what, ask] of Object.entries(kinds))

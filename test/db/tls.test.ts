@@ -7,8 +7,8 @@ import { TLSSocket } from 'node:tls'
 import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { openDatabase } from '#persistence/connection/client.ts'
-import { skipWithout } from '../e2e/clients/needed.ts'
-import { createTestDatabase } from '../support/database.ts'
+import { createTestDatabase } from '../kit/database.ts'
+import { skipWithout } from '../kit/programs.ts'
 
 const skip = skipWithout('OpenSSL', ['openssl', 'version'])
 

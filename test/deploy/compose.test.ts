@@ -2,8 +2,9 @@ import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
-import { repository, runCommand } from '../commands/stowage.ts'
-import { checkSettings, mostMemoryOf, parseEnv, readDeploy, readYaml, skipWithoutTool } from './deploy-files.ts'
+import { repository, runCommand } from '../kit/command.ts'
+import { skipWithout } from '../kit/programs.ts'
+import { checkSettings, mostMemoryOf, parseEnv, readDeploy, readYaml } from './deploy-files.ts'
 
 const compose = await readYaml('compose.yml')
 const { nginx, minio, bucket, postgres, stowage } = compose.services
@@ -55,7 +56,7 @@ t.test('.env.example has what has to be set, and nothing else', async (t) => {
   t.strictSame(Object.keys(parseEnv(await readDeploy('.env.example'))).sort(), [...required].sort())
 })
 
-const skip = skipWithoutTool('`docker compose`', ['docker', 'compose', 'version'])
+const skip = skipWithout('docker compose', ['docker', 'compose', 'version'], { isOptional: true })
 t.test('docker compose understands it', { skip }, async (t) => {
   const config = (env: Record<string, string>) =>
     runCommand(['docker', 'compose', '--file', join(repository, 'deploy/compose.yml'), 'config', '--format', 'json'], {

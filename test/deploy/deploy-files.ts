@@ -1,11 +1,10 @@
-import { spawnSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import type { Test } from 'tap'
 import { parse, parseAllDocuments } from 'yaml'
 import { readConfig } from '#config/config.ts'
 import { settings } from '#config/settings.ts'
 import type { ConfigError } from '#domain/errors.ts'
-import { mostMemory } from '../support/memory.ts'
+import { mostMemory } from '../kit/memory-formula.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: whatever a file of deploy/ says
 export type Anything = any
@@ -61,14 +60,4 @@ export function mostMemoryOf(environment: Record<string, unknown>): number {
     connections: most('MAX_CONNECTIONS'),
     filesOfForm: most('MAX_FILES_PER_REQUEST'),
   })
-}
-
-/**
- * For the `skip` option of tests that ask a tool which not even every CI machine has: what it would say of the files is
- * tested without it as well.
- */
-export function skipWithoutTool(what: string, [command = '', ...args]: string[]): string | false {
-  if (spawnSync(command, args).status === 0) return false
-  console.error(`SKIPPED: there is no ${what} here.`)
-  return `no ${what}`
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
-import { repository } from '../commands/stowage.ts'
+import { repository } from '../kit/command.ts'
 import { problemsOf } from './deploy-files.ts'
 
 /** `NAME=value` of `.env.example`, also where they are only suggested. */

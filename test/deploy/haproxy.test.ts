@@ -1,16 +1,17 @@
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
-import { Agent, createServer, get } from 'node:http'
+import { Agent, createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { makeFolder, runCommand } from '../commands/stowage.ts'
-import { skipWithout } from '../e2e/clients/needed.ts'
-import { skipWithoutS3 } from '../support/bucket.ts'
-import { haproxyConfig, startHaproxy } from '../support/servers/haproxy.ts'
-import { until } from '../support/until.ts'
-import { clientsNoticeNothing, restartsUnnoticed, startBehind } from './behind.ts'
+import { skipWithoutS3 } from '../kit/bucket.ts'
+import { makeFolder, runCommand } from '../kit/command.ts'
+import { openResponse } from '../kit/http-client.ts'
+import { skipWithout } from '../kit/programs.ts'
+import { haproxyConfig, startHaproxy } from '../kit/servers/haproxy.ts'
+import { until } from '../kit/until.ts'
 import { defaultOf, readDeploy } from './deploy-files.ts'
+import { clientsNoticeNothing, restartsUnnoticed, startBehind } from './load-balanced.ts'
 
 const skip = skipWithout('HAProxy', ['haproxy', '-v'])
 
@@ -77,7 +78,7 @@ t.test('a replica that is not ready gets no new requests, over kept connections 
     for (const agent of agents) agent.destroy()
   })
   const ask = async (agent: Agent) => {
-    const [response] = await once(get(url, { agent }), 'response')
+    const response = await openResponse(url, { agent })
     return String(await response.setEncoding('utf8').toArray())
   }
   const answers = async () => new Set(await Promise.all([...agents, ...agents].map(ask)))

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import t from 'tap'
-import { repository, runCommand } from '../commands/stowage.ts'
+import { repository, runCommand } from '../kit/command.ts'
+import { skipWithout } from '../kit/programs.ts'
 import {
   type Anything,
   checkSettings,
@@ -10,7 +11,6 @@ import {
   problemsOf,
   readDeploy,
   readYaml,
-  skipWithoutTool,
 } from './deploy-files.ts'
 
 const deployment = await readYaml('kubernetes/deployment.yaml')
@@ -91,7 +91,7 @@ t.test('the ingress passes on what nginx does, and what is inside stays there', 
   t.strictSame(paths, ['/api/v1', '/v1', '/files', '/docs', '/openapi.json'])
 })
 
-const skip = skipWithoutTool('kubectl', ['kubectl', 'version', '--client'])
+const skip = skipWithout('kubectl', ['kubectl', 'version', '--client'], { isOptional: true })
 t.test('kubectl makes them one', { skip }, async (t) => {
   const command = ['kubectl', 'kustomize', join(repository, 'deploy/kubernetes')]
   const { code, stdout, stderr } = await runCommand(command, { cwd: repository, env: {} })

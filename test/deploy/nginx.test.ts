@@ -1,14 +1,14 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { makeFolder, runCommand } from '../commands/stowage.ts'
-import { skipWithout } from '../e2e/clients/needed.ts'
-import { uploadFile } from '../e2e/serving.ts'
-import { skipWithoutS3 } from '../support/bucket.ts'
-import { nginxArgs, nginxMain, nginxSite, startNginx } from '../support/servers/nginx.ts'
-import { until } from '../support/until.ts'
-import { clientsNoticeNothing, restartsUnnoticed, startBehind } from './behind.ts'
+import { skipWithoutS3 } from '../kit/bucket.ts'
+import { makeFolder, runCommand } from '../kit/command.ts'
+import { skipWithout } from '../kit/programs.ts'
+import { nginxArgs, nginxMain, nginxSite, startNginx } from '../kit/servers/nginx.ts'
+import { uploadFile } from '../kit/serving.ts'
+import { until } from '../kit/until.ts'
 import { defaultOf, readDeploy } from './deploy-files.ts'
+import { clientsNoticeNothing, restartsUnnoticed, startBehind } from './load-balanced.ts'
 
 const skip = skipWithout('nginx', ['nginx', '-v'])
 

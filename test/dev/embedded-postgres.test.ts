@@ -9,7 +9,7 @@ import { connectOrStartEmbeddedPostgres, startEmbeddedPostgres } from '#dev/embe
 import { identifyProcess, isRunning, type ProcessIdentity } from '#dev/embedded-postgres/process.ts'
 import { findPrograms } from '#dev/embedded-postgres/programs.ts'
 import { postgresUser, type SystemUser } from '#dev/embedded-postgres/system-user.ts'
-import { until } from '../support/until.ts'
+import { until } from '../kit/until.ts'
 import { readPostgresPid, readSupervisorPid, startHolder } from './holder.ts'
 
 const isRoot = process.getuid?.() === 0

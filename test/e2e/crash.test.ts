@@ -1,16 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import t from 'tap'
-import { makeFolder } from '../commands/stowage.ts'
-import { until } from '../support/until.ts'
+import { makeFolder } from '../kit/command.ts'
+import { demoOf, downloadFile, startServing, uploadFile } from '../kit/serving.ts'
+import { until } from '../kit/until.ts'
 import { embeddedProcesses, noneRuns } from './embedded-processes.ts'
-import { demoPrinted, downloadFile, printedCredentials, startServing, uploadFile } from './serving.ts'
 
 t.test('after kill -9 Postgres ends too, and the next start has everything that was acknowledged', async (t) => {
   const dataDir = join(await makeFolder(t), 'data')
   const first = await startServing(t, { DATA_DIR: dataDir })
-  await demoPrinted(first)
-  const { cookie } = printedCredentials(first)
+  const { cookie } = await demoOf(first)
   const files = new Map<number, Buffer>()
   for (const size of [0, 1, 5_000_000]) {
     const bytes = randomBytes(size)
@@ -38,7 +37,7 @@ t.test('kill -9 alone leaves nothing running', async (t) => {
 t.test('a server whose Postgres dies says so and ends', async (t) => {
   const dataDir = join(await makeFolder(t), 'data')
   const serving = await startServing(t, { DATA_DIR: dataDir })
-  await demoPrinted(serving)
+  await demoOf(serving)
   const processes = await embeddedProcesses(dataDir)
   // SIGQUIT is Postgres's own way to end at once.
   process.kill(processes[0]?.pid as number, 'SIGQUIT')

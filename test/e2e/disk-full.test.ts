@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { newestId, uploadFailed } from '../http/bad-input/remains.ts'
-import { bearerApi, cookieApi } from '../http/bad-input/surfaces.ts'
 import { rowOf } from '../http/session-api/reservations.ts'
-import { startTestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
+import { startTestServer } from '../kit/server.ts'
+import { bearerApi, cookieApi } from '../kit/surfaces.ts'
+import { until } from '../kit/until.ts'
+import { bearerForm, declaredForm, form, rawPut, type WayToUpload } from '../kit/ways-to-upload.ts'
 import { filesIn } from './stored-files.ts'
-import { bearerForm, declaredForm, form, rawPut, type WayToUpload } from './ways-to-upload.ts'
 
 const full = /no space left/
 

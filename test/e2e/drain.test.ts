@@ -1,15 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { Agent, get, type IncomingMessage } from 'node:http'
+import { Agent, globalAgent, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
-import { makeFolder, noSettings, repository } from '../commands/stowage.ts'
-import { createTestDatabase } from '../support/database.ts'
-import { beginForm } from '../support/slow-form.ts'
-import { until } from '../support/until.ts'
+import { makeFolder, noSettings, repository } from '../kit/command.ts'
+import { createTestDatabase } from '../kit/database.ts'
+import { openResponse } from '../kit/http-client.ts'
+import { demoOf, downloadFile, type Serving, startServing, uploadFile } from '../kit/serving.ts'
+import { beginForm } from '../kit/slow-upload.ts'
+import { until } from '../kit/until.ts'
 import { embeddedProcesses, noneRuns } from './embedded-processes.ts'
-import { demoPrinted, downloadFile, printedCredentials, type Serving, startServing, uploadFile } from './serving.ts'
 
 const first = randomBytes(200_000)
 const second = randomBytes(200_000)
@@ -32,10 +33,8 @@ async function beginUpload({ url }: Serving, cookie: string) {
   return form
 }
 
-async function beginDownload({ url }: Serving, cookie: string, id: number): Promise<IncomingMessage> {
-  const request = get(`${url}/api/v1/attachments/${id}/large.bin`, { headers: { cookie } })
-  const [response] = await once(request, 'response')
-  return response
+function beginDownload({ url }: Serving, cookie: string, id: number): Promise<IncomingMessage> {
+  return openResponse(`${url}/api/v1/attachments/${id}/large.bin`, { headers: { cookie }, agent: globalAgent })
 }
 
 async function stops(t: Test, serving: Serving): Promise<void> {
@@ -51,8 +50,7 @@ async function finishesTransfers(
   meanwhile: (serving: Serving) => Promise<void> = async () => {},
 ): Promise<void> {
   const serving = await start()
-  await demoPrinted(serving)
-  const { cookie } = printedCredentials(serving)
+  const { cookie } = await demoOf(serving)
   const id = await uploadFile(serving, cookie, 'large.bin', large)
   const upload = await beginUpload(serving, cookie)
   const download = await beginDownload(serving, cookie, id)
@@ -66,7 +64,7 @@ async function finishesTransfers(
   await stops(t, serving)
 
   const next = await start()
-  await demoPrinted(next)
+  await demoOf(next)
   const [attachmentId] = JSON.parse(answer.body).attachmentIds
   const kept = await downloadFile(next, cookie, attachmentId, 'slow.bin')
   t.ok(kept.equals(Buffer.concat([first, second])), 'and what was uploaded is kept')
@@ -114,8 +112,7 @@ t.test('SIGTERM', async (t) => {
 
 t.test('while it waits for the load balancers, only readiness fails', async (t) => {
   const serving = await startServing(t, { ...(await besidePostgres(t)), SHUTDOWN_WAIT_SECONDS: '3' })
-  await demoPrinted(serving)
-  const { cookie } = printedCredentials(serving)
+  const { cookie } = await demoOf(serving)
   const ask = (path: string) => fetch(`${serving.url}${path}`, { headers: { cookie } })
   t.equal((await ask('/readyz')).status, 200)
   t.equal((await ask('/livez')).headers.get('connection'), 'keep-alive')
@@ -129,7 +126,7 @@ t.test('while it waits for the load balancers, only readiness fails', async (t) 
   const kept = new Agent({ keepAlive: true, maxSockets: 1 })
   t.teardown(() => kept.destroy())
   const askAgain = async () => {
-    const [answer] = await once(get(`${serving.url}/livez`, { agent: kept }), 'response')
+    const answer = await openResponse(`${serving.url}/livez`, { agent: kept })
     answer.resume()
     await once(answer, 'end')
     return answer.headers.connection

@@ -2,10 +2,10 @@ import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { armFailpoint, failpoints } from '#failpoints.ts'
-import { makeFolder, stowage } from '../commands/stowage.ts'
-import { createTestDatabase } from '../support/database.ts'
-import { until } from '../support/until.ts'
-import { demoPrinted, printedCredentials, startServing, uploadFile } from './serving.ts'
+import { makeFolder, stowage } from '../kit/command.ts'
+import { createTestDatabase } from '../kit/database.ts'
+import { demoOf, startServing, uploadFile } from '../kit/serving.ts'
+import { until } from '../kit/until.ts'
 
 const source = fileURLToPath(new URL('../../src', import.meta.url))
 
@@ -25,9 +25,9 @@ t.test('a failpoint that does not exist is refused', async (t) => {
 t.test('a server dies at the failpoint that is on, the second time it comes there', async (t) => {
   const env = { DATABASE_URL: await createTestDatabase(t), DATA_DIR: await makeFolder(t), DEMO: 'true' }
   const armed = await startServing(t, { ...env, STOWAGE_FAILPOINT: 'after-publish:2' })
-  await demoPrinted(armed)
+  await demoOf(armed)
   t.match(armed.output(), /after-publish.*kills this process/)
-  const { cookie } = printedCredentials(armed)
+  const { cookie } = await demoOf(armed)
   const first = await uploadFile(armed, cookie, 'first.txt', Buffer.from('first'))
   await t.rejects(uploadFile(armed, cookie, 'second.txt', Buffer.from('second')))
   t.strictSame(await armed.ended, { code: null, signal: 'SIGKILL' })

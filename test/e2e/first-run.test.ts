@@ -4,9 +4,9 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
-import { makeFolder, noSettings, repository } from '../commands/stowage.ts'
+import { makeFolder, noSettings, repository } from '../kit/command.ts'
+import { demoOf, downloadFile, startServing, uploadFile } from '../kit/serving.ts'
 import { embeddedProcesses, noneRuns } from './embedded-processes.ts'
-import { demoPrinted, downloadFile, printedCredentials, startServing, uploadFile } from './serving.ts'
 
 /** What a shell prints when these lines are pasted into it. */
 async function paste(t: Test, shell: string, lines: string): Promise<string[]> {
@@ -27,7 +27,7 @@ t.test('npm start, its lines pasted, Ctrl-C, and again', async (t) => {
   const npmStart = () =>
     startServing(t, { ...noSettings, DATA_DIR: dataDir, PORT: '0' }, { command: ['npm', 'start'], cwd: repository })
   const first = await npmStart()
-  await demoPrinted(first)
+  await demoOf(first)
   for (const shell of ['bash', 'sh']) {
     const [title, uploaded, metadata, downloaded, deleted, ...bearer] = await paste(
       t,
@@ -50,7 +50,7 @@ t.test('npm start, its lines pasted, Ctrl-C, and again', async (t) => {
     t.strictSame(bearer.slice(3), ['The same bytes came back.', '204'])
   }
 
-  const { cookie } = printedCredentials(first)
+  const { cookie } = await demoOf(first)
   const bytes = randomBytes(3_000_000)
   const id = await uploadFile(first, cookie, 'kept.bin', bytes)
   const processes = await embeddedProcesses(dataDir)
@@ -60,6 +60,6 @@ t.test('npm start, its lines pasted, Ctrl-C, and again', async (t) => {
   t.ok(noneRuns(processes), 'Postgres has ended')
 
   const second = await npmStart()
-  await demoPrinted(second)
+  await demoOf(second)
   t.ok(bytes.equals(await downloadFile(second, cookie, id, 'kept.bin')), 'the file and the session are still there')
 })

@@ -1,13 +1,21 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { promisify } from 'node:util'
 import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
-import { skipWithoutS3 } from '../support/bucket.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
-import { Seeded } from './seeded.ts'
-import { watchStoreTraffic } from './store-traffic.ts'
-import { bearerForm, declaredForm, form, type Place, rawPut, type Upload, type WayToUpload } from './ways-to-upload.ts'
+import { skipWithoutS3 } from '../kit/bucket.ts'
+import { SeededRandom } from '../kit/seeded-random.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
+import { connectionsOf } from '../kit/server-resources.ts'
+import { watchStoreTraffic } from '../kit/store-traffic.ts'
+import { until } from '../kit/until.ts'
+import {
+  bearerForm,
+  declaredForm,
+  form,
+  type Place,
+  rawPut,
+  type Upload,
+  type WayToUpload,
+} from '../kit/ways-to-upload.ts'
 
 const mebibyte = 2 ** 20
 const hungUp = 20
@@ -52,8 +60,6 @@ async function countOf({ db }: TestServer, state: string): Promise<number> {
   return rows.length
 }
 
-const connectionsOf = ({ app }: TestServer) => promisify(app.server.getConnections.bind(app.server))()
-
 async function sendFirst({ socket, send }: Upload, count: number): Promise<void> {
   for (let at = 0; at < count && !socket.destroyed; at += piece)
     await send(bytes.subarray(at, Math.min(at + piece, count)))
@@ -75,7 +81,7 @@ async function uploadWhole(t: Test, place: Place, way: WayToUpload, file: { file
 }
 
 /** The ends of the range come up for certain, whatever the seed. */
-function plansOf(random: Seeded): HangUp[] {
+function plansOf(random: SeededRandom): HangUp[] {
   return Array.from({ length: hungUp }, (_, index) => {
     const size = random.between(12 * mebibyte, bytes.length)
     const sent = index === 0 ? 0 : index === 1 ? size - 1 : random.between(0, size - 1)
@@ -129,7 +135,7 @@ for (const way of [form, declaredForm, bearerForm, rawPut]) {
     const traffic = watchStoreTraffic(t, process.env.S3_ENDPOINT ?? '')
     const server = await startTestServer(t, { store: 's3', env })
     const place = { url: server.url, ...(await server.cookie(1)), ...(await server.bearer(1)) }
-    const random = new Seeded(seed)
+    const random = new SeededRandom(seed)
     const plans = plansOf(random)
     const good: { fileName: string; size: number }[] = []
     for (let index = 0; index < hungUp; index += atOnce) {

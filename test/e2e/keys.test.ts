@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
+import { skipWithoutS3 } from '../kit/bucket.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
+import { bearerForm, declaredForm, form, type Place, putBytes, rawPut, reserve } from '../kit/ways-to-upload.ts'
 import { type Exchange, errorBody, openFaultProxy } from '../store/fault-proxy.ts'
-import { skipWithoutS3 } from '../support/bucket.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
-import { bearerForm, declaredForm, form, type Place, putBytes, rawPut, reserve } from './ways-to-upload.ts'
 
 const creating = ['PutObject', 'CreateMultipartUpload']
 const fileName = 'geheim.bin'

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { reserve } from './ways-to-upload.ts'
+import { Session } from '../kit/cookie-api.ts'
 
 /** A user at a server. */
 export interface Caller {
@@ -84,8 +84,9 @@ function kindsOf(caller: Caller, { kept, gone }: Acknowledged): Record<string, (
     kept.set(id, bytes)
     own.push(id)
   }
-  const post = async (bytes: Buffer, fields: Record<string, string>) => {
-    const response = await postForm(caller, bytes, fields)
+  const session = new Session(caller.url, { cookie: caller.cookie })
+  const post = async (bytes: Buffer, fields: [name: string, value: string][]) => {
+    const response = await session.post([new File([new Uint8Array(bytes)], fileName)], fields)
     const answer = (await response.json()) as { attachmentIds?: number[] }
     if (response.status === 200) keep(answer.attachmentIds?.[0], bytes)
     return response.status
@@ -93,21 +94,20 @@ function kindsOf(caller: Caller, { kept, gone }: Acknowledged): Record<string, (
   const read = async (headers: Record<string, string>, first: number, last?: number) => {
     const [id, bytes] = [...kept].at(-1) ?? []
     if (id === undefined || bytes === undefined) return 0
-    const response = await fetch(addressOf(caller, id), { headers: { cookie: caller.cookie, ...headers } })
+    const response = await session.download(id, fileName, headers)
     const body = Buffer.from(await response.arrayBuffer())
     const isRight = body.equals(bytes.subarray(first, last))
     if (response.ok && !isRight) throw new Error(`Other bytes came: ${response.status}`)
     return response.status
   }
   return {
-    'small form': () => post(randomBytes(10_000), {}),
-    'form of several parts': () => post(randomBytes(large), {}),
-    'form that declares its size': () => post(randomBytes(streamed), { fileSize: String(streamed) }),
+    'small form': () => post(randomBytes(10_000), []),
+    'form of several parts': () => post(randomBytes(large), []),
+    'form that declares its size': () => post(randomBytes(streamed), [['fileSize', String(streamed)]]),
     put: async () => {
       const bytes = randomBytes(streamed)
-      const id = await reserve(caller, { fileName, size: bytes.length })
-      const headers = { cookie: caller.cookie }
-      const response = await fetch(addressOf(caller, id), { method: 'PUT', headers, body: new Uint8Array(bytes) })
+      const id = await session.reserve({ fileName, fileSize: bytes.length })
+      const response = await session.put(id, fileName, bytes)
       await response.arrayBuffer()
       if (response.status === 200) keep(id, bytes)
       return response.status
@@ -118,21 +118,11 @@ function kindsOf(caller: Caller, { kept, gone }: Acknowledged): Record<string, (
       const id = own.length > 3 ? own.shift() : undefined
       if (id === undefined) return 0
       kept.delete(id)
-      const { status } = await fetch(`${caller.url}/api/v1/attachments/${id}`, {
-        method: 'DELETE',
-        headers: { cookie: caller.cookie },
-      })
+      const { status } = await session.ask('DELETE', `/attachments/${id}`)
       if (status === 200) gone.add(id)
       return status
     },
   }
-}
-
-async function postForm({ url, cookie }: Caller, bytes: Buffer, fields: Record<string, string>): Promise<Response> {
-  const body = new FormData()
-  for (const [name, value] of Object.entries(fields)) body.append(name, value)
-  body.append('files', new File([new Uint8Array(bytes)], fileName))
-  return fetch(`${url}/api/v1/messages/1/attachments`, { method: 'POST', headers: { cookie }, body })
 }
 
 /** Where a file of the load is read and written. */

@@ -1,8 +1,8 @@
 import t from 'tap'
-import { makeFolder } from '../commands/stowage.ts'
-import { createTestDatabase } from '../support/database.ts'
-import { until } from '../support/until.ts'
-import { demoPrinted, downloadFile, printedCredentials, startServing, uploadFile } from './serving.ts'
+import { makeFolder } from '../kit/command.ts'
+import { createTestDatabase } from '../kit/database.ts'
+import { demoOf, downloadFile, startServing, uploadFile } from '../kit/serving.ts'
+import { until } from '../kit/until.ts'
 
 t.test('logs are JSON lines with a request id, and keep secrets and file names to themselves', async (t) => {
   const env = {
@@ -12,8 +12,7 @@ t.test('logs are JSON lines with a request id, and keep secrets and file names t
     LOG_LEVEL: 'trace',
   }
   const serving = await startServing(t, env)
-  await demoPrinted(serving)
-  const { cookie, authorization } = printedCredentials(serving)
+  const { cookie, authorization } = await demoOf(serving)
   const printedBefore = serving.output().length
   const name = 'secret-plans.pdf'
   const id = await uploadFile(serving, cookie, name, Buffer.from('content'))

@@ -1,28 +1,15 @@
-import { connect, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
-import { skipWithoutS3 } from '../support/bucket.ts'
-import { loadMemory, mostMemory } from '../support/memory.ts'
-import { until } from '../support/until.ts'
-import { peakOf, residentOf, skipWithoutPeaks } from './peak.ts'
-import type { Serving } from './serving.ts'
+import { skipWithoutS3 } from '../kit/bucket.ts'
+import { loadMemory, mostMemory } from '../kit/memory-formula.ts'
+import { metric } from '../kit/metric.ts'
+import { openUnread } from '../kit/raw-http.ts'
+import type { Serving } from '../kit/serving.ts'
+import { until } from '../kit/until.ts'
+import { peakOf, residentOf, skipWithoutPeaks } from './process-memory.ts'
 import { startServingOnS3 } from './serving-on-s3.ts'
 import { type WorstClients, worstClients } from './worst-clients.ts'
 
 const megabyte = 1e6
-
-async function metric({ url }: Serving, name: string): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`, { headers: { connection: 'close' } })).text()
-  return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1])
-}
-
-function open({ url }: Serving, bytes: string): Socket {
-  const { hostname, port } = new URL(url)
-  const socket = connect(Number(port), hostname)
-  socket.on('error', () => {})
-  socket.pause()
-  if (bytes !== '') socket.write(bytes)
-  return socket
-}
 
 /** Resolves when a process has all that it is going to hold. */
 async function settled(serving: Serving): Promise<void> {
@@ -37,7 +24,7 @@ async function settled(serving: Serving): Promise<void> {
 /** All the clients at once, until the server holds what they make it hold. @returns the most it has ever held, in bytes */
 async function wave(t: Test, serving: Serving, bytes: string, clients: WorstClients): Promise<number> {
   const { count, drips } = clients
-  const sockets = Array.from({ length: count }, () => open(serving, bytes))
+  const sockets = Array.from({ length: count }, () => openUnread(serving.url, bytes))
   const timer = setInterval(() => {
     if (drips) for (const socket of sockets) socket.write('x')
   }, 500)

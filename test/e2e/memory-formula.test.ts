@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
-import { skipWithoutS3 } from '../support/bucket.ts'
-import { idleMemory, loadMemory } from '../support/memory.ts'
-import { peakOf, skipWithoutPeaks } from './peak.ts'
+import { skipWithoutS3 } from '../kit/bucket.ts'
+import { idleMemory, loadMemory } from '../kit/memory-formula.ts'
+import { declaredForm, form, type Place, rawPut, type Upload, type WayToUpload } from '../kit/ways-to-upload.ts'
+import { peakOf, skipWithoutPeaks } from './process-memory.ts'
 import { startServingOnS3 } from './serving-on-s3.ts'
-import { allTaken } from './taken.ts'
-import { declaredForm, form, type Place, rawPut, type Upload, type WayToUpload } from './ways-to-upload.ts'
+import { allTaken } from './socket-queues.ts'
 
 const mebibyte = 2 ** 20
 const megabyte = 1e6

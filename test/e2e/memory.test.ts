@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
-import { skipWithoutS3 } from '../support/bucket.ts'
-import { beginForm } from '../support/slow-form.ts'
-import { peakOf, skipWithoutPeaks } from './peak.ts'
-import type { Serving } from './serving.ts'
+import { skipWithoutS3 } from '../kit/bucket.ts'
+import type { Serving } from '../kit/serving.ts'
+import { beginForm } from '../kit/slow-upload.ts'
+import { peakOf, skipWithoutPeaks } from './process-memory.ts'
 import { startServingOnS3 } from './serving-on-s3.ts'
 
 const mebibyte = 2 ** 20

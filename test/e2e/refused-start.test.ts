@@ -3,9 +3,9 @@ import { readdir } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
-import { makeFolder, stowage } from '../commands/stowage.ts'
-import { createTestDatabase } from '../support/database.ts'
-import { startServing } from './serving.ts'
+import { makeFolder, stowage } from '../kit/command.ts'
+import { createTestDatabase } from '../kit/database.ts'
+import { startServing } from '../kit/serving.ts'
 
 /** Whether the last user of a data directory has left it in order: no lock, no running Postgres. */
 async function isLeft(dataDir: string): Promise<boolean> {

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
-import { createTestBucket, skipWithoutS3 } from '../support/bucket.ts'
-import { createTestDatabase } from '../support/database.ts'
-import { beginForm } from '../support/slow-form.ts'
-import { until } from '../support/until.ts'
-import { demoPrinted, downloadFile, printedCredentials, type Serving, startServing, uploadFile } from './serving.ts'
-import { putBytes, reserve } from './ways-to-upload.ts'
+import { bucketSettings, createTestBucket, skipWithoutS3 } from '../kit/bucket.ts'
+import { createTestDatabase } from '../kit/database.ts'
+import { demoOf, downloadFile, type Serving, startServing, uploadFile } from '../kit/serving.ts'
+import { beginForm } from '../kit/slow-upload.ts'
+import { until } from '../kit/until.ts'
+import { putBytes, reserve } from '../kit/ways-to-upload.ts'
 
 const leaseSeconds = 4
 const attachments = '/api/v1/messages/1/attachments'
@@ -15,17 +15,12 @@ async function startReplicas(t: Test) {
   const bucket = await createTestBucket(t)
   const env = {
     DATABASE_URL: await createTestDatabase(t),
-    S3_BUCKET: bucket.bucket,
-    S3_ENDPOINT: bucket.endpoint,
-    S3_REGION: bucket.region,
-    AWS_ACCESS_KEY_ID: bucket.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: bucket.secretAccessKey,
+    ...bucketSettings(bucket),
     URL_SIGNING_KEY: 'the same on both replicas, of course',
     UPLOAD_LEASE_SECONDS: String(leaseSeconds),
   }
   const [one, other] = await Promise.all([startServing(t, { ...env, DEMO: 'true' }), startServing(t, env)])
-  await demoPrinted(one)
-  return { one, other, remains: bucket.remains, ...printedCredentials(one) }
+  return { one, other, remains: bucket.remains, ...(await demoOf(one)) }
 }
 
 async function listed({ url }: Serving, cookie: string) {

@@ -1,26 +1,20 @@
 import type { Test } from 'tap'
 import { nodeFlags } from '../../bench/processes/node-flags.ts'
-import { program } from '../commands/stowage.ts'
-import { createTestBucket } from '../support/bucket.ts'
-import { createTestDatabase } from '../support/database.ts'
-import { demoPrinted, printedCredentials, type Serving, startServing } from './serving.ts'
-import type { Place } from './ways-to-upload.ts'
+import { bucketSettings, createTestBucket } from '../kit/bucket.ts'
+import { program } from '../kit/command.ts'
+import { createTestDatabase } from '../kit/database.ts'
+import { demoOf, type Serving, startServing } from '../kit/serving.ts'
+import type { Place } from '../kit/ways-to-upload.ts'
 
 /** Starts a server as `npm start` runs it, with the demo's user, on a database and a bucket of its own. */
 export async function startServingOnS3(t: Test, env: NodeJS.ProcessEnv = {}): Promise<Serving & Place> {
-  const { bucket, endpoint, region, accessKeyId, secretAccessKey } = await createTestBucket(t)
   const settings = {
     DATABASE_URL: await createTestDatabase(t),
-    S3_BUCKET: bucket,
-    S3_ENDPOINT: endpoint,
-    S3_REGION: region,
-    AWS_ACCESS_KEY_ID: accessKeyId,
-    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    ...bucketSettings(await createTestBucket(t)),
     DEMO: 'true',
     ...env,
   }
   const command = [process.execPath, ...(await nodeFlags()), program, 'serve']
   const serving = await startServing(t, settings, { command })
-  await demoPrinted(serving)
-  return { ...serving, ...printedCredentials(serving) }
+  return { ...serving, ...(await demoOf(serving)) }
 }

@@ -1,17 +1,17 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { connect } from 'node:net'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
 import { migrationLock } from '#persistence/migrate.ts'
-import { makeFolder, program } from '../commands/stowage.ts'
-import { createTestBucket, skipWithoutS3 } from '../support/bucket.ts'
-import { createTestDatabase } from '../support/database.ts'
-import { beginForm } from '../support/slow-form.ts'
-import { openTcpLine, type TcpLine } from '../support/tcp-line.ts'
-import { until } from '../support/until.ts'
-import { demoPrinted, printedCredentials, type Serving, serveCommand, startServing, uploadFile } from './serving.ts'
+import { bucketSettings, createTestBucket, skipWithoutS3 } from '../kit/bucket.ts'
+import { makeFolder, program } from '../kit/command.ts'
+import { createTestDatabase } from '../kit/database.ts'
+import { openUnread } from '../kit/raw-http.ts'
+import { demoOf, type Serving, serveCommand, startServing, uploadFile } from '../kit/serving.ts'
+import { beginForm } from '../kit/slow-upload.ts'
+import { openTcpLine, type TcpLine } from '../kit/tcp-line.ts'
+import { until } from '../kit/until.ts'
 import { filesIn } from './stored-files.ts'
 
 // Each mostly waits.
@@ -27,12 +27,9 @@ const startSeconds = 60
 
 /** Settings of a server whose Postgres lies behind a line. */
 async function behindLine(t: Test): Promise<{ line: TcpLine; env: NodeJS.ProcessEnv }> {
-  const url = new URL(await createTestDatabase(t))
-  const line = await openTcpLine(t, Number(url.port))
-  url.hostname = '127.0.0.1'
-  url.port = String(line.port)
+  const line = await openTcpLine(t, await createTestDatabase(t))
   const env = {
-    ...{ DATABASE_URL: url.href, DATA_DIR: await makeFolder(t), DEMO: 'true', UPLOAD_LEASE_SECONDS: '3' },
+    ...{ DATABASE_URL: line.url, DATA_DIR: await makeFolder(t), DEMO: 'true', UPLOAD_LEASE_SECONDS: '3' },
     SHUTDOWN_GRACE_SECONDS: String(graceSeconds),
   }
   return { line, env }
@@ -41,13 +38,9 @@ async function behindLine(t: Test): Promise<{ line: TcpLine; env: NodeJS.Process
 /** Settings of a server whose store lies behind a line, too. */
 async function behindLines(t: Test) {
   const { line: database, env } = await behindLine(t)
-  const { bucket, endpoint, region, accessKeyId, secretAccessKey } = await createTestBucket(t)
-  const store = await openTcpLine(t, Number(new URL(endpoint).port))
-  const s3 = {
-    ...{ S3_BUCKET: bucket, S3_ENDPOINT: `http://127.0.0.1:${store.port}`, S3_REGION: region },
-    ...{ AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey },
-  }
-  return { database, store, env: { ...env, ...s3 } }
+  const bucket = await createTestBucket(t)
+  const store = await openTcpLine(t, bucket.endpoint)
+  return { database, store, env: { ...env, ...bucketSettings({ ...bucket, endpoint: store.url }) } }
 }
 
 async function endsInTime(t: Test, serving: Pick<Serving, 'signal' | 'ended' | 'isGroupAlive'>): Promise<void> {
@@ -76,8 +69,7 @@ function ask({ url }: Serving, path: string, headers: Record<string, string>): v
 t.test('the database is silent, with requests, an upload and the workers waiting for it', async (t) => {
   const { line, env } = await behindLine(t)
   const serving = await startServing(t, env)
-  await demoPrinted(serving)
-  const { cookie } = printedCredentials(serving)
+  const { cookie } = await demoOf(serving)
   const form = beginForm(serving.url, attachments, 'files', { cookie })
   await form.send(Buffer.alloc(100_000))
   await listed(serving, cookie, 'UploadFromClientToServerInProgress')
@@ -140,8 +132,7 @@ t.test(
   async (t) => {
     const { store, env } = await behindLines(t)
     const serving = await startServing(t, env)
-    await demoPrinted(serving)
-    const { cookie } = printedCredentials(serving)
+    const { cookie } = await demoOf(serving)
     const id = await uploadFile(serving, cookie, 'a.bin', Buffer.alloc(100_000))
     const gone = await uploadFile(serving, cookie, 'b.bin', Buffer.alloc(1000))
     store.freeze()
@@ -157,10 +148,8 @@ t.test(
 t.test('clients that read nothing and clients that send nothing', async (t) => {
   const { env } = await behindLine(t)
   const serving = await startServing(t, env)
-  await demoPrinted(serving)
-  const { cookie } = printedCredentials(serving)
+  const { cookie } = await demoOf(serving)
   const id = await uploadFile(serving, cookie, 'large.bin', Buffer.alloc(24 * 2 ** 20))
-  const { port, hostname } = new URL(serving.url)
   const heads = [
     '',
     'GET / HTTP/1.1\r\n',
@@ -169,10 +158,9 @@ t.test('clients that read nothing and clients that send nothing', async (t) => {
     `POST /api/v1/messages/1/attachments HTTP/1.1\r\nHost: a\r\nCookie: ${cookie}\r\nContent-Length: 99\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n--b`,
   ]
   for (const head of heads) {
-    const socket = connect(Number(port), hostname).on('error', () => {})
+    const socket = openUnread(serving.url, head)
     t.teardown(() => socket.destroy())
     await once(socket, 'connect')
-    socket.pause().write(head)
   }
   await endsInTime(t, serving)
 })

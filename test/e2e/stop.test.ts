@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { makeFolder } from '../commands/stowage.ts'
-import { createTestDatabase } from '../support/database.ts'
-import { beginForm } from '../support/slow-form.ts'
-import { until } from '../support/until.ts'
+import { makeFolder } from '../kit/command.ts'
+import { createTestDatabase } from '../kit/database.ts'
+import { demoOf, type Serving, startServing } from '../kit/serving.ts'
+import { beginForm } from '../kit/slow-upload.ts'
+import { until } from '../kit/until.ts'
 import { embeddedProcesses, noneRuns } from './embedded-processes.ts'
-import { demoPrinted, printedCredentials, type Serving, startServing } from './serving.ts'
 import { filesIn } from './stored-files.ts'
 
 const attachments = '/api/v1/messages/1/attachments'
@@ -14,8 +14,7 @@ const attachments = '/api/v1/messages/1/attachments'
 /** A server with an upload under way. */
 async function startWithUpload(t: Test, env: NodeJS.ProcessEnv) {
   const serving = await startServing(t, env)
-  await demoPrinted(serving)
-  const { cookie } = printedCredentials(serving)
+  const { cookie } = await demoOf(serving)
   const form = beginForm(serving.url, attachments, 'files', { cookie })
   const closed = once(form.socket, 'close')
   await form.send(Buffer.alloc(100_000))

@@ -2,13 +2,25 @@ import { createHash, randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { openS3Store } from '#store/s3/s3-store.ts'
 import { newestId, storeIsEmpty, takesUploads, uploadFailed } from '../http/bad-input/remains.ts'
-import { bearerApi, cookieApi, type Surface } from '../http/bad-input/surfaces.ts'
 import { hasHistory, rowOf, toReady, uploading } from '../http/session-api/reservations.ts'
+import { createTestBucket, skipWithoutS3 } from '../kit/bucket.ts'
+import type { RawAnswer } from '../kit/raw-http.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
+import { bearerApi, cookieApi, type Surface } from '../kit/surfaces.ts'
+import { until } from '../kit/until.ts'
+import {
+  bearerForm,
+  declaredBearerForm,
+  declaredForm,
+  form,
+  type Place,
+  putBytes,
+  rawPut,
+  reserve,
+  type Upload,
+  type WayToUpload,
+} from '../kit/ways-to-upload.ts'
 import { type FaultProxy, openFaultProxy } from '../store/fault-proxy.ts'
-import { createTestBucket, skipWithoutS3 } from '../support/bucket.ts'
-import type { RawAnswer } from '../support/multipart.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
 import {
   answerLost,
   answers503,
@@ -21,18 +33,6 @@ import {
   neverAnswers,
   resets,
 } from './faults.ts'
-import {
-  bearerForm,
-  declaredBearerForm,
-  declaredForm,
-  form,
-  type Place,
-  putBytes,
-  rawPut,
-  reserve,
-  type Upload,
-  type WayToUpload,
-} from './ways-to-upload.ts'
 
 /** So small that parts are no larger than they must be. */
 const maxFileSize = 63 * 2 ** 20

@@ -1,10 +1,10 @@
 import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
+import { skipWithoutS3 } from '../kit/bucket.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
+import { openTcpLine } from '../kit/tcp-line.ts'
+import { until } from '../kit/until.ts'
 import { errorBody, openFaultProxy } from '../store/fault-proxy.ts'
-import { skipWithoutS3 } from '../support/bucket.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
-import { openTcpLine } from '../support/tcp-line.ts'
-import { until } from '../support/until.ts'
 import { addressOf, type Caller, type Errand, type Load, startLoad } from './load.ts'
 
 /** Seconds in which a client is told that the store does not answer. */
@@ -90,8 +90,8 @@ async function nothingLostOrLeft(t: Test, server: TestServer, { kept, gone }: Lo
 
 for (const fault of ['freeze', 'refuse', 'close'] as const)
   t.test(`a store that comes to ${fault}, under load`, { skip: skipWithoutS3, buffered: true }, async (t) => {
-    const line = await openTcpLine(t, Number(new URL(process.env.S3_ENDPOINT ?? '').port))
-    const { server, load, caller } = await startLoaded(t, `http://127.0.0.1:${line.port}`)
+    const line = await openTcpLine(t, process.env.S3_ENDPOINT ?? '')
+    const { server, load, caller } = await startLoaded(t, line.url)
     const brokenAt = performance.now()
     line[fault]()
     const unharmed = load.errands.filter(({ name }) => name.endsWith('deletion'))
@@ -107,8 +107,8 @@ for (const fault of ['freeze', 'refuse', 'close'] as const)
   })
 
 t.test('a store that is slow, under load', { skip: skipWithoutS3, buffered: true }, async (t) => {
-  const line = await openTcpLine(t, Number(new URL(process.env.S3_ENDPOINT ?? '').port))
-  const { server, load, caller } = await startLoaded(t, `http://127.0.0.1:${line.port}`)
+  const line = await openTcpLine(t, process.env.S3_ENDPOINT ?? '')
+  const { server, load, caller } = await startLoaded(t, line.url)
   const slowFrom = performance.now()
   line.delay(300)
   await eachEndsAfter(load, slowFrom, succeeded, 2 * toldWithin)

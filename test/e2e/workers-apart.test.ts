@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { makeFolder, program } from '../commands/stowage.ts'
-import { createTestDatabase } from '../support/database.ts'
-import { until } from '../support/until.ts'
-import { demoPrinted, printedCredentials, type Serving, startServing, uploadFile } from './serving.ts'
+import { makeFolder, program } from '../kit/command.ts'
+import { createTestDatabase } from '../kit/database.ts'
+import { demoOf, type Serving, startServing, uploadFile } from '../kit/serving.ts'
+import { until } from '../kit/until.ts'
 import { filesIn } from './stored-files.ts'
 
 const serveAlone = { command: [process.execPath, program, 'serve', '--no-workers'] }
@@ -13,8 +13,7 @@ const workAlone = { command: [process.execPath, program, 'work'] }
 async function startWithDeleted(t: Test) {
   const env = { DATABASE_URL: await createTestDatabase(t), DATA_DIR: await makeFolder(t), UPLOAD_LEASE_SECONDS: '3' }
   const serving = await startServing(t, { ...env, DEMO: 'true' }, serveAlone)
-  await demoPrinted(serving)
-  const { cookie } = printedCredentials(serving)
+  const { cookie } = await demoOf(serving)
   const kept = await uploadFile(serving, cookie, 'kept.txt', Buffer.from('kept'))
   const deleted = await uploadFile(serving, cookie, 'deleted.txt', Buffer.from('deleted'))
   const address = `${serving.url}/api/v1/attachments/${deleted}`

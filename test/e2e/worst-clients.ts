@@ -1,8 +1,8 @@
 import { limits } from '#domain/limits.ts'
 import { defaultOf } from '../deploy/deploy-files.ts'
-import type { Load } from '../support/memory.ts'
-import { type Serving, uploadFile } from './serving.ts'
-import type { Place } from './ways-to-upload.ts'
+import type { Load } from '../kit/memory-formula.ts'
+import { type Serving, uploadFile } from '../kit/serving.ts'
+import type { Place } from '../kit/ways-to-upload.ts'
 
 /** Clients that together make a replica hold as much as they can. */
 export interface WorstClients {

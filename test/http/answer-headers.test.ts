@@ -1,9 +1,9 @@
-import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
-import { startTestServer } from '../support/server.ts'
-import { attach } from './bearer-api/requests.ts'
+import { attach } from '../kit/bearer-api.ts'
+import { exchangeBytes, openSocket } from '../kit/raw-http.ts'
+import { startTestServer } from '../kit/server.ts'
 
 const chat = 'https://chat.example'
 
@@ -50,13 +50,16 @@ t.test('pages that are allowed can read every error, also those that reach no ro
     t.equal((await from('https://evil.example')).get('access-control-allow-origin'), null, path)
   }
   const longHeader = (origin: string) =>
-    raw(server.url, `GET /livez HTTP/1.1\r\nHost: x\r\nOrigin: ${origin}\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`)
+    exchangeBytes(
+      server.url,
+      `GET /livez HTTP/1.1\r\nHost: x\r\nOrigin: ${origin}\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`,
+    )
   const answer = await longHeader(chat)
   t.match(answer, /^HTTP\/1\.1 431 /)
   t.match(answer, /\r\nx-content-type-options: nosniff\r\n/i)
   t.match(answer, /\r\naccess-control-allow-origin: https:\/\/chat\.example\r\n/i)
   t.notMatch(await longHeader('https://evil.example'), /access-control-allow-origin/i)
-  t.match(await raw(server.url, 'NONSENSE\r\n\r\n'), /^HTTP\/1\.1 400 .*\r\nvary: Origin\r\n/is)
+  t.match(await exchangeBytes(server.url, 'NONSENSE\r\n\r\n'), /^HTTP\/1\.1 400 .*\r\nvary: Origin\r\n/is)
 })
 
 t.test('also a head that is too long, or late, when its origin came in an earlier packet', async (t) => {
@@ -67,7 +70,7 @@ t.test('also a head that is too long, or late, when its origin came in an earlie
   const tooLong = await inTwo(one.url, begun, `${'x'.repeat(20_000)}\r\n\r\n`)
   t.match(tooLong, /^HTTP\/1\.1 431 /)
   t.match(tooLong, allowed, 'the only origin that may ask')
-  const late = await raw(one.url, begun)
+  const late = await exchangeBytes(one.url, begun)
   t.match(late, /^HTTP\/1\.1 408 /)
   t.match(late, allowed)
 
@@ -76,24 +79,12 @@ t.test('also a head that is too long, or late, when its origin came in an earlie
   const before = `GET /livez HTTP/1.1\r\nHost: x\r\nOrigin: ${chat}\r\n\r\n`
   const [, second = ''] = (await inTwo(two.url, before, `GET /${'x'.repeat(20_000)}`)).split(/(?=HTTP\/1\.1 431)/)
   t.match(second, allowed, 'the origin of the request before')
-  t.notMatch(await raw(two.url, begun), /access-control-allow-origin/i, 'it may be either')
+  t.notMatch(await exchangeBytes(two.url, begun), /access-control-allow-origin/i, 'it may be either')
 })
 
-function open(url: string): Socket {
-  const { hostname, port } = new URL(url)
-  return connect(Number(port), hostname)
-}
-
-/** What comes back for bytes of one's own making. */
-async function raw(url: string, request: string): Promise<string> {
-  const socket = open(url)
-  socket.write(request)
-  return text(socket)
-}
-
-/** The same, when the second half comes after the server has read the first one. */
+/** What comes back for bytes whose second half comes after the server has read the first one. */
 async function inTwo(url: string, first: string, second: string): Promise<string> {
-  const socket = open(url)
+  const socket = openSocket(url)
   const answer = text(socket)
   socket.write(first)
   // The server reads a packet in one turn, and this thread runs both.

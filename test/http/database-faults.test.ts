@@ -1,9 +1,9 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { startTestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
-import { startReplica } from './bearer-api/database-relay.ts'
-import { type Ask, allUnavailable, allWorkAgain, ask, everyKind, isUnavailable, recovery } from './every-kind.ts'
+import { startReplica } from '../kit/replica.ts'
+import { startTestServer } from '../kit/server.ts'
+import { until } from '../kit/until.ts'
+import { type Ask, allUnavailable, allWorkAgain, ask, everyKind, isUnavailable, recovery } from './request-kinds.ts'
 
 for (const state of ['refuse', 'close'] as const)
   t.test(state === 'refuse' ? 'refused' : 'closed at once', async (t) => {
@@ -18,7 +18,7 @@ for (const state of ['refuse', 'close'] as const)
     t.ok(longest < 2_000, `the longest took ${longest} ms`)
     const tried = replica.line.taken - before
     t.ok(tried <= 10 + 3 * 5, `${tried} connections in 3 s`)
-    replica.mend()
+    replica.line.mend()
     await allWorkAgain(t, kinds, replica)
   })
 

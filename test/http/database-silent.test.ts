@@ -1,13 +1,12 @@
 import postgres from 'postgres'
 import t from 'tap'
 import { limits } from '#domain/limits.ts'
-import { openRequest } from '../support/multipart.ts'
-import { startTestServer } from '../support/server.ts'
-import { beginForm } from '../support/slow-form.ts'
-import { beginPut } from '../support/slow-put.ts'
-import { until } from '../support/until.ts'
-import { startReplica } from './bearer-api/database-relay.ts'
-import { allUnavailable, allWorkAgain, ask, everyKind } from './every-kind.ts'
+import { openRequest } from '../kit/raw-http.ts'
+import { startReplica } from '../kit/replica.ts'
+import { startTestServer } from '../kit/server.ts'
+import { beginForm, beginPut } from '../kit/slow-upload.ts'
+import { until } from '../kit/until.ts'
+import { allUnavailable, allWorkAgain, ask, everyKind } from './request-kinds.ts'
 
 /** Milliseconds in which a silent database must be told. */
 const tolerated = 20_000
@@ -30,7 +29,7 @@ t.test('silent', async (t) => {
   const put = beginPut(replica.url, `/api/v1/attachments/${attachmentId}/z`, 1, cookie)
   await until('the form is under way', async () => (await server.states()).UploadFromClientToServerInProgress === 1)
 
-  replica.freeze()
+  replica.line.freeze()
   const cutOff = [form.send(Buffer.from('x')).then(() => form.finish()), put.send('x').then(() => put.answer)]
   const startedAt = performance.now()
   const waited = await allUnavailable(t, kinds, replica)
@@ -41,7 +40,7 @@ t.test('silent', async (t) => {
   const late = await allUnavailable(t, kinds, replica)
   t.ok(late < 6_000, `later it takes as long as connecting: ${late} ms`)
 
-  replica.mend()
+  replica.line.mend()
   await allWorkAgain(t, kinds, replica)
   const noneUnderWay = async () => (await server.states()).UploadFromClientToServerInProgress === undefined
   await until('what was cut off has failed', noneUnderWay)
@@ -76,14 +75,14 @@ t.test('silent just when the last byte is stored', async (t) => {
   const form = beginForm(replica.url, '/api/v1/messages/1/attachments', 'files', await server.cookie(2))
   await form.send(Buffer.from('x'))
   await until('the form is under way', async () => (await server.states()).UploadFromClientToServerInProgress === 1)
-  replica.freeze()
+  replica.line.freeze()
   const startedAt = performance.now()
   const answer = await form.finish()
   t.match(answer, { status: 503 })
   t.match(String(answer.body), /The file has arrived/)
   t.ok(performance.now() - startedAt < tolerated, `told after ${performance.now() - startedAt} ms`)
   t.equal(await uploadsUnderWay(replica), 1, 'the server goes on with it')
-  replica.mend()
+  replica.line.mend()
   await until('it is Ready', async () => (await server.states()).ReadyForDownloadFromServerToClient === 1, 10)
   await until('its slot is free', async () => (await uploadsUnderWay(replica)) === 0)
 })

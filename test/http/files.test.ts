@@ -1,9 +1,10 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { isSignatureOf, signedFilePath } from '#auth/signed-urls.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
-import { attach, isBearerError, readJson, send } from './bearer-api/requests.ts'
+import { attach, isBearerError, readAttachment } from '../kit/bearer-api.ts'
+import { send } from '../kit/http-client.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
+import { until } from '../kit/until.ts'
 
 /** The key of test servers. */
 const key = 'k'.repeat(32)
@@ -74,7 +75,7 @@ t.test('a link ends', async (t) => {
   t.ok(Date.now() / 1000 >= expires, 'not before its time')
   const { message } = await isBearerError(t, ended as Response, 403, 'permission_error')
   t.match(message, /expired/)
-  const again = await readJson(await send(server, 'GET', `/v1/attachments/${id}`, headers))
+  const again = await readAttachment(await send(server, 'GET', `/v1/attachments/${id}`, headers))
   t.equal((await fetch(again.file_url)).status, 200, 'a new one is to be had')
 })
 
@@ -129,13 +130,13 @@ t.test('a name that comes back revives no link', async (t) => {
   const headers = await server.bearer(2)
   const { id, file_url: first } = await attach(server, headers, new File(['x'], 'plan.txt'))
   const rename = async (filename: string) =>
-    (await readJson(await send(server, 'PUT', `/v1/attachments/${id}`, headers, { filename }))).file_url
+    (await readAttachment(await send(server, 'PUT', `/v1/attachments/${id}`, headers, { filename }))).file_url
   const second = await rename('other.txt')
   const third = await rename('plan.txt')
   for (const [what, dead] of Object.entries({ first, second }))
     await isBearerError(t, await fetch(dead), 404, 'not_found_error', what)
   t.equal(await (await fetch(third)).text(), 'x')
-  const again = await readJson(await send(server, 'GET', `/v1/attachments/${id}`, headers))
+  const again = await readAttachment(await send(server, 'GET', `/v1/attachments/${id}`, headers))
   t.equal(again.file_url, third, 'the same link is given for a while')
   const forged = first.replace('&signature', '&version=2&signature')
   await isBearerError(t, await fetch(forged), 403, 'permission_error', 'a version that was not signed')
@@ -170,14 +171,14 @@ t.test('who may not read gets no link that opens', async (t) => {
   await isBearerError(t, await fetch(created.file_url), 403, 'permission_error', 'a token that only writes')
   const rename = (headers: Record<string, string>, filename: string) =>
     send(server, 'PUT', `/v1/attachments/${created.id}`, headers, { filename })
-  const renamed = await readJson(await rename(writer, 'b.txt'))
+  const renamed = await readAttachment(await rename(writer, 'b.txt'))
   t.notMatch(renamed.file_url, 'signature')
 
-  const outsideAdmin = await readJson(await rename(await server.bearer(77, ['read', 'write', 'admin']), 'c.txt'))
+  const outsideAdmin = await readAttachment(await rename(await server.bearer(77, ['read', 'write', 'admin']), 'c.txt'))
   t.notMatch(outsideAdmin.file_url, 'signature', 'an admin who is not in the room may rename, and not read')
 
   const uploader = await server.bearer(2)
-  t.match((await readJson(await rename(uploader, 'd.txt'))).file_url, 'signature')
+  t.match((await readAttachment(await rename(uploader, 'd.txt'))).file_url, 'signature')
   await server.db.execute(sql`delete from members where user_id = 2 and room_id = 1`)
   const path = `/v1/attachments/${created.id}`
   for (const [method, body] of [['GET'], ['PUT', { filename: 'e.txt' }], ['PUT', {}], ['DELETE']] as const)
@@ -207,7 +208,7 @@ t.test('replicas whose clocks differ agree on when a link ends', async (t) => {
   for (const minutes of [-70, 70]) {
     Date.now = () => realNow() + minutes * 60_000
     t.equal((await fetch(file_url)).status, 200, `${minutes} minutes off: a link of another replica`)
-    const its = (await readJson(await send(server, 'GET', `/v1/attachments/${id}`, headers))).file_url
+    const its = (await readAttachment(await send(server, 'GET', `/v1/attachments/${id}`, headers))).file_url
     const lasts = Number(new URL(its).searchParams.get('expires')) - realNow() / 1000
     t.ok(lasts > 3590 && lasts < 4510, `${minutes} minutes off: its own link lasts ${lasts} s`)
     const token = await send(server, 'POST', '/v1/tokens', await server.bearer(1, ['admin']), {

@@ -2,12 +2,12 @@ import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { openDatabase } from '#persistence/connection/client.ts'
 import { buildWorker } from '#worker.ts'
-import { noted, remove, runScrub, tamperWith, upload } from '../scrub/scrubbing.ts'
-import { startTestServer } from '../support/server.ts'
-import { beginForm } from '../support/slow-form.ts'
-import { until } from '../support/until.ts'
-import { startReplica } from './bearer-api/database-relay.ts'
-import { isBearerError } from './bearer-api/requests.ts'
+import { isBearerError } from '../kit/bearer-api.ts'
+import { startReplica } from '../kit/replica.ts'
+import { startTestServer } from '../kit/server.ts'
+import { beginForm } from '../kit/slow-upload.ts'
+import { until } from '../kit/until.ts'
+import { noted, remove, runScrub, tamperWith, upload } from '../scrub/scrub-run.ts'
 
 /** Longer than the time limit of the question, and much shorter than a scraper's patience. */
 const scrapeLimit = 5000
@@ -135,15 +135,15 @@ t.test('the database is down', async (t) => {
       return true
     })
   }
-  replica.stop()
+  replica.line.refuse()
   await check('stopped')
-  replica.mend()
+  replica.line.mend()
   await until('it answers again', async () => (await scrape(replica.url)).stowage_database_up === 1)
 
-  replica.freeze()
+  replica.line.freeze()
   await check('silent')
   await check('silent still')
-  replica.mend()
+  replica.line.mend()
   await until('it answers again', async () => (await scrape(replica.url)).stowage_database_up === 1)
 })
 

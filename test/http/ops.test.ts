@@ -1,15 +1,16 @@
 import t from 'tap'
 import type { ObjectStore } from '#store/object-store.ts'
-import { startTestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
-import { startReplica } from './bearer-api/database-relay.ts'
-import { isBearerError } from './bearer-api/requests.ts'
+import { isBearerError } from '../kit/bearer-api.ts'
+import { skipWithoutS3 } from '../kit/bucket.ts'
+import { startReplica } from '../kit/replica.ts'
+import { startTestServer } from '../kit/server.ts'
+import { until } from '../kit/until.ts'
 
 /** Longer than the time limit of the checks, and much shorter than anybody's patience. */
 const readyLimit = 5000
 
 for (const store of ['disk', 's3'] as const)
-  t.test(`all is well, on ${store}`, async (t) => {
+  t.test(`all is well, on ${store}`, { skip: store === 's3' && skipWithoutS3 }, async (t) => {
     const { url } = await startTestServer(t, { store })
     const live = await fetch(`${url}/livez`)
     t.equal(live.status, 200)
@@ -53,7 +54,7 @@ t.test('the store is down', async (t) => {
   await until('it is ready again', async () => (await fetch(`${url}/readyz`)).ok)
 })
 
-t.test('the bucket is not there', async (t) => {
+t.test('the bucket is not there', { skip: skipWithoutS3 }, async (t) => {
   const { url } = await startTestServer(t, { store: 's3', env: { S3_ENDPOINT: 'http://127.0.0.1:1' } })
   const askedAt = performance.now()
   const response = await fetch(`${url}/readyz`)
@@ -79,14 +80,14 @@ t.test('the database is down', async (t) => {
     })
     t.equal((await fetch(`${replica.url}/livez`)).status, 200, 'the process is alive all the while')
   }
-  replica.stop()
+  replica.line.refuse()
   await check('stopped')
-  replica.mend()
+  replica.line.mend()
   await until('it is ready again', async () => (await fetch(`${replica.url}/readyz`)).ok)
 
-  replica.freeze()
+  replica.line.freeze()
   await check('silent')
-  replica.mend()
+  replica.line.mend()
   await until('it is ready again', async () => (await fetch(`${replica.url}/readyz`)).ok)
 })
 

@@ -2,10 +2,10 @@ import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { limits } from '#domain/limits.ts'
 import { putMember, putRoom } from '#rooms/rooms.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
-import { beginForm } from '../support/slow-form.ts'
-import { until } from '../support/until.ts'
-import { Session } from './session-api/requests.ts'
+import { Session } from '../kit/cookie-api.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
+import { beginForm } from '../kit/slow-upload.ts'
+import { until } from '../kit/until.ts'
 
 interface Listed {
   attachments: { attachmentId: number; fileName: string }[]

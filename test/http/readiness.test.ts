@@ -2,7 +2,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import t from 'tap'
 import { watchReadiness } from '#http/ops/health.ts'
 import type { ObjectStore } from '#store/object-store.ts'
-import { until } from '../support/until.ts'
+import { until } from '../kit/until.ts'
 
 /** Dependencies that do what the test says, and how often they were asked. */
 function dependencies() {

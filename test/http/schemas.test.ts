@@ -2,9 +2,10 @@ import { subscribe } from 'node:diagnostics_channel'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import t from 'tap'
 import { limits } from '#domain/limits.ts'
-import { startTestServer } from '../support/server.ts'
-import { isBearerError, send } from './bearer-api/requests.ts'
-import { isError, Session } from './session-api/requests.ts'
+import { isBearerError } from '../kit/bearer-api.ts'
+import { isError, Session } from '../kit/cookie-api.ts'
+import { send } from '../kit/http-client.ts'
+import { startTestServer } from '../kit/server.ts'
 
 /** A JSON schema, as far as TypeBox writes it for routes. */
 interface Schema {

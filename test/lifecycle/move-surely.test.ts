@@ -5,7 +5,7 @@ import type { Database } from '#persistence/connection/client.ts'
 import { unavailable } from '#persistence/connection/errors.ts'
 import { listTransitions } from '#persistence/queries.ts'
 import { transition, transitionWithRetry } from '#persistence/transitions.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
 
 const from = 'UploadFromClientToServerInProgress'
 const via = { state: 'ChecksumVerificationOnServerSideInProgress', reason: 'a test' } as const

@@ -4,9 +4,10 @@ import t, { type Test } from 'tap'
 import { StowageError } from '#domain/errors.ts'
 import { listTransitions } from '#persistence/queries.ts'
 import type { ObjectStore } from '#store/object-store.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
-import { beginForm } from '../support/slow-form.ts'
-import { until } from '../support/until.ts'
+import { skipWithoutS3 } from '../kit/bucket.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
+import { beginForm } from '../kit/slow-upload.ts'
+import { until } from '../kit/until.ts'
 
 const path = '/api/v1/messages/1/attachments'
 const ready = 'ReadyForDownloadFromServerToClient'
@@ -28,7 +29,7 @@ async function attachmentCount({ db }: TestServer): Promise<number> {
   return (await db.execute(sql`select from attachments`)).length
 }
 
-t.test('an upload that takes longer than its lease is kept alive by renewals', async (t) => {
+t.test('an upload that takes longer than its lease is kept alive by renewals', { skip: skipWithoutS3 }, async (t) => {
   const server = await startTestServer(t, { store: 's3', env: { UPLOAD_LEASE_SECONDS: '3' } })
   const form = beginForm(server.url, path, 'files', await server.cookie(1))
   await form.send(Buffer.alloc(1000))
@@ -40,20 +41,24 @@ t.test('an upload that takes longer than its lease is kept alive by renewals', a
   t.same(await server.states(), { [ready]: 1 })
 })
 
-t.test('a writer whose attempt was given up by another replica stops and leaves nothing', async (t) => {
-  const server = await startTestServer(t, { store: 's3', env: { UPLOAD_LEASE_SECONDS: '3' } })
-  const form = beginForm(server.url, path, 'files', await server.cookie(1))
-  await form.send(Buffer.alloc(20 * 2 ** 20))
-  await until('an unfinished multipart upload', async () => (await server.remains()).uploads.length === 1)
-  await server.db.execute(sql`update attachments set lease_expires_at = now() - interval '1 second'`)
-  await server.recover()
-  const answer = await form.finish()
-  t.equal(answer.status, 409)
-  t.same(await server.states(), { UploadFromClientToServerFailed: 1 })
-  await nothingRemains(t, server)
-})
+t.test(
+  'a writer whose attempt was given up by another replica stops and leaves nothing',
+  { skip: skipWithoutS3 },
+  async (t) => {
+    const server = await startTestServer(t, { store: 's3', env: { UPLOAD_LEASE_SECONDS: '3' } })
+    const form = beginForm(server.url, path, 'files', await server.cookie(1))
+    await form.send(Buffer.alloc(20 * 2 ** 20))
+    await until('an unfinished multipart upload', async () => (await server.remains()).uploads.length === 1)
+    await server.db.execute(sql`update attachments set lease_expires_at = now() - interval '1 second'`)
+    await server.recover()
+    const answer = await form.finish()
+    t.equal(answer.status, 409)
+    t.same(await server.states(), { UploadFromClientToServerFailed: 1 })
+    await nothingRemains(t, server)
+  },
+)
 
-t.test('an attachment deleted while its bytes arrive never comes back', async (t) => {
+t.test('an attachment deleted while its bytes arrive never comes back', { skip: skipWithoutS3 }, async (t) => {
   const server = await startTestServer(t, { store: 's3', env: { UPLOAD_LEASE_SECONDS: '3' } })
   const headers = await server.cookie(1)
   const form = beginForm(server.url, path, 'files', headers)
@@ -82,7 +87,7 @@ const lies: Record<string, (store: ObjectStore) => Partial<ObjectStore>> = {
 }
 
 for (const [what, lie] of Object.entries(lies)) {
-  t.test(`a store that ${what} never makes a file Ready`, async (t) => {
+  t.test(`a store that ${what} never makes a file Ready`, { skip: skipWithoutS3 }, async (t) => {
     const wrapStore = (store: ObjectStore): ObjectStore => ({
       ...store,
       // One that names the checksum when it answers is believed.
@@ -145,7 +150,7 @@ t.test('the store is told what is known of the length', async (t) => {
   t.strictSame(chunked, { size: undefined, atMost: undefined })
 })
 
-t.test('one file of several fails: none is Ready, all have failed', async (t) => {
+t.test('one file of several fails: none is Ready, all have failed', { skip: skipWithoutS3 }, async (t) => {
   const server = await startTestServer(t, { store: 's3', env: { MAX_FILE_SIZE: '10' } })
   const response = await post(server, [
     new File(['fits'], 'a'),
@@ -157,25 +162,29 @@ t.test('one file of several fails: none is Ready, all have failed', async (t) =>
   await nothingRemains(t, server)
 })
 
-t.test('a wrong digest among right ones: its file is the mismatch, the others fail with it', async (t) => {
-  const server = await startTestServer(t, { store: 's3' })
-  const response = await post(server, [new File(['one'], 'a'), new File(['two'], 'b')], {
-    fileChecksum: '0'.repeat(64),
-  })
-  t.equal(response.status, 422)
-  t.same(await server.states(), { ChecksumVerificationOnServerSideMismatch: 1, UploadFromClientToServerFailed: 1 })
-  const history = await listTransitions(server.db, 1)
-  t.same(
-    history.map(({ to }) => to),
-    [
-      'Initial',
-      'UploadFromClientToServerInProgress',
-      'ChecksumVerificationOnServerSideInProgress',
-      'ChecksumVerificationOnServerSideMismatch',
-    ],
-  )
-  await nothingRemains(t, server)
-})
+t.test(
+  'a wrong digest among right ones: its file is the mismatch, the others fail with it',
+  { skip: skipWithoutS3 },
+  async (t) => {
+    const server = await startTestServer(t, { store: 's3' })
+    const response = await post(server, [new File(['one'], 'a'), new File(['two'], 'b')], {
+      fileChecksum: '0'.repeat(64),
+    })
+    t.equal(response.status, 422)
+    t.same(await server.states(), { ChecksumVerificationOnServerSideMismatch: 1, UploadFromClientToServerFailed: 1 })
+    const history = await listTransitions(server.db, 1)
+    t.same(
+      history.map(({ to }) => to),
+      [
+        'Initial',
+        'UploadFromClientToServerInProgress',
+        'ChecksumVerificationOnServerSideInProgress',
+        'ChecksumVerificationOnServerSideMismatch',
+      ],
+    )
+    await nothingRemains(t, server)
+  },
+)
 
 t.test('a store adapter that crashes midway: 500 without its words, and nothing is left', async (t) => {
   const wrapStore = (store: ObjectStore): ObjectStore => ({

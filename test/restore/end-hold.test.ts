@@ -4,9 +4,9 @@ import t from 'tap'
 import { listTransitions } from '#persistence/queries.ts'
 import { declareRestored, isHeld, readHold } from '#persistence/server-identity.ts'
 import { endHold } from '#recovery/release-hold.ts'
-import { runScrub, tamperWith, upload } from '../scrub/scrubbing.ts'
-import type { TestServer } from '../support/server.ts'
-import { type Begun, begin, expire, keysToPurge, rowOf, startIdle, uploading } from '../workers/abandoned.ts'
+import type { TestServer } from '../kit/server.ts'
+import { runScrub, tamperWith, upload } from '../scrub/scrub-run.ts'
+import { type Begun, begin, expire, keysToPurge, rowOf, startIdle, uploading } from '../workers/abandoned-attempt.ts'
 
 const ready = 'ReadyForDownloadFromServerToClient'
 

@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { type Database, openDatabase } from '#persistence/connection/client.ts'
 import { migrateDatabase } from '#persistence/migrate.ts'
 import { checkServerIdentity, type IdentityCheck, isHeld, readHold, releaseHold } from '#persistence/server-identity.ts'
-import { createTestDatabase } from '../support/database.ts'
+import { createTestDatabase } from '../kit/database.ts'
 
 async function migrated(t: Test): Promise<{ url: string; db: Database }> {
   const url = await createTestDatabase(t)

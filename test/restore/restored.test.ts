@@ -2,13 +2,12 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { environmentOf } from '../commands/environment-of.ts'
-import { makeFolder, stowage } from '../commands/stowage.ts'
-import { Session, textFile } from '../http/session-api/requests.ts'
-import { startTestServer } from '../support/server.ts'
-import { OwnPostgres } from '../support/servers/own-postgres.ts'
-import { beginPut } from '../support/slow-put.ts'
-import { until } from '../support/until.ts'
+import { makeFolder, stowage } from '../kit/command.ts'
+import { Session, textFile } from '../kit/cookie-api.ts'
+import { startTestServer } from '../kit/server.ts'
+import { OwnPostgres } from '../kit/servers/own-postgres.ts'
+import { beginPut } from '../kit/slow-upload.ts'
+import { until } from '../kit/until.ts'
 
 const slowPath = (id: number) => `/api/v1/attachments/${id}/slow.txt`
 
@@ -23,7 +22,7 @@ t.test('a cold copy of the database beside a newer store', async (t) => {
   process.env.TEST_DATABASE_URL = first.url
   // Recovery would fail what is under way when the database stops: no workers until the copy is in place.
   const server = await startTestServer(t, { store: 'disk', withWorkers: false, env: { UPLOAD_LEASE_SECONDS: '6' } })
-  const env = { ...environmentOf(server), UPLOAD_LEASE_SECONDS: '6' }
+  const env = { ...server.settings, UPLOAD_LEASE_SECONDS: '6' }
   const session = await Session.of(server, 1)
   const { stdout } = await stowage(t, ['session', 'create', '--user', '2'], env)
   const revoked = stdout.trim()

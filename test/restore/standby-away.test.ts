@@ -1,22 +1,14 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { makeFolder } from '../commands/stowage.ts'
-import {
-  demoPrinted,
-  downloadFile,
-  printedCredentials,
-  type Serving,
-  startServing,
-  uploadFile,
-} from '../e2e/serving.ts'
-import { Session, textFile } from '../http/session-api/requests.ts'
-import { skipWithoutS3 } from '../support/bucket.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
-import { OwnPostgres } from '../support/servers/own-postgres.ts'
-import { beginForm } from '../support/slow-form.ts'
-import { beginPut } from '../support/slow-put.ts'
-import { until } from '../support/until.ts'
+import { skipWithoutS3 } from '../kit/bucket.ts'
+import { makeFolder } from '../kit/command.ts'
+import { Session, textFile } from '../kit/cookie-api.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
+import { OwnPostgres } from '../kit/servers/own-postgres.ts'
+import { demoOf, downloadFile, type Serving, startServing, uploadFile } from '../kit/serving.ts'
+import { beginForm, beginPut } from '../kit/slow-upload.ts'
+import { until } from '../kit/until.ts'
 
 const uploading = 'UploadFromClientToServerInProgress'
 const ready = 'ReadyForDownloadFromServerToClient'
@@ -135,8 +127,7 @@ t.test('SIGTERM while the synchronous standby is away', async (t) => {
     SHUTDOWN_GRACE_SECONDS: String(graceSeconds),
   }
   const serving = await startServing(t, env)
-  await demoPrinted(serving)
-  const { cookie } = printedCredentials(serving)
+  const { cookie } = await demoOf(serving)
   const kept = await uploadFile(serving, cookie, 'kept.txt', Buffer.from('kept'))
   const form = beginForm(serving.url, '/api/v1/messages/1/attachments', 'files', { cookie })
   await form.send(Buffer.from('abc'))

@@ -3,12 +3,12 @@ import t from 'tap'
 import { StowageError } from '#domain/errors.ts'
 import { openDatabase } from '#persistence/connection/client.ts'
 import type { ObjectStore } from '#store/object-store.ts'
-import { openDatabaseLine } from '../http/bearer-api/database-relay.ts'
+import { skipWithoutS3 } from '../kit/bucket.ts'
+import { type StoreKind, startTestServer, type TestServer } from '../kit/server.ts'
+import { openTcpLine } from '../kit/tcp-line.ts'
+import { until } from '../kit/until.ts'
 import { bytesOf } from '../store/bodies.ts'
-import { skipWithoutS3 } from '../support/bucket.ts'
-import { type StoreKind, startTestServer, type TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
-import { noted, only, remove, runScrub, scrubsOf, tamperWith, type Uploaded, upload } from './scrubbing.ts'
+import { noted, only, remove, runScrub, scrubsOf, tamperWith, type Uploaded, upload } from './scrub-run.ts'
 
 /** A store that does something else, once, when a key is read. */
 function interfering({ store }: TestServer, { key }: Uploaded, interfere: ObjectStore['get']): ObjectStore {
@@ -123,8 +123,8 @@ t.test('a store that goes down breaks the scrub off, and what was found is told'
 t.test('a database that is away for a moment does not end the scrub; one that stays away does', async (t) => {
   const server = await startTestServer(t, { store: 'disk' })
   const file = await upload(server, 'content')
-  const { line, url } = await openDatabaseLine(t, server.databaseUrl)
-  const client = openDatabase(url, 1)
+  const line = await openTcpLine(t, server.databaseUrl)
+  const client = openDatabase(line.url, 1)
   t.teardown(() => client.close())
   const store = interfering(server, file, async (...args) => {
     line.refuse()

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import t from 'tap'
+import { skipWithoutS3 } from '../kit/bucket.ts'
+import { type StoreKind, startTestServer } from '../kit/server.ts'
 import { bytesOf } from '../store/bodies.ts'
-import { skipWithoutS3 } from '../support/bucket.ts'
-import { type StoreKind, startTestServer } from '../support/server.ts'
-import { noted, only, runScrub, scrubsOf, tamperWith, upload } from './scrubbing.ts'
+import { noted, only, runScrub, scrubsOf, tamperWith, upload } from './scrub-run.ts'
 
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 

@@ -5,11 +5,11 @@ import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { StowageError } from '#domain/errors.ts'
 import type { ObjectStore } from '#store/object-store.ts'
+import { skipWithoutS3 } from '../kit/bucket.ts'
+import { type StoreKind, startTestServer } from '../kit/server.ts'
 import { errorBody, type Operation } from '../store/fault-proxy.ts'
 import { openBehindProxy, s3Test } from '../store/s3-fixture.ts'
-import { skipWithoutS3 } from '../support/bucket.ts'
-import { type StoreKind, startTestServer } from '../support/server.ts'
-import { only, runScrub, scrubsOf, tamperWith, upload } from './scrubbing.ts'
+import { only, runScrub, scrubsOf, tamperWith, upload } from './scrub-run.ts'
 
 for (const kind of ['disk', 's3'] as const satisfies StoreKind[])
   t.test(`on ${kind}`, { skip: kind === 's3' && skipWithoutS3 }, async (t) => {

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { type Clock, RateLimiter } from '#async/rate-limiter.ts'
+import { startTestServer } from '../kit/server.ts'
 import { bytesOf } from '../store/bodies.ts'
-import { startTestServer } from '../support/server.ts'
-import { only, runScrub, upload } from './scrubbing.ts'
+import { only, runScrub, upload } from './scrub-run.ts'
 
 const never = new AbortController().signal
 

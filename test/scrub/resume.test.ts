@@ -1,9 +1,9 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import type { ObjectStore } from '#store/object-store.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
 import { bytesOf } from '../store/bodies.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
-import { noted, only, runScrub, scrubsOf, tamperWith, upload } from './scrubbing.ts'
+import { noted, only, runScrub, scrubsOf, tamperWith, upload } from './scrub-run.ts'
 
 /** A store that writes down the keys that are read. */
 function watched({ store }: TestServer): { store: ObjectStore; reads: string[] } {

@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import type { ListEntry, Listing, ListOptions, ObjectStore } from '#store/object-store.ts'
-import { until } from '../support/until.ts'
+import { until } from '../kit/until.ts'
 import { bytesOf, hangingAfter, keptChunksOf } from './bodies.ts'
 import type { StoreUnderTest } from './contract.ts'
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { Test } from 'tap'
 import type { ObjectStore } from '#store/object-store.ts'
-import { until } from '../support/until.ts'
+import { until } from '../kit/until.ts'
 import { abortingBody, bytesOf, chunksOf, collect, failingAfter, hangingAfter } from './bodies.ts'
 import { listsEverything } from './contract-list.ts'
 import { keepsAnnouncedSizes } from './contract-sizes.ts'

@@ -7,7 +7,7 @@ import {
 import t, { type Test } from 'tap'
 import type { ObjectStore } from '#store/object-store.ts'
 import { openS3Store, type S3StoreOptions } from '#store/s3/s3-store.ts'
-import { createTestBucket, skipWithoutS3 } from '../support/bucket.ts'
+import { createTestBucket, skipWithoutS3 } from '../kit/bucket.ts'
 import type { StoreUnderTest } from './contract.ts'
 import { type FaultProxy, openFaultProxy } from './fault-proxy.ts'
 

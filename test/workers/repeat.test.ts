@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import { startPolling } from '#async/poll-loop.ts'
-import { until } from '../support/until.ts'
+import { until } from '../kit/until.ts'
 
 const warnings: unknown[] = []
 const log = { warn: (line: unknown) => void warnings.push(line) } as unknown as Parameters<

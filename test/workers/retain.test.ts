@@ -7,7 +7,7 @@ import { softDelete } from '#persistence/deletion.ts'
 import type { Attachment } from '#persistence/schema.ts'
 import { transition } from '#persistence/transitions.ts'
 import { createInternalMessage } from '#rooms/messages.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
+import { startTestServer, type TestServer } from '../kit/server.ts'
 
 const uploading = 'UploadFromClientToServerInProgress'
 const why = { reason: 'a test', actor: 'user:1' }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { until } from '../../support/until.ts'
+import { until } from '../../kit/until.ts'
 import { awaitBack, type Expected, Probes, type Question } from './probes.ts'
 import { type Stage, Violated } from './stage.ts'
 

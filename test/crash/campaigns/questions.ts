@@ -1,4 +1,4 @@
-import { Seeded } from '../../e2e/seeded.ts'
+import { SeededRandom } from '../../kit/seeded-random.ts'
 import { makeClient } from '../workload/client.ts'
 import { bytesOf } from '../workload/content.ts'
 import { nameOf, type SentFile, type SentGroup } from '../workload/journal.ts'
@@ -39,7 +39,7 @@ export function writing({ cluster }: Stage): Question {
 
 /** The clients of the campaign go on with what has been uploaded so. */
 export function uploading(stage: Stage): Question {
-  const random = new Seeded(stage.random.between(0, 2 ** 31))
+  const random = new SeededRandom(stage.random.between(0, 2 ** 31))
   return {
     what: 'an upload',
     limit: answerLimit,
@@ -73,7 +73,7 @@ export async function reading(stage: Stage): Promise<{ download: Question; metad
 /** @returns the status, 0 without an answer, and the file, still busy */
 async function upload(
   { cluster, workload }: Stage,
-  { url, random, limit }: { url: string; random: Seeded; limit: number },
+  { url, random, limit }: { url: string; random: SeededRandom; limit: number },
 ): Promise<{ status: number; group: SentGroup }> {
   const { journal } = workload
   const seed = random.between(0, 2 ** 31)

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { Seeded } from '../../e2e/seeded.ts'
+import { SeededRandom } from '../../kit/seeded-random.ts'
 import { Checker } from '../checker/checker.ts'
 import { type Cluster, openCluster } from '../cluster/cluster.ts'
 import type { Servers } from '../cluster/servers.ts'
@@ -20,7 +20,7 @@ export async function runCampaign(
   await using cluster = await openCluster(servers, campaign)
   const workload = new Workload(cluster, seed)
   await using checker = new Checker(cluster, workload.journal)
-  const stage = new Stage({ cluster, workload, checker, random: new Seeded(seed), signal: servers.signal, log })
+  const stage = new Stage({ cluster, workload, checker, random: new SeededRandom(seed), signal: servers.signal, log })
   const outcome = await finish(stage, campaign, kills)
   await tell(outcome, cluster)
   return {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Seeded } from '../../e2e/seeded.ts'
+import type { SeededRandom } from '../../kit/seeded-random.ts'
 import type { Checker } from '../checker/checker.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Replica } from '../cluster/replica.ts'
@@ -20,7 +20,7 @@ export interface StageParts {
   cluster: Cluster
   workload: Workload
   checker: Checker
-  random: Seeded
+  random: SeededRandom
   signal: AbortSignal
   log: (message: string) => void
 }
@@ -29,7 +29,7 @@ export interface StageParts {
 export class Stage {
   readonly cluster: Cluster
   readonly workload: Workload
-  readonly random: Seeded
+  readonly random: SeededRandom
   readonly signal: AbortSignal
   readonly log: (message: string) => void
   kills = 0

@@ -1,8 +1,8 @@
 import type { Test } from 'tap'
 import { answerLost, answers503, cuts, type Failure } from '../../e2e/faults.ts'
-import type { Seeded } from '../../e2e/seeded.ts'
+import type { SeededRandom } from '../../kit/seeded-random.ts'
+import { until } from '../../kit/until.ts'
 import { type Exchange, type FaultProxy, type Operation, openFaultProxy } from '../../store/fault-proxy.ts'
-import { until } from '../../support/until.ts'
 import type { Toxic } from '../cluster/line.ts'
 import type { ActName } from '../workload/workload.ts'
 import type { Campaign } from './campaign.ts'
@@ -14,7 +14,7 @@ const mebibyte = 2 ** 20
 interface Fault {
   name: string
   toxics?: Toxic[]
-  answer?: { strikes(exchange: Exchange, random: Seeded): boolean; failure: Failure }
+  answer?: { strikes(exchange: Exchange, random: SeededRandom): boolean; failure: Failure }
   acts?: ActName[]
 }
 
@@ -53,7 +53,7 @@ const faults: Fault[] = [
 ]
 
 /** The store does as it was told, and the connection breaks before it has said so. */
-function answersLost(lost: Operation, acts: ActName[], strikes: (random: Seeded) => boolean): Fault {
+function answersLost(lost: Operation, acts: ActName[], strikes: (random: SeededRandom) => boolean): Fault {
   return {
     name: `answers to ${lost} lost`,
     answer: { strikes: ({ operation }, random) => operation === lost && strikes(random), failure: answerLost(cuts) },

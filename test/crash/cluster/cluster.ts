@@ -1,8 +1,9 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findFreePort } from '#dev/free-port.ts'
-import { startHaproxy } from '../../support/servers/haproxy.ts'
-import { startNginx } from '../../support/servers/nginx.ts'
+import { bucketSettings } from '../../kit/bucket.ts'
+import { startHaproxy } from '../../kit/servers/haproxy.ts'
+import { startNginx } from '../../kit/servers/nginx.ts'
 import { type Bucket, createBucket, type StoreAccess } from './bucket.ts'
 import { type Chat, makeChat } from './chat.ts'
 import { type DatabasePair, openDatabasePair } from './database-pair.ts'
@@ -94,12 +95,8 @@ function replicaEnvironment(
 ): NodeJS.ProcessEnv {
   return {
     DATABASE_URL: databaseUrl,
-    S3_BUCKET: name,
-    S3_ENDPOINT: endpoint,
-    S3_REGION: store.region,
+    ...bucketSettings({ bucket: name, ...store, endpoint }),
     S3_CHECKSUMS: checksums,
-    AWS_ACCESS_KEY_ID: store.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: store.secretAccessKey,
     PUBLIC_URL: 'http://chat.example',
     URL_SIGNING_KEY: 'the same on all replicas, of course',
     UPLOAD_LEASE_SECONDS: String(leaseSeconds),

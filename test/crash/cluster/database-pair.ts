@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { OwnPostgres } from '../../support/servers/own-postgres.ts'
-import { until } from '../../support/until.ts'
+import { OwnPostgres } from '../../kit/servers/own-postgres.ts'
+import { until } from '../../kit/until.ts'
 import type { Line } from './line.ts'
 import type { Servers } from './servers.ts'
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { findFreePort } from '#dev/free-port.ts'
-import { startServer } from '../../support/servers/server.ts'
-import { findOrBuildToxiproxy } from './toxiproxy-program.ts'
+import { findOrBuild, toxiproxy } from '../../kit/servers/go-program.ts'
+import { startServer } from '../../kit/servers/server.ts'
 
 /** What Toxiproxy does to a connection; its README lists the types and their attributes. */
 export interface Toxic {
@@ -13,7 +13,11 @@ export interface Toxic {
   toxicity?: number
 }
 
-/** The line between the replicas and the store, or the database, which can be made a bad one. */
+/**
+ * The line between the replicas and the store, or the database, which can be made a bad one. It is Toxiproxy and not the TCP
+ * line of test/kit: it runs in a process of its own, spoils a share of the connections, limits their bytes, and can be led
+ * to another server.
+ */
 export interface Line {
   /** The store, by way of the line. A database is at its host. */
   endpoint: string
@@ -31,10 +35,15 @@ export interface LineServer extends AsyncDisposable {
 }
 
 export async function startLines(directory: string): Promise<LineServer> {
+  const command = await findOrBuild(toxiproxy, console.error)
+  if (command === undefined)
+    throw new Error(
+      `The crash suite needs ${toxiproxy.name} on the PATH, or Go to build it: go install ${toxiproxy.module}`,
+    )
   const port = await findFreePort()
   const control = `http://127.0.0.1:${port}`
   const stop = await startServer({
-    command: await findOrBuildToxiproxy(console.error),
+    command,
     args: ['-host', '127.0.0.1', '-port', String(port)],
     env: { LOG_LEVEL: 'error' },
     healthUrl: `${control}/version`,

@@ -3,9 +3,9 @@ import { mkdir, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { findFreePort } from '#dev/free-port.ts'
-import { accessTo, minioCommand } from '../../support/servers/minio.ts'
-import { findOrBuildMinio } from '../../support/servers/minio-program.ts'
-import { startServer } from '../../support/servers/server.ts'
+import { findOrBuild, minio } from '../../kit/servers/go-program.ts'
+import { accessTo, minioCommand } from '../../kit/servers/minio.ts'
+import { startServer } from '../../kit/servers/server.ts'
 import type { StoreAccess } from './bucket.ts'
 
 /** A MinIO of one campaign alone, on a small disk of its own where one can be mounted. */
@@ -36,7 +36,7 @@ const pause = 50
  * @throws Error saying what to install
  */
 export async function startOwnStore(directory: string): Promise<OwnStore> {
-  const program = await findOrBuildMinio(console.error)
+  const program = await findOrBuild(minio, console.error)
   if (program === undefined)
     throw new Error('A store that is frozen and full is a MinIO on the path: install it, or Go')
   const [folder, pidFile] = [join(directory, 'store'), join(directory, 'store.pid')]

@@ -1,9 +1,9 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import postgres from 'postgres'
 import { findFreePort } from '#dev/free-port.ts'
 import { startProcess } from '../../../bench/processes/own-process.ts'
+import { runStatement } from '../../kit/database.ts'
 import type { PostgresEnd, Question } from './postgres-keeper.ts'
 
 /** A Postgres that a campaign may treat badly. */
@@ -31,24 +31,15 @@ export async function startCrashingPostgres(directory: string, signal: AbortSign
       await ask({ ask: 'restart', signal: end })
     },
     cutConnections: (database) =>
-      query(url, `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${database}'`),
+      runStatement(url, `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${database}'`),
     [Symbol.asyncDispose]: () => process[Symbol.asyncDispose](),
   }
 }
 
 /** Makes a database. @returns its URL */
 export async function createDatabase({ url }: CrashingPostgres, name: string): Promise<string> {
-  await query(url, `create database ${name}`)
+  await runStatement(url, `create database ${name}`)
   const own = new URL(url)
   own.pathname = `/${name}`
   return own.href
-}
-
-async function query(url: string, statement: string): Promise<void> {
-  const sql = postgres(url, { max: 1, onnotice: () => {} })
-  try {
-    await sql.unsafe(statement)
-  } finally {
-    await sql.end()
-  }
 }

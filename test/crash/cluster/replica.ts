@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { open, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { nodeFlags } from '../../../bench/processes/node-flags.ts'
-import { until } from '../../support/until.ts'
+import { until } from '../../kit/until.ts'
 
 const program = fileURLToPath(new URL('../../../src/main.ts', import.meta.url))
 

@@ -1,7 +1,7 @@
-import type { Seeded } from '../../e2e/seeded.ts'
+import type { SeededRandom } from '../../kit/seeded-random.ts'
 
 /** One of several, each as often as its share in a hundred says. */
-export function chooseByShare<T extends { share: number }>(random: Seeded, choices: readonly T[]): T {
+export function chooseByShare<T extends { share: number }>(random: SeededRandom, choices: readonly T[]): T {
   let left = random.between(1, 100)
   for (const choice of choices) {
     left -= choice.share

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { Seeded } from '../../e2e/seeded.ts'
+import { type Answer, exchange, type Request } from '../../kit/paced-request.ts'
+import { SeededRandom } from '../../kit/seeded-random.ts'
 import type { Chat } from '../cluster/chat.ts'
-import { type Answer, exchange, type Request } from './exchange.ts'
 import type { Journal, SentFile } from './journal.ts'
 
 /** Somebody who uses the chat: sends requests, and writes down what it sends and what it is answered. */
 export interface Client {
-  random: Seeded
+  random: SeededRandom
   journal: Journal
   chat: Chat
   /** Over the cookie API, or with the token when `isBearer`. `undefined` when the exchange broke off. */
@@ -40,7 +40,7 @@ const hesitation = 100
 
 export function makeClient({ journal, chat, seed, url, isLeaving }: ClientOptions): Client {
   return {
-    random: new Seeded(seed),
+    random: new SeededRandom(seed),
     journal,
     chat,
     isLeaving,

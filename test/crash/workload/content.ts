@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import type { Seeded } from '../../e2e/seeded.ts'
+import type { SeededRandom } from '../../kit/seeded-random.ts'
 import { chooseByShare } from './choose.ts'
 import type { Content } from './journal.ts'
 
@@ -24,17 +24,17 @@ const sizes: { share: number; least: number; most: number }[] = [
   { share: 5, least: 6 * mebibyte, most: 12 * mebibyte },
 ]
 
-export function anyBytes(random: Seeded): Bytes {
+export function anyBytes(random: SeededRandom): Bytes {
   const { least, most } = chooseByShare(random, sizes)
   return bytesOf(random, random.between(least, most))
 }
 
 /** So many that an upload of unknown length takes two or three parts. */
-export function severalParts(random: Seeded): Bytes {
+export function severalParts(random: SeededRandom): Bytes {
   return bytesOf(random, random.between(6 * mebibyte, 12 * mebibyte))
 }
 
-export function bytesOf(random: Seeded, size: number): Bytes {
+export function bytesOf(random: SeededRandom, size: number): Bytes {
   const from = random.between(0, pool.length - size)
   const bytes = pool.subarray(from, from + size)
   return { bytes, size, sha256: createHash('sha256').update(bytes).digest('hex') }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Answer } from '../../kit/paced-request.ts'
 import { type Act, type Client, isOk, jsonOf, takeAny } from './client.ts'
 import { anyBytes, bytesOf } from './content.ts'
-import type { Answer } from './exchange.ts'
 import { nameOf, type SentFile } from './journal.ts'
 import { sendForm } from './upload-form.ts'
 

@@ -1,5 +1,5 @@
-import type { Seeded } from '../../e2e/seeded.ts'
-import { fieldHeaders, fileHeaders, multipartBody, newBoundary } from '../../support/multipart.ts'
+import { fieldHeaders, fileHeaders, multipartBody, newBoundary } from '../../kit/multipart.ts'
+import type { SeededRandom } from '../../kit/seeded-random.ts'
 import { type Act, type Ask, type Client, isOk, jsonOf } from './client.ts'
 import { anyBytes, type Bytes, bytesOf, severalParts } from './content.ts'
 import { nameOf, type SentGroup } from './journal.ts'
@@ -54,7 +54,7 @@ function requestOf({ random, chat }: Client, group: SentGroup, options: FormOpti
 }
 
 /** Large files take a while, so that kills find them on their way. */
-function paceOf(random: Seeded, contents: Bytes[]): { over?: number } {
+function paceOf(random: SeededRandom, contents: Bytes[]): { over?: number } {
   const size = contents.reduce((sum, content) => sum + content.size, 0)
   return size > 2 ** 20 ? { over: random.between(0, 1000) } : {}
 }

@@ -1,4 +1,4 @@
-import { Seeded } from '../../e2e/seeded.ts'
+import { SeededRandom } from '../../kit/seeded-random.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { chooseByShare } from './choose.ts'
 import { type Act, type Client, makeClient } from './client.ts'
@@ -43,14 +43,14 @@ const mostAlive = 120
 export class Workload {
   readonly journal = new Journal()
   readonly #cluster: Cluster
-  readonly #random: Seeded
+  readonly #random: SeededRandom
   #isPausing = true
   #emphasis: Emphasis | undefined
   #running: Promise<void>[] = []
 
   constructor(cluster: Cluster, seed: number) {
     this.#cluster = cluster
-    this.#random = new Seeded(seed)
+    this.#random = new SeededRandom(seed)
   }
 
   resume(): void {

@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { makeFolder } from '../../commands/stowage.ts'
-import { startTestServer } from '../../support/server.ts'
+import { makeFolder } from '../../kit/command.ts'
+import { startTestServer } from '../../kit/server.ts'
 import { openBrowser, openPage, skipWithoutChromium, startOtherSite } from './browser.ts'
 
 /** What a page does to upload to a server of another origin, with the cookie. */

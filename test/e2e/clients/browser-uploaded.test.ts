@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { upload as uploadFile } from '../../http/downloads/downloads.ts'
-import { startTestServer } from '../../support/server.ts'
+import { startTestServer } from '../../kit/server.ts'
 import { openBrowser, openPage, skipWithoutChromium, startOtherSite } from './browser.ts'
 
 /**

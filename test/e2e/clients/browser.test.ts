@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { makeFolder } from '../../commands/stowage.ts'
-import { startTestServer } from '../../support/server.ts'
+import { makeFolder } from '../../kit/command.ts'
+import { startTestServer } from '../../kit/server.ts'
 import { openBrowser, openPage, runSeed, skipWithoutChromium } from './browser.ts'
 
 t.test('a browser uploads with the example of seed 000, and downloads', { skip: skipWithoutChromium }, async (t) => {

@@ -3,8 +3,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type BrowserContext, chromium, type Page, type Response } from 'playwright-core'
 import type { Test } from 'tap'
-import { makeFolder } from '../../commands/stowage.ts'
-import { skipWithout } from './needed.ts'
+import { makeFolder } from '../../kit/command.ts'
+import { skipWithout } from '../../kit/programs.ts'
 
 const executablePath = process.env.CHROMIUM || '/usr/bin/chromium'
 

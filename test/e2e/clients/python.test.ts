@@ -2,9 +2,9 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { makeFolder, runCommand } from '../../commands/stowage.ts'
-import { startTestServer } from '../../support/server.ts'
-import { skipWithout } from './needed.ts'
+import { makeFolder, runCommand } from '../../kit/command.ts'
+import { skipWithout } from '../../kit/programs.ts'
+import { startTestServer } from '../../kit/server.ts'
 import { onePagePdf } from './pdf.ts'
 
 const script = fileURLToPath(new URL('requests-client.py', import.meta.url))

@@ -1,9 +1,12 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { makeFolder, runCommand } from '../../commands/stowage.ts'
-import { startTestServer, type TestServer } from '../../support/server.ts'
+import { makeFolder, runCommand } from '../../kit/command.ts'
+import { skipWithout } from '../../kit/programs.ts'
+import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { onePagePdf } from './pdf.ts'
+
+export const skipWithoutCurl = skipWithout('curl', ['curl', '--version'])
 
 export const invoice = onePagePdf('Invoice: room service, Plaza Hotel')
 

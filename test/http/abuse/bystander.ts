@@ -1,7 +1,8 @@
 import type { Test } from 'tap'
-import type { TestServer } from '../../support/server.ts'
-import { fieldPart, filePart, formOf } from '../bad-input/forms.ts'
-import { cookieApi } from '../bad-input/surfaces.ts'
+import { request } from '../../kit/http-client.ts'
+import { fieldPart, filePart, formOf } from '../../kit/multipart.ts'
+import type { TestServer } from '../../kit/server.ts'
+import { cookieApi } from '../../kit/surfaces.ts'
 
 /** Longest that somebody else's request may take while a replica is under attack, in milliseconds. */
 const patience = 700
@@ -19,11 +20,8 @@ export async function startBystander(server: TestServer): Promise<Bystander> {
   const headers = { ...(await server.cookie(3)), connection: 'close' }
   const upload = () => {
     const form = formOf(fieldPart('fileSize', String(file.length)), filePart(cookieApi, file, 'mine.bin'))
-    return fetch(server.url + cookieApi.path, {
-      method: 'POST',
-      headers: { ...headers, ...form.headers },
-      body: new Uint8Array(form.body),
-    })
+    const outgoing = { headers: { ...headers, ...form.headers }, body: new Uint8Array(form.body) }
+    return request(server.url, 'POST', cookieApi.path, outgoing)
   }
   const { attachmentIds } = (await (await upload()).json()) as { attachmentIds: number[] }
   const address = `${server.url}/api/v1/attachments/${attachmentIds[0]}`

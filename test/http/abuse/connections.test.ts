@@ -1,16 +1,18 @@
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { limits } from '#domain/limits.ts'
-import { startTestServer, type TestServer } from '../../support/server.ts'
-import { until } from '../../support/until.ts'
+import { metric } from '../../kit/metric.ts'
+import { openSocket, openUnread } from '../../kit/raw-http.ts'
+import { startTestServer, type TestServer } from '../../kit/server.ts'
+import { connectionsOf } from '../../kit/server-resources.ts'
+import { until } from '../../kit/until.ts'
 import { startBystander } from './bystander.ts'
-import { connectionsOf, isQuiet, metric } from './quiet.ts'
+import { isQuiet } from './server-at-rest.ts'
 
 function open({ url }: TestServer, bytes = ''): Socket {
-  const { hostname, port } = new URL(url)
-  const socket = connect(Number(port), hostname)
+  const socket = openSocket(url)
   socket.on('error', () => {})
   if (bytes !== '') socket.write(bytes)
   return socket
@@ -180,10 +182,7 @@ t.test('whose connection was ended is not waited for', async (t) => {
   const chunked = `POST /api/v1/attachments HTTP/1.1\r\n${json}Transfer-Encoding: chunked\r\n\r\n`
   const all = { ...ended, 'a body that breaks while it is read': `${chunked}zz\r\n` }
   for (const [what, bytes] of Object.entries(all)) {
-    const { hostname, port } = new URL(server.url)
-    const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true })
-    socket.on('error', () => {}).pause()
-    socket.write(bytes)
+    const socket = openUnread(server.url, bytes, { allowHalfOpen: true })
     await once(socket, 'connect')
     await until(`${what}: the connection is gone`, async () => (await connectionsOf(server)) === 0, 8).then(
       () => t.pass(what),

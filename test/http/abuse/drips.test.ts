@@ -1,14 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
-import { skipWithoutS3 } from '../../support/bucket.ts'
-import { startTestServer } from '../../support/server.ts'
-import { beginForm } from '../../support/slow-form.ts'
-import { beginPut } from '../../support/slow-put.ts'
+import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { Session } from '../../kit/cookie-api.ts'
+import { startTestServer } from '../../kit/server.ts'
+import { beginForm, beginPut } from '../../kit/slow-upload.ts'
+import { cookieApi, surfaces } from '../../kit/surfaces.ts'
 import { leftOnly, newestId, uploadFailed } from '../bad-input/remains.ts'
-import { cookieApi, surfaces } from '../bad-input/surfaces.ts'
-import { Session } from '../session-api/requests.ts'
+import { delayPuts } from '../slow-store.ts'
 import { startBystander } from './bystander.ts'
-import { isQuiet } from './quiet.ts'
+import { isQuiet } from './server-at-rest.ts'
 
 const tooSlow = /too slowly: fewer than 1024 a second over 3 s/
 const timeouts = { rateWindow: 3000 }
@@ -77,14 +77,8 @@ t.test('who is held back by a slow store is not slow', async (t) => {
   const server = await startTestServer(t, {
     store: 'disk',
     timeouts,
-    wrapStore: (store) => ({
-      ...store,
-      async put(key, body, options) {
-        // The time is the subject here: the store takes nothing for longer than the window.
-        await delay(5000)
-        return store.put(key, body, options)
-      },
-    }),
+    // The time is the subject here: the store takes nothing for longer than the window.
+    wrapStore: delayPuts(5000),
   })
   const form = beginForm(server.url, cookieApi.path, cookieApi.fileField, await server.cookie(1))
   await form.send(Buffer.alloc(16 * 2 ** 20))

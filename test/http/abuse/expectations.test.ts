@@ -1,19 +1,16 @@
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
-import { readAnswer } from '../../support/multipart.ts'
-import { startTestServer, type TestServer } from '../../support/server.ts'
-import { filePart, formOf, typeOf } from '../bad-input/forms.ts'
-import { bearerApi, cookieApi, type Surface, surfaces } from '../bad-input/surfaces.ts'
-import { isQuiet } from './quiet.ts'
+import { filePart, formOf, typeOf } from '../../kit/multipart.ts'
+import { openRequest, readAnswer } from '../../kit/raw-http.ts'
+import { startTestServer, type TestServer } from '../../kit/server.ts'
+import { bearerApi, cookieApi, type Surface, surfaces } from '../../kit/surfaces.ts'
+import { isQuiet } from './server-at-rest.ts'
 
 /** Sends a head that expects something, and waits before the body. */
 function expecting(server: TestServer, request: string, headers: Record<string, string | number>): Socket {
-  const { hostname, port } = new URL(server.url)
-  const socket = connect(Number(port), hostname)
-  const lines = Object.entries({ host: 'test', expect: '100-continue', ...headers })
-  socket.write(`${request} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`)
-  return socket
+  const [method = '', path = ''] = request.split(' ')
+  return openRequest(server.url, method, path, { expect: '100-continue', ...headers })
 }
 
 /** What is refused before its body is asked for. */

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
-import { everything, startTestServer, type TestServer } from '../../support/server.ts'
-import { bearerApi, cookieApi, type Surface } from '../bad-input/surfaces.ts'
+import { everything, startTestServer, type TestServer } from '../../kit/server.ts'
+import { bearerApi, cookieApi, type Surface } from '../../kit/surfaces.ts'
 
 type Headers = Record<string, string>
 

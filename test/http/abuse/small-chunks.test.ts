@@ -1,35 +1,23 @@
 import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { limits } from '#domain/limits.ts'
-import { openRequest, readAnswer } from '../../support/multipart.ts'
-import { startTestServer, type TestServer } from '../../support/server.ts'
-import { filePart, formOf, type RawForm, send } from '../bad-input/forms.ts'
-import { type Answer, bearerApi, cookieApi, surfaces } from '../bad-input/surfaces.ts'
+import { chunked, filePart, formOf } from '../../kit/multipart.ts'
+import { openRequest, type RawAnswer, readAnswer, sendRaw } from '../../kit/raw-http.ts'
+import { startTestServer, type TestServer } from '../../kit/server.ts'
+import { bearerApi, cookieApi, surfaces } from '../../kit/surfaces.ts'
 import { startBystander } from './bystander.ts'
-import { isQuiet } from './quiet.ts'
+import { isQuiet } from './server-at-rest.ts'
 
 type Headers = Record<string, string>
-
-/** A body in chunks of so many bytes. */
-function inChunksOf(size: number, { headers, body }: RawForm): RawForm {
-  const chunks = Array.from({ length: Math.ceil(body.length / size) }, (_, index) => {
-    const chunk = body.subarray(index * size, (index + 1) * size)
-    return Buffer.concat([Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, Buffer.from('\r\n')])
-  })
-  return {
-    headers: { ...headers, 'transfer-encoding': 'chunked' },
-    body: Buffer.concat([...chunks, Buffer.from('0\r\n\r\n')]),
-  }
-}
 
 const long = 4 * limits.smallChunks
 const tooSmall = /^The body comes in more than 4096 chunks of fewer than 16 bytes. Send larger ones.$/
 
 async function isTaken(t: Test, server: TestServer, size: number, bytes: number) {
   for (const surface of surfaces) {
-    const form = inChunksOf(size, formOf(filePart(surface, 'x'.repeat(bytes))))
+    const form = chunked(formOf(filePart(surface, 'x'.repeat(bytes))), size)
     const headers = { ...form.headers, ...(await surface.credentials(server, 2)) }
-    const { status } = await send(server.url, 'POST', surface.path, { ...form, headers })
+    const { status } = await sendRaw(server.url, 'POST', surface.path, { ...form, headers })
     t.equal(status, surface.created, `${surface.name}: ${bytes} bytes in chunks of ${size}`)
   }
 }
@@ -40,17 +28,17 @@ t.test('a body may come in chunks of any size', async (t) => {
   await isTaken(t, server, limits.meanChunk, 2 ** 20)
   const session = { ...(await server.cookie(2)), 'content-type': 'application/json' }
   const reservation = Buffer.from(JSON.stringify({ messageId: 1, fileName: 'a.txt', fileSize: 7 }))
-  const { headers, body } = inChunksOf(1, { headers: session, body: reservation })
-  t.equal((await send(server.url, 'POST', '/api/v1/attachments', { headers, body })).status, 201)
+  const { headers, body } = chunked({ headers: session, body: reservation }, 1)
+  t.equal((await sendRaw(server.url, 'POST', '/api/v1/attachments', { headers, body })).status, 201)
   await isQuiet(t, server)
 })
 
 t.test('a body in too many small chunks is refused', async (t) => {
   const server = await startTestServer(t, { store: 'disk', timeouts: { drainTime: 1000 } })
   for (const surface of surfaces) {
-    const form = inChunksOf(1, formOf(filePart(surface, 'x'.repeat(long))))
+    const form = chunked(formOf(filePart(surface, 'x'.repeat(long))), 1)
     const headers = { ...form.headers, ...(await surface.credentials(server, 2)) }
-    surface.isError(t, await send(server.url, 'POST', surface.path, { ...form, headers }), 400, tooSmall)
+    surface.isError(t, await sendRaw(server.url, 'POST', surface.path, { ...form, headers }), 400, tooSmall)
   }
   await isQuiet(t, server)
 })
@@ -61,7 +49,7 @@ function flood(
   method: string,
   path: string,
   headers: Headers,
-): { socket: Socket; answer: Promise<Answer> } {
+): { socket: Socket; answer: Promise<RawAnswer> } {
   const socket = openRequest(server.url, method, path, { ...headers, 'transfer-encoding': 'chunked' })
   const answer = readAnswer(socket)
   // Node gives no answer to a client whose connection ends in an error.

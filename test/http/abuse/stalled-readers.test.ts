@@ -1,16 +1,17 @@
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { limits } from '#domain/limits.ts'
-import { skipWithoutS3 } from '../../support/bucket.ts'
-import { openRequest } from '../../support/multipart.ts'
-import { startTestServer, type TestServer } from '../../support/server.ts'
-import { until } from '../../support/until.ts'
+import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { metric } from '../../kit/metric.ts'
+import { openRequest, openUnread } from '../../kit/raw-http.ts'
+import { startTestServer, type TestServer } from '../../kit/server.ts'
+import { until } from '../../kit/until.ts'
 import { type Address, upload } from '../downloads/downloads.ts'
 import { type ReadLog, watchReads } from '../downloads/watched-store.ts'
 import { startBystander } from './bystander.ts'
-import { isQuiet, metric } from './quiet.ts'
+import { isQuiet } from './server-at-rest.ts'
 
 const mebibyte = 2 ** 20
 const readers = 530
@@ -25,15 +26,6 @@ const closing = ({ headers }: Address) => ({ ...headers, connection: 'close' })
 function stall({ url, headers }: Address): Socket {
   const { origin, pathname, search } = new URL(url)
   const socket = openRequest(origin, 'GET', pathname + search, headers)
-  socket.pause()
-  socket.on('error', () => {})
-  return socket
-}
-
-/** A connection of which nothing is read. */
-function openUnread({ url }: TestServer): Socket {
-  const { hostname, port } = new URL(url)
-  const socket = connect(Number(port), hostname)
   socket.pause()
   socket.on('error', () => {})
   return socket
@@ -146,7 +138,7 @@ async function longestList(server: TestServer): Promise<string> {
 
 t.test('answers that are no files must be read too', async (t) => {
   const server = await startTestServer(t, { store: 'disk', env: { DOWNLOAD_IDLE_SECONDS: '1' } })
-  const socket = openUnread(server)
+  const socket = openUnread(server.url)
   // More than the network takes.
   socket.write((await longestList(server)).repeat(1 + limits.pipelined))
   await until('it is ended', async () => (await metric(server, slowReaders)) === 1)
@@ -158,7 +150,7 @@ t.test('long answers that nobody reads are bounded together', async (t) => {
   const env = { DOWNLOAD_IDLE_SECONDS: '60', MINIMUM_RATE: '0', REQUESTS_PER_MINUTE: '0' }
   const server = await startTestServer(t, { store: 'disk', env })
   const list = await longestList(server)
-  const sockets = Array.from({ length: 120 }, () => openUnread(server))
+  const sockets = Array.from({ length: 120 }, () => openUnread(server.url))
   for (const socket of sockets) socket.write(list.repeat(1 + limits.pipelined))
   await until('those that hold most are ended', async () => (await metric(server, slowReaders)) > 0, 60)
   for (const socket of sockets) socket.destroy()
@@ -167,7 +159,7 @@ t.test('long answers that nobody reads are bounded together', async (t) => {
 
 t.test('an answer that waited for an earlier one must be read too', async (t) => {
   const { server, session } = await startWith(t, 'disk', { DOWNLOAD_IDLE_SECONDS: '1' })
-  const socket = openUnread(server)
+  const socket = openUnread(server.url)
   const { pathname } = new URL(session.url)
   const ask = `GET ${pathname} HTTP/1.1\r\nHost: test\r\nCookie: ${session.headers.cookie}\r\n\r\n`
   socket.write(`GET /livez HTTP/1.1\r\nHost: test\r\n\r\n${ask}`)

@@ -1,11 +1,11 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { startTestServer, type TestServer } from '../../support/server.ts'
-import { until } from '../../support/until.ts'
-import { send } from '../bad-input/forms.ts'
-import { surfaces } from '../bad-input/surfaces.ts'
-import { Session, textFile } from '../session-api/requests.ts'
+import { Session, textFile } from '../../kit/cookie-api.ts'
+import { sendRaw } from '../../kit/raw-http.ts'
+import { startTestServer, type TestServer } from '../../kit/server.ts'
+import { surfaces } from '../../kit/surfaces.ts'
+import { until } from '../../kit/until.ts'
 import { type Attack, formAttacks, headerAttacks, otherAttacks } from './requests.ts'
 
 /** Milliseconds that one attack may keep the event loop from everybody else, and that anybody else waits meanwhile. */
@@ -48,7 +48,7 @@ async function isHarmless(
   const before = process.memoryUsage().heapUsed
   const attempt = () =>
     harmOf(async () => {
-      const [answer, waited] = await Promise.all([send(server.url, method, path, { ...request, headers }), other()])
+      const [answer, waited] = await Promise.all([sendRaw(server.url, method, path, { ...request, headers }), other()])
       t.ok(statuses.includes(answer.status), `${what}: ${answer.status} ${answer.body.slice(0, 200)}`)
       return waited
     })

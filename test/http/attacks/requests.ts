@@ -1,13 +1,21 @@
-import { fieldHeaders } from '../../support/multipart.ts'
-import { fieldPart, filePart, formOf, type Part, type RawForm, typeOf } from '../bad-input/forms.ts'
-import type { Surface } from '../bad-input/surfaces.ts'
+import {
+  chunked,
+  fieldHeaders,
+  fieldPart,
+  filePart,
+  formOf,
+  type Part,
+  type RawBody,
+  typeOf,
+} from '../../kit/multipart.ts'
+import type { Surface } from '../../kit/surfaces.ts'
 
 /** A request that would keep the server busy, or fill its memory, if its lengths were not checked first. */
 export interface Attack {
   what: string
   method?: string
   path?: string
-  request: RawForm
+  request: RawBody
   /** What it may be answered with. */
   statuses: number[]
 }
@@ -17,15 +25,6 @@ const times = (count: number, part: Part) => Array.from({ length: count }, () =>
 
 /** A name whose marks have to be sorted: the time that takes is the square of their number. */
 const accents = (count: number) => `a${'\u0301'.repeat(count)}${'\u0323'.repeat(count)}`
-
-/** Every byte of the form in a chunk of its own. */
-function byteByByte({ headers, body }: RawForm): RawForm {
-  const chunks = [...body].map((byte) => Buffer.from([0x31, 0x0d, 0x0a, byte, 0x0d, 0x0a]))
-  return {
-    headers: { ...headers, 'transfer-encoding': 'chunked' },
-    body: Buffer.concat([...chunks, Buffer.from('0\r\n\r\n')]),
-  }
-}
 
 /** Forms that are meant to be costly to read. */
 export function formAttacks(surface: Surface): Attack[] {
@@ -83,7 +82,7 @@ export function formAttacks(surface: Surface): Attack[] {
     },
     {
       what: 'a head byte by byte',
-      request: byteByByte(heads(`${file}\r\nX: ${'x'.repeat(2000)}\r\nX: ${'x'.repeat(1500)}`, 1)),
+      request: chunked(heads(`${file}\r\nX: ${'x'.repeat(2000)}\r\nX: ${'x'.repeat(1500)}`, 1), 1),
       statuses: taken,
     },
     { what: 'a preamble', request: { headers: typeOf('b'), body: Buffer.alloc(2 ** 22, '\r') }, statuses: [413] },
@@ -95,7 +94,7 @@ function nearlyBoundaries(file: string, boundary: string): Buffer {
   return Buffer.from(`--${boundary}\r\n${file}\r\n\r\n${body}\r\n--${boundary}--\r\n`)
 }
 
-const json = (value: unknown): RawForm => ({
+const json = (value: unknown): RawBody => ({
   headers: { 'content-type': 'application/json' },
   body: Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)),
 })
@@ -105,7 +104,7 @@ export function otherAttacks(id: number): Attack[] {
   const announced = { messageId: 1, fileName: 'a', fileSize: 1 }
   const reserve = { path: '/api/v1/attachments', statuses: [400, 413] }
   const rename = { method: 'PATCH', path: `/api/v1/attachments/${id}`, statuses: [400, 413] }
-  const withHeaders = (headers: Record<string, string>): RawForm => ({ headers, body: Buffer.alloc(0) })
+  const withHeaders = (headers: Record<string, string>): RawBody => ({ headers, body: Buffer.alloc(0) })
   const read = (what: string, headers: Record<string, string>, ...statuses: number[]) => ({
     ...{ what, method: 'GET', path: `/api/v1/attachments/${id}/a.txt`, statuses },
     request: withHeaders(headers),

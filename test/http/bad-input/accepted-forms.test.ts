@@ -1,16 +1,26 @@
 import { randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
-import { skipWithoutS3 } from '../../support/bucket.ts'
-import { fileHeaders, multipartBody } from '../../support/multipart.ts'
-import { startTestServer, type TestServer } from '../../support/server.ts'
-import { chunked, fieldPart, filePart, formOf, post, type RawForm, typeOf, unfinishedForm } from './forms.ts'
+import { skipWithoutS3 } from '../../kit/bucket.ts'
+import {
+  chunked,
+  fieldPart,
+  fileHeaders,
+  filePart,
+  formOf,
+  multipartBody,
+  type RawBody,
+  typeOf,
+  unfinishedForm,
+} from '../../kit/multipart.ts'
+import { postRaw } from '../../kit/raw-http.ts'
+import { startTestServer, type TestServer } from '../../kit/server.ts'
+import { bearerApi, cookieApi, type Surface, surfaces } from '../../kit/surfaces.ts'
 import { newestId } from './remains.ts'
-import { bearerApi, cookieApi, type Surface, surfaces } from './surfaces.ts'
 
 /** A form at the edge of what is taken, and the file that comes of it. */
 interface Accepted {
   what: string
-  request(surface: Surface): RawForm
+  request(surface: Surface): RawBody
   fileName?: string
   content?: string | Buffer
   contentType?: string
@@ -160,7 +170,7 @@ const accepted: Accepted[] = [
 async function isTaken(t: Test, server: TestServer, surface: Surface, form: Accepted): Promise<void> {
   const { headers, body } = form.request(surface)
   const credentials = await surface.credentials(server, 1)
-  const { status } = await post(server.url, surface.path, { headers: { ...headers, ...credentials }, body })
+  const { status } = await postRaw(server.url, surface.path, { headers: { ...headers, ...credentials }, body })
   t.equal(status, surface.created)
   const cookie = await server.cookie(1)
   const at = `${server.url}/api/v1/attachments/${await newestId(server)}`

@@ -1,8 +1,7 @@
-import { multipartBody } from '../../support/multipart.ts'
-import { fieldPart, filePart, formOf, type Part, typeOf, unfinishedForm } from './forms.ts'
+import { fieldPart, filePart, formOf, multipartBody, type Part, typeOf, unfinishedForm } from '../../kit/multipart.ts'
+import type { Surface } from '../../kit/surfaces.ts'
 import { type Refusal, testRefusals } from './refusals.ts'
 import { uploadFailed } from './remains.ts'
-import type { Surface } from './surfaces.ts'
 
 type Broken = Pick<Refusal, 'what' | 'request' | 'leaves'> & { text: RegExp }
 

@@ -2,11 +2,11 @@ import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { createSession, createToken, revokeSession, revokeToken } from '#auth/credentials.ts'
 import { deleteUser } from '#deletion/delete.ts'
-import { startTestServer, type TestServer } from '../../support/server.ts'
-import { send } from './forms.ts'
+import { sendRaw } from '../../kit/raw-http.ts'
+import { startTestServer, type TestServer } from '../../kit/server.ts'
+import { bearerApi, cookieApi, type Surface } from '../../kit/surfaces.ts'
 import { newestId, storeIsEmpty } from './remains.ts'
 import { bearerRoutes, cookieRoutes, reserveRoute } from './routes.ts'
-import { bearerApi, cookieApi, type Surface } from './surfaces.ts'
 
 type Credential = [what: string, headers: Record<string, string>]
 
@@ -75,7 +75,7 @@ async function areRefused(t: Parameters<typeof startTestServer>[0], surface: Sur
     for (const route of surface === cookieApi ? [...cookieRoutes, reserveRoute] : bearerRoutes) {
       const { headers, body } = route.form(target)
       const all = { headers: { ...headers, ...bad }, body }
-      const answer = await send(server.url, route.method, route.path(target), all)
+      const answer = await sendRaw(server.url, route.method, route.path(target), all)
       if (route.method === 'HEAD') t.equal(answer.status, 401, what)
       else surface.isError(t, answer, 401, text)
       t.equal(answer.headers['www-authenticate'], surface === bearerApi ? 'Bearer' : undefined)

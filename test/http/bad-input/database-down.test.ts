@@ -1,36 +1,36 @@
 import { isDeepStrictEqual } from 'node:util'
 import t, { type Test } from 'tap'
 import type { ObjectStore } from '#store/object-store.ts'
-import { skipWithoutS3 } from '../../support/bucket.ts'
-import { readAnswer } from '../../support/multipart.ts'
-import { startTcpProxy, type TcpProxy } from '../../support/proxy.ts'
-import { type StoreKind, startTestServer, type TestServer } from '../../support/server.ts'
-import { until } from '../../support/until.ts'
-import { begin, filePart, formOf, send } from './forms.ts'
+import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { filePart, formOf } from '../../kit/multipart.ts'
+import { beginRaw, readAnswer, sendRaw } from '../../kit/raw-http.ts'
+import { type StoreKind, startTestServer, type TestServer } from '../../kit/server.ts'
+import { surfaces } from '../../kit/surfaces.ts'
+import { openTcpLine, type TcpLine } from '../../kit/tcp-line.ts'
+import { until } from '../../kit/until.ts'
 import { leftOnly, ordinaryUpload, takesUploads, uploadFailed } from './remains.ts'
 import { bearerRoutes, cookieRoutes } from './routes.ts'
-import { surfaces } from './surfaces.ts'
 
 const unavailable = /database does not answer/
 const stopped = /server that took the file stopped/
 const atOnce = String(surfaces.length)
 const env = { MAX_CONCURRENT_UPLOADS: atOnce, UPLOADS_PER_USER: atOnce, UPLOAD_LEASE_SECONDS: '3' }
 
-/** A server, on which all that it and the test ask of the database goes through a proxy. */
-async function startBehindProxy(t: Test, store: StoreKind, wrapStore?: (store: ObjectStore) => ObjectStore) {
+/** A server, on which all that it and the test ask of the database goes through a line. */
+async function startBehindLine(t: Test, store: StoreKind, wrapStore?: (store: ObjectStore) => ObjectStore) {
   const direct = process.env.TEST_DATABASE_URL ?? ''
-  const proxy = await startTcpProxy(t, direct)
-  process.env.TEST_DATABASE_URL = proxy.url
+  const line = await openTcpLine(t, direct)
+  process.env.TEST_DATABASE_URL = line.url
   try {
     const server = await startTestServer(t, { store, env, ...(wrapStore && { wrapStore }) })
-    return { server, proxy }
+    return { server, line }
   } finally {
     process.env.TEST_DATABASE_URL = direct
   }
 }
 
-async function isBack(server: TestServer, proxy: TcpProxy): Promise<void> {
-  await proxy.restore()
+async function isBack(server: TestServer, line: TcpLine): Promise<void> {
+  line.mend()
   await until('the server has found its database again', async () => (await fetch(`${server.url}/readyz`)).ok)
 }
 
@@ -40,7 +40,7 @@ async function beginUploads(server: TestServer, size: number) {
     const { headers, body } = formOf(filePart(surface, Buffer.alloc(size)))
     const credentials = await surface.credentials(server, 1)
     const form = { headers: { ...headers, ...credentials }, body: body.subarray(0, -8) }
-    const socket = begin(server.url, surface.path, form, 8)
+    const socket = beginRaw(server.url, surface.path, form, 8)
     const answer = readAnswer(socket)
     return { surface, answer, finish: () => socket.write(body.subarray(-8)) }
   })
@@ -49,7 +49,7 @@ async function beginUploads(server: TestServer, size: number) {
 
 for (const store of ['s3', 'disk'] as const) {
   t.test(`on ${store}, a database that is away`, { skip: store === 's3' && skipWithoutS3 }, async (t) => {
-    const { server, proxy } = await startBehindProxy(t, store)
+    const { server, line } = await startBehindLine(t, store)
     await t.test('on every route of the cookie API, uploads to both', async (t) => {
       const target = { attachment: '1', message: '1', conversation: '1', fileName: 'a.txt' }
       const upload = bearerRoutes.filter(({ method }) => method === 'POST')
@@ -59,27 +59,27 @@ for (const store of ['s3', 'disk'] as const) {
         return { route, form: { headers: { ...headers, ...credentials }, body } }
       })
       const requests = await Promise.all(asked)
-      await proxy.cut()
+      line.refuse()
       for (const { route, form } of requests) {
-        const answer = await send(server.url, route.method, route.path(target), form)
+        const answer = await sendRaw(server.url, route.method, route.path(target), form)
         if (route.method === 'HEAD') t.equal(answer.status, 503)
         else route.surface.isError(t, answer, 503, unavailable)
       }
-      await isBack(server, proxy)
+      await isBack(server, line)
       await leftOnly(t, server, 0, [])
     })
 
     await t.test('from the middle of a file to its end', async (t) => {
       const uploads = await beginUploads(server, 17 * 2 ** 20)
       await until('bytes are in the store', async () => (await server.remains()).uploads.length === uploads.length)
-      await proxy.cut()
+      line.refuse()
       for (const { surface, answer, finish } of uploads) {
         finish()
         surface.isError(t, await answer, 503, unavailable)
       }
       const { objects, uploads: unfinished } = await server.remains()
       t.equal(objects.length + unfinished.length, uploads.length, 'only the database can tell of what is in the store')
-      await isBack(server, proxy)
+      await isBack(server, line)
       await leftOnly(t, server, 0, Array(uploads.length).fill({ state: uploadFailed, failureReason: stopped }))
     })
     for (const surface of surfaces) await takesUploads(t, server, surface)
@@ -88,7 +88,7 @@ for (const store of ['s3', 'disk'] as const) {
 
 t.test('a database that goes away while files are verified', async (t) => {
   let cut = async () => {}
-  const { server, proxy } = await startBehindProxy(t, 'disk', (store) => ({
+  const { server, line } = await startBehindLine(t, 'disk', (store) => ({
     ...store,
     async head(key, options) {
       await cut()
@@ -100,11 +100,11 @@ t.test('a database that goes away while files are verified', async (t) => {
   cut = async () => {
     waiting += 1
     if (waiting < uploads.length) await until('both are verified', () => waiting === uploads.length)
-    else await proxy.cut()
+    else line.refuse()
   }
   for (const { finish } of uploads) finish()
   for (const { surface, answer } of uploads) surface.isError(t, await answer, 503, unavailable)
-  await isBack(server, proxy)
+  await isBack(server, line)
   const kept = { ReadyForDownloadFromServerToClient: uploads.length }
   await until('what had come whole is Ready after all', async () => isDeepStrictEqual(await server.states(), kept))
   t.match(await server.remains(), { objects: { length: uploads.length }, uploads: [] })

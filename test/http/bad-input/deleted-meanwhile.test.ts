@@ -1,13 +1,14 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { deleteMessage, deleteRoom, deleteUser } from '#deletion/delete.ts'
-import { skipWithoutS3 } from '../../support/bucket.ts'
-import { readAnswer } from '../../support/multipart.ts'
-import { type StoreKind, startTestServer, type TestServer } from '../../support/server.ts'
-import { until } from '../../support/until.ts'
-import { begin, fieldPart, filePart, formOf, post } from './forms.ts'
+import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { fieldPart, filePart, formOf } from '../../kit/multipart.ts'
+import { beginRaw, postRaw, readAnswer } from '../../kit/raw-http.ts'
+import type { TestServer } from '../../kit/server.ts'
+import { type StoreKind, startTestServer } from '../../kit/server.ts'
+import { bearerApi, type Surface, surfaces } from '../../kit/surfaces.ts'
+import { until } from '../../kit/until.ts'
 import { leftOnly, newestId, storeIsEmpty } from './remains.ts'
-import { bearerApi, type Surface, surfaces } from './surfaces.ts'
 
 /** What goes away while user 2 uploads to message 1, and how a later upload to it is answered. */
 const deletions: { what: string; remove(server: TestServer): Promise<unknown>; later: number }[] = [
@@ -35,7 +36,7 @@ for (const [store, size] of [
         const credentials = await surface.credentials(server, 2)
         const { headers, body } = uploadTo(surface, size)
         const form = { headers: { ...headers, ...credentials }, body: body.subarray(0, -8) }
-        const socket = begin(server.url, surface.path, form, 8)
+        const socket = beginRaw(server.url, surface.path, form, 8)
         return { surface, credentials, answer: readAnswer(socket), finish: () => socket.write(body.subarray(-8)) }
       })
       const uploads = await Promise.all(begun)
@@ -52,7 +53,7 @@ for (const [store, size] of [
 
       for (const { surface, credentials } of uploads) {
         const { headers, body } = uploadTo(surface, size)
-        const answer = await post(server.url, surface.path, { headers: { ...headers, ...credentials }, body })
+        const answer = await postRaw(server.url, surface.path, { headers: { ...headers, ...credentials }, body })
         surface.isError(t, answer, later, later === 404 ? /^Message not found$/ : /./)
       }
       t.equal(await newestId(server), uploads.length, 'no other row')

@@ -1,15 +1,13 @@
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
-import { text } from 'node:stream/consumers'
-import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
-import { skipWithoutS3 } from '../../support/bucket.ts'
-import { readAnswer } from '../../support/multipart.ts'
-import { startTestServer, type TestServer } from '../../support/server.ts'
-import { until } from '../../support/until.ts'
-import { filePart, type RawForm, typeOf, unfinishedForm } from './forms.ts'
+import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { filePart, type RawBody, typeOf, unfinishedForm } from '../../kit/multipart.ts'
+import { exchangeBytes, openRequest, type RawHeaders, readAnswer } from '../../kit/raw-http.ts'
+import { startTestServer, type TestServer } from '../../kit/server.ts'
+import { connectionsOf } from '../../kit/server-resources.ts'
+import { type Surface, surfaces } from '../../kit/surfaces.ts'
+import { until } from '../../kit/until.ts'
 import { type FailedRow, leftOnly, newestId, takesUploads, uploadFailed } from './remains.ts'
-import { type Surface, surfaces } from './surfaces.ts'
 
 const mebibyte = 2 ** 20
 const more = Buffer.alloc(mebibyte)
@@ -19,7 +17,7 @@ const unreadable = /headers of a part cannot be read/
 interface Early {
   what: string
   credentials?: Record<string, string>
-  form(surface: Surface): RawForm
+  form(surface: Surface): RawBody
   status: number
   text: RegExp
   leaves?: FailedRow[]
@@ -65,14 +63,9 @@ const early: Early[] = [
   },
 ]
 
-/** Opens a connection on which the client goes on sending, whatever the server does with its own side. */
-function openStubborn(url: string, path: string, headers: Record<string, string | number>): Socket {
-  const { hostname, port } = new URL(url)
-  const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true })
-  const lines = Object.entries({ host: 'test', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`)
-  socket.write(`POST ${path} HTTP/1.1\r\n${lines.join('')}\r\n`)
-  return socket
-}
+/** A request whose client goes on sending, whatever the server does with its own side of the connection. */
+const openStubborn = (url: string, path: string, headers: RawHeaders) =>
+  openRequest(url, 'POST', path, headers, { allowHalfOpen: true })
 
 async function readsAnswer(t: Test, server: TestServer, surface: Surface, refusal: Early, connection: string) {
   const before = await newestId(server)
@@ -91,8 +84,6 @@ async function readsAnswer(t: Test, server: TestServer, surface: Surface, refusa
   await once(socket, 'close')
   await leftOnly(t, server, before, refusal.leaves ?? [])
 }
-
-const connectionsOf = ({ app }: TestServer) => promisify(app.server.getConnections.bind(app.server))()
 
 for (const store of ['s3', 'disk'] as const) {
   t.test(`an early answer on ${store}`, { skip: store === 's3' && skipWithoutS3 }, async (t) => {
@@ -130,10 +121,8 @@ t.test('what a refused client may send is bounded', async (t) => {
 t.test('a refused request that has come to its end leaves its connection usable', async (t) => {
   const server = await startTestServer(t, { store: 'disk' })
   for (const { path } of surfaces) {
-    const { hostname, port } = new URL(server.url)
-    const socket = connect(Number(port), hostname)
     const refused = `POST ${path} HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n`
-    socket.write(`${refused}\r\n{}${refused}Connection: close\r\n\r\n{}`)
-    t.strictSame((await text(socket)).match(/HTTP\/1.1 \d+/g), ['HTTP/1.1 401', 'HTTP/1.1 401'])
+    const answers = await exchangeBytes(server.url, `${refused}\r\n{}${refused}Connection: close\r\n\r\n{}`)
+    t.strictSame(answers.match(/HTTP\/1.1 \d+/g), ['HTTP/1.1 401', 'HTTP/1.1 401'])
   }
 })

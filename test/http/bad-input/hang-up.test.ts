@@ -1,15 +1,15 @@
 import type { Socket } from 'node:net'
-import { promisify } from 'node:util'
 import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
-import { skipWithoutS3 } from '../../support/bucket.ts'
-import { readAnswer } from '../../support/multipart.ts'
-import { startTestServer, type TestServer } from '../../support/server.ts'
-import { beginForm } from '../../support/slow-form.ts'
-import { until } from '../../support/until.ts'
-import { begin, filePart, formOf, type RawForm, unfinishedForm } from './forms.ts'
+import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { filePart, formOf, type RawBody, unfinishedForm } from '../../kit/multipart.ts'
+import { beginRaw, readAnswer } from '../../kit/raw-http.ts'
+import { startTestServer, type TestServer } from '../../kit/server.ts'
+import { connectionsOf } from '../../kit/server-resources.ts'
+import { beginForm } from '../../kit/slow-upload.ts'
+import { cookieApi, type Surface, surfaces } from '../../kit/surfaces.ts'
+import { until } from '../../kit/until.ts'
 import { leftOnly, newestId, takesUploads, uploadFailed } from './remains.ts'
-import { cookieApi, type Surface, surfaces } from './surfaces.ts'
 
 const hungUp = { state: uploadFailed, failureReason: /connection closed before the last byte/ }
 
@@ -23,14 +23,13 @@ const ways: Record<string, (socket: Socket) => void> = {
 }
 
 /** Sends all of the form, which its Content-Length says is longer. */
-async function sendShort(server: TestServer, surface: Surface, { headers, body }: RawForm): Promise<Socket> {
+async function sendShort(server: TestServer, surface: Surface, { headers, body }: RawBody): Promise<Socket> {
   const credentials = await surface.credentials(server, 1)
-  return begin(server.url, surface.path, { headers: { ...headers, ...credentials }, body }, 1000)
+  return beginRaw(server.url, surface.path, { headers: { ...headers, ...credentials }, body }, 1000)
 }
 
-async function isGone({ app }: TestServer): Promise<void> {
-  const count = promisify(app.server.getConnections.bind(app.server))
-  await until('the connection is gone', async () => (await count()) === 0)
+async function isGone(server: TestServer): Promise<void> {
+  await until('the connection is gone', async () => (await connectionsOf(server)) === 0)
 }
 
 async function hangsUp(t: Test, server: TestServer, surface: Surface, leave: (socket: Socket) => void) {
@@ -52,7 +51,7 @@ async function hangsUpLate(t: Test, server: TestServer, surface: Surface, leave:
   await isGone(server)
 }
 
-async function halfCloses(t: Test, server: TestServer, surface: Surface, form: RawForm) {
+async function halfCloses(t: Test, server: TestServer, surface: Surface, form: RawBody) {
   const before = await newestId(server)
   const socket = await sendShort(server, surface, form)
   const answer = readAnswer(socket)
@@ -115,7 +114,7 @@ t.test('a client that goes away while its session is looked up takes no slot', a
     const form = { headers: { ...headers, ...(await server.cookie(1)) }, body }
     await server.db.transaction(async (holding) => {
       await holding.execute(sql`lock table sessions in access exclusive mode`)
-      const socket = begin(server.url, cookieApi.path, form, missing)
+      const socket = beginRaw(server.url, cookieApi.path, form, missing)
       const waiting = () => holding.execute(sql`select from pg_locks where not granted`)
       await until('the lookup waits for the lock', async () => (await waiting()).length > 0)
       leave(socket)

@@ -1,12 +1,13 @@
 import t from 'tap'
-import { skipWithoutS3 } from '../../support/bucket.ts'
-import { busyInDatabase, heldBy } from '../../support/held.ts'
-import { startTestServer, type TestServer } from '../../support/server.ts'
-import { beginForm, type SlowForm } from '../../support/slow-form.ts'
-import { until } from '../../support/until.ts'
-import { filePart, formOf, post } from './forms.ts'
+import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { filePart, formOf } from '../../kit/multipart.ts'
+import { postRaw } from '../../kit/raw-http.ts'
+import { startTestServer, type TestServer } from '../../kit/server.ts'
+import { busyInDatabase, resourcesOf } from '../../kit/server-resources.ts'
+import { beginForm, type SlowForm } from '../../kit/slow-upload.ts'
+import { type Surface, surfaces } from '../../kit/surfaces.ts'
+import { until } from '../../kit/until.ts'
 import { newestId, storeIsEmpty, uploadFailed } from './remains.ts'
-import { type Surface, surfaces } from './surfaces.ts'
 
 const aborted = 50
 const atOnce = 5
@@ -30,7 +31,7 @@ for (const store of ['s3', 'disk'] as const) {
       store,
       env: { MAX_CONCURRENT_UPLOADS: String(atOnce), UPLOADS_PER_USER: String(atOnce) },
     })
-    const baseline = await heldBy(server)
+    const baseline = await resourcesOf(server)
     for (let done = 0; done < aborted; done += atOnce) {
       const before = await newestId(server)
       const forms = await beginAll(server)
@@ -40,9 +41,9 @@ for (const store of ['s3', 'disk'] as const) {
       await until('and ended', async () => (await server.states())[uploadFailed] === done + atOnce)
     }
 
-    await until('the connections are gone', async () => (await heldBy(server)).connections === 0)
+    await until('the connections are gone', async () => (await resourcesOf(server)).connections === 0)
     await until('the database is idle', async () => (await busyInDatabase(server)) === 0)
-    t.strictSame(await heldBy(server), baseline, 'nothing is held that was not held before')
+    t.strictSame(await resourcesOf(server), baseline, 'nothing is held that was not held before')
     t.strictSame(await server.states(), { [uploadFailed]: aborted })
     await storeIsEmpty(t, server)
 
@@ -52,7 +53,7 @@ for (const store of ['s3', 'disk'] as const) {
       for (const surface of surfaces) {
         const { headers, body } = formOf(filePart(surface))
         const credentials = await surface.credentials(server, 1)
-        const answer = await post(server.url, surface.path, { headers: { ...headers, ...credentials }, body })
+        const answer = await postRaw(server.url, surface.path, { headers: { ...headers, ...credentials }, body })
         t.equal(answer.status, 503)
       }
       const answers = await Promise.all(forms.map((form) => form.finish()))

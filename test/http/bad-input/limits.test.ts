@@ -1,7 +1,7 @@
-import { chunked, fieldPart, filePart, formOf } from './forms.ts'
+import { chunked, fieldPart, filePart, formOf } from '../../kit/multipart.ts'
+import type { Surface } from '../../kit/surfaces.ts'
 import { type Refusal, testRefusals } from './refusals.ts'
 import { uploadFailed } from './remains.ts'
-import type { Surface } from './surfaces.ts'
 
 const mostBytes = 1024 * 1024
 const many = (length: number, one: (index: number) => string) => Array.from({ length }, (_, index) => one(index))

@@ -1,6 +1,6 @@
-import { filePart, formOf } from './forms.ts'
+import { filePart, formOf } from '../../kit/multipart.ts'
+import type { Surface } from '../../kit/surfaces.ts'
 import { type Refusal, testRefusals } from './refusals.ts'
-import type { Surface } from './surfaces.ts'
 
 /** The name as it stands between the quotes, byte for byte. */
 interface BadName {

@@ -1,7 +1,6 @@
-import { fieldHeaders, multipartBody } from '../../support/multipart.ts'
-import { fieldPart, filePart, formOf, typeOf } from './forms.ts'
+import { fieldHeaders, fieldPart, filePart, formOf, multipartBody, typeOf } from '../../kit/multipart.ts'
+import type { Surface } from '../../kit/surfaces.ts'
 import { type Refusal, testRefusals } from './refusals.ts'
-import type { Surface } from './surfaces.ts'
 
 type Case = Pick<Refusal, 'what' | 'request'>
 

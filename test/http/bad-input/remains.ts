@@ -1,9 +1,10 @@
 import { sql } from 'drizzle-orm'
 import type { Test } from 'tap'
-import type { TestServer } from '../../support/server.ts'
-import { until } from '../../support/until.ts'
-import { filePart, formOf, post, send } from './forms.ts'
-import type { Answer, Surface } from './surfaces.ts'
+import { filePart, formOf } from '../../kit/multipart.ts'
+import { postRaw, type RawAnswer, sendRaw } from '../../kit/raw-http.ts'
+import type { TestServer } from '../../kit/server.ts'
+import type { Surface } from '../../kit/surfaces.ts'
+import { until } from '../../kit/until.ts'
 
 /** A row that a refused upload leaves: it had begun to arrive. */
 export interface FailedRow {
@@ -53,15 +54,15 @@ export async function takesUploads(t: Test, server: TestServer, surface: Surface
   const { status } = await ordinaryUpload(server, surface)
   t.equal(status, surface.created, 'an ordinary upload goes through')
   const owner = { headers: await server.cookie(1), body: Buffer.alloc(0) }
-  const gone = await send(server.url, 'DELETE', `/api/v1/attachments/${await newestId(server)}`, owner)
+  const gone = await sendRaw(server.url, 'DELETE', `/api/v1/attachments/${await newestId(server)}`, owner)
   t.equal(gone.status, 200)
   await leftOnly(t, server, id, [])
 }
 
-export async function ordinaryUpload(server: TestServer, surface: Surface): Promise<Answer> {
+export async function ordinaryUpload(server: TestServer, surface: Surface): Promise<RawAnswer> {
   const { headers, body } = formOf(filePart(surface))
   const credentials = await surface.credentials(server, 1)
-  return post(server.url, surface.path, { headers: { ...headers, ...credentials }, body })
+  return postRaw(server.url, surface.path, { headers: { ...headers, ...credentials }, body })
 }
 
 async function leasedSince({ db }: TestServer, id: number): Promise<number> {

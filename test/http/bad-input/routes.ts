@@ -1,5 +1,5 @@
-import { fieldPart, filePart, formOf, type RawForm } from './forms.ts'
-import { bearerApi, cookieApi, type Surface } from './surfaces.ts'
+import { fieldPart, filePart, formOf, type RawBody } from '../../kit/multipart.ts'
+import { bearerApi, cookieApi, type Surface } from '../../kit/surfaces.ts'
 
 /** What a route is asked about: as it stands in the address, or in a field. */
 export interface Target {
@@ -14,19 +14,19 @@ export interface Route {
   surface: Surface
   method: string
   path(target: Target): string
-  form(target: Target): RawForm
+  form(target: Target): RawBody
   /** What is not found when the id names nothing. */
   what: RegExp
   /** The status of a member's request about what is Ready, when it is not taken. */
   whenReady?: number
 }
 
-const noBody: RawForm = { headers: {}, body: Buffer.alloc(0) }
-const json = (value: unknown): RawForm => ({
+const noBody: RawBody = { headers: {}, body: Buffer.alloc(0) }
+const json = (value: unknown): RawBody => ({
   headers: { 'content-type': 'application/json' },
   body: Buffer.from(JSON.stringify(value)),
 })
-const bytes: RawForm = { headers: { 'content-type': 'text/plain' }, body: Buffer.from('content') }
+const bytes: RawBody = { headers: { 'content-type': 'text/plain' }, body: Buffer.from('content') }
 
 const attachment = { form: () => noBody, what: /^Attachment not found$/ }
 const message = { form: () => noBody, what: /^Message not found$/ }

@@ -1,11 +1,12 @@
 import t from 'tap'
-import { skipWithoutS3 } from '../../support/bucket.ts'
-import { startTestServer } from '../../support/server.ts'
-import { beginForm } from '../../support/slow-form.ts'
-import { until } from '../../support/until.ts'
-import { filePart, formOf, post } from './forms.ts'
+import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { filePart, formOf } from '../../kit/multipart.ts'
+import { postRaw } from '../../kit/raw-http.ts'
+import { startTestServer } from '../../kit/server.ts'
+import { beginForm } from '../../kit/slow-upload.ts'
+import { surfaces } from '../../kit/surfaces.ts'
+import { until } from '../../kit/until.ts'
 import { leftOnly, newestId, takesUploads, uploadFailed } from './remains.ts'
-import { surfaces } from './surfaces.ts'
 
 for (const store of ['s3', 'disk'] as const) {
   t.test(`one upload at a time on ${store}`, { skip: store === 's3' && skipWithoutS3 }, async (t) => {
@@ -22,7 +23,7 @@ for (const store of ['s3', 'disk'] as const) {
         for (const other of surfaces) {
           const { headers, body } = formOf(filePart(other))
           const credentials = await other.credentials(server, 2)
-          const answer = await post(server.url, other.path, { headers: { ...headers, ...credentials }, body })
+          const answer = await postRaw(server.url, other.path, { headers: { ...headers, ...credentials }, body })
           other.isError(t, answer, 503, /Too many uploads at once/)
         }
         t.equal(await newestId(server), begun, 'the refused ones left no row')

@@ -1,14 +1,14 @@
 import t, { type Test } from 'tap'
 import { findFreePort } from '#dev/free-port.ts'
 import type { ObjectStore } from '#store/object-store.ts'
-import { skipWithoutS3 } from '../../support/bucket.ts'
-import { readAnswer } from '../../support/multipart.ts'
-import { startTcpProxy } from '../../support/proxy.ts'
-import { startTestServer, type TestServer } from '../../support/server.ts'
-import { until } from '../../support/until.ts'
-import { begin, filePart, formOf, post, send, unfinishedForm } from './forms.ts'
+import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { filePart, formOf, unfinishedForm } from '../../kit/multipart.ts'
+import { beginRaw, postRaw, readAnswer, sendRaw } from '../../kit/raw-http.ts'
+import { startTestServer, type TestServer } from '../../kit/server.ts'
+import { cookieApi, type Surface, surfaces } from '../../kit/surfaces.ts'
+import { openTcpLine } from '../../kit/tcp-line.ts'
+import { until } from '../../kit/until.ts'
 import { leftOnly, newestId, storeIsEmpty, takesUploads, uploadFailed } from './remains.ts'
-import { cookieApi, type Surface, surfaces } from './surfaces.ts'
 
 const unavailable = /object store does not answer/
 const env = { MAX_CONCURRENT_UPLOADS: '1', UPLOAD_LEASE_SECONDS: '3' }
@@ -17,7 +17,7 @@ const failed = { state: uploadFailed, failureReason: unavailable }
 async function upload(server: TestServer, surface: Surface, body: string | Buffer = 'content') {
   const form = formOf(filePart(surface, body))
   const credentials = await surface.credentials(server, 1)
-  return post(server.url, surface.path, { ...form, headers: { ...form.headers, ...credentials } })
+  return postRaw(server.url, surface.path, { ...form, headers: { ...form.headers, ...credentials } })
 }
 
 t.test('an object store that is not there', { skip: skipWithoutS3 }, async (t) => {
@@ -39,8 +39,8 @@ t.test('an object store that is not there', { skip: skipWithoutS3 }, async (t) =
 })
 
 t.test('an object store that goes away and comes back', { skip: skipWithoutS3 }, async (t) => {
-  const proxy = await startTcpProxy(t, process.env.S3_ENDPOINT ?? '')
-  const server = await startTestServer(t, { store: 's3', env: { ...env, S3_ENDPOINT: proxy.url } })
+  const line = await openTcpLine(t, process.env.S3_ENDPOINT ?? '')
+  const server = await startTestServer(t, { store: 's3', env: { ...env, S3_ENDPOINT: line.url } })
   for (const surface of surfaces) {
     await t.test(`${surface.name}: in the middle of a file`, async (t) => {
       const before = await newestId(server)
@@ -48,14 +48,14 @@ t.test('an object store that goes away and comes back', { skip: skipWithoutS3 },
       const credentials = await surface.credentials(server, 1)
       const parts = Buffer.alloc(17 * 2 ** 20)
       const form = { headers: { ...headers, ...credentials }, body: Buffer.concat([body, parts]) }
-      const socket = begin(server.url, surface.path, form, 10 * parts.length)
+      const socket = beginRaw(server.url, surface.path, form, 10 * parts.length)
       const answer = readAnswer(socket)
       await until('an unfinished upload', async () => (await server.remains()).uploads.length === 1)
-      await proxy.cut()
+      line.refuse()
       socket.write(parts)
       surface.isError(t, await answer, 503, unavailable)
       t.equal((await server.remains()).uploads.length, 1, 'what was sent is still there')
-      await proxy.restore()
+      line.mend()
       await leftOnly(t, server, before, [failed])
       await takesUploads(t, server, surface)
     })
@@ -65,17 +65,17 @@ t.test('an object store that goes away and comes back', { skip: skipWithoutS3 },
     const before = await newestId(server)
     t.equal((await upload(server, cookieApi)).status, 200)
     const id = await newestId(server)
-    await proxy.cut()
+    line.refuse()
     const cookie = await server.cookie(1)
     const ask = (method: string, path: string) =>
-      send(server.url, method, path, { headers: cookie, body: Buffer.alloc(0) })
+      sendRaw(server.url, method, path, { headers: cookie, body: Buffer.alloc(0) })
     cookieApi.isError(t, await ask('GET', `/api/v1/attachments/${id}/a.txt`), 503, unavailable)
     t.equal((await ask('GET', `/api/v1/attachments/${id}`)).status, 200)
     t.equal((await ask('HEAD', `/api/v1/attachments/${id}/a.txt`)).status, 200)
     t.equal((await ask('DELETE', `/api/v1/attachments/${id}`)).status, 200)
     t.equal((await ask('GET', `/api/v1/attachments/${id}`)).status, 404)
     t.equal((await server.remains()).objects.length, 1, 'the bytes are still there')
-    await proxy.restore()
+    line.mend()
     await leftOnly(t, server, before, [])
   })
 })

@@ -1,10 +1,10 @@
 import t from 'tap'
-import { skipWithoutS3 } from '../../support/bucket.ts'
-import { startTestServer } from '../../support/server.ts'
-import { filePart, formOf } from './forms.ts'
+import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { filePart, formOf } from '../../kit/multipart.ts'
+import { startTestServer } from '../../kit/server.ts'
+import { bearerApi, cookieApi } from '../../kit/surfaces.ts'
 import { isRefused } from './refusals.ts'
 import { takesUploads, uploadFailed } from './remains.ts'
-import { bearerApi, cookieApi } from './surfaces.ts'
 
 const files = (surface: typeof cookieApi, count: number) => Array.from({ length: count }, () => filePart(surface))
 

@@ -1,7 +1,8 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { startTestServer } from '../../support/server.ts'
-import { formWith, isBearerError, postForm, send } from './requests.ts'
+import { formWith, isBearerError, postForm } from '../../kit/bearer-api.ts'
+import { send } from '../../kit/http-client.ts'
+import { startTestServer } from '../../kit/server.ts'
 
 const anId = 'A'.repeat(16)
 

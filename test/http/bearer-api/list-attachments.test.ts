@@ -1,7 +1,8 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { startTestServer, type TestServer } from '../../support/server.ts'
-import { attach, type Headers, isBearerError, list, put, send } from './requests.ts'
+import { attach, isBearerError, list, put } from '../../kit/bearer-api.ts'
+import { type Headers, send } from '../../kit/http-client.ts'
+import { startTestServer, type TestServer } from '../../kit/server.ts'
 
 /** Attaches files in order and returns their ids, newest first. */
 async function attachMany(server: TestServer, headers: Headers, count: number, conversation_id = '1') {

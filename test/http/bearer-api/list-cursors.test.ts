@@ -1,6 +1,7 @@
 import t from 'tap'
-import { startTestServer } from '../../support/server.ts'
-import { attach, list, put, send } from './requests.ts'
+import { attach, list, put } from '../../kit/bearer-api.ts'
+import { send } from '../../kit/http-client.ts'
+import { startTestServer } from '../../kit/server.ts'
 
 t.test('cursors', async (t) => {
   const server = await startTestServer(t, { store: 'disk' })

@@ -1,10 +1,11 @@
 import t from 'tap'
 import { StowageError } from '#domain/errors.ts'
 import type { ObjectStore } from '#store/object-store.ts'
-import { startTestServer } from '../../support/server.ts'
-import { until } from '../../support/until.ts'
-import { startReplica } from './database-relay.ts'
-import { attach, formWith, isBearerError, postForm, send } from './requests.ts'
+import { attach, formWith, isBearerError, postForm } from '../../kit/bearer-api.ts'
+import { send } from '../../kit/http-client.ts'
+import { startReplica } from '../../kit/replica.ts'
+import { startTestServer } from '../../kit/server.ts'
+import { until } from '../../kit/until.ts'
 
 t.test('the database is down', async (t) => {
   const server = await startTestServer(t, { store: 'disk' })
@@ -14,7 +15,7 @@ t.test('the database is down', async (t) => {
   const there = { ...server, url: replica.url }
   t.equal((await send(there, 'GET', '/v1/attachments', headers)).status, 200)
 
-  replica.stop()
+  replica.line.refuse()
   const requests: [string, string, unknown?][] = [
     ['GET', '/v1/attachments'],
     ['GET', `/v1/attachments/${id}`],
@@ -36,7 +37,7 @@ t.test('the database is down', async (t) => {
   t.same(await server.states(), { ReadyForDownloadFromServerToClient: 1 })
   t.equal((await server.remains()).objects.length, 1)
 
-  replica.mend()
+  replica.line.mend()
   await until('it works again', async () => (await send(there, 'GET', '/v1/attachments', headers)).ok)
   await attach(there, headers)
 })

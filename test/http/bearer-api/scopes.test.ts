@@ -1,7 +1,8 @@
 import t from 'tap'
 import type { Scope } from '#domain/principal.ts'
-import { startTestServer } from '../../support/server.ts'
-import { attach, formWith, isBearerError, postForm, send } from './requests.ts'
+import { attach, formWith, isBearerError, postForm } from '../../kit/bearer-api.ts'
+import { send } from '../../kit/http-client.ts'
+import { startTestServer } from '../../kit/server.ts'
 
 t.test('what each scope allows', async (t) => {
   const server = await startTestServer(t, { store: 'disk' })

@@ -1,6 +1,7 @@
 import t from 'tap'
-import { startTestServer } from '../../support/server.ts'
-import { attach, isBearerError, readJson, send } from './requests.ts'
+import { attach, isBearerError, readAttachment } from '../../kit/bearer-api.ts'
+import { send } from '../../kit/http-client.ts'
+import { startTestServer } from '../../kit/server.ts'
 
 t.test('another name', async (t) => {
   const server = await startTestServer(t, { store: 'disk' })
@@ -17,7 +18,7 @@ t.test('another name', async (t) => {
   await t.test("form-encoded, as the seed's curl sends it", async (t) => {
     const response = await putForm('filename=Invoice_room_service__Plaza_Hotel_updated.pdf')
     t.equal(response.status, 200)
-    const updated = await readJson(response)
+    const updated = await readAttachment(response)
     const { filename, file_url, ...rest } = updated
     t.same(Object.keys(updated).sort(), Object.keys(created).sort())
     t.match(created, rest, 'nothing else changed')
@@ -25,23 +26,23 @@ t.test('another name', async (t) => {
     t.ok(new URL(file_url).pathname.endsWith('/Invoice_room_service__Plaza_Hotel_updated.pdf'))
     t.equal(await (await fetch(file_url)).text(), 'a bill', 'the new file_url works')
     await isBearerError(t, await fetch(created.file_url), 404, 'not_found_error', 'the old file_url')
-    t.match(await readJson(await send(server, 'GET', path, headers)), { filename })
+    t.match(await readAttachment(await send(server, 'GET', path, headers)), { filename })
   })
 
   await t.test('percent-encoded in a form', async (t) => {
     const response = await putForm('filename=%E8%AB%8B%E6%B1%82+%26+100%25.pdf')
-    t.equal((await readJson(response)).filename, '請求 & 100%.pdf')
+    t.equal((await readAttachment(response)).filename, '請求 & 100%.pdf')
   })
 
   await t.test('as JSON', async (t) => {
     const response = await send(server, 'PUT', path, headers, { filename: '"quoted" 😀.pdf' })
-    const { filename, file_url } = await readJson(response)
+    const { filename, file_url } = await readAttachment(response)
     t.equal(filename, '"quoted" 😀.pdf')
     t.equal(await (await fetch(file_url)).text(), 'a bill')
   })
 
   await t.test('without filename nothing changes', async (t) => {
-    const before = await readJson(await send(server, 'GET', path, headers))
+    const before = await readAttachment(await send(server, 'GET', path, headers))
     const answers = [
       await send(server, 'PUT', path, headers),
       await send(server, 'PUT', path, headers, {}),
@@ -51,7 +52,7 @@ t.test('another name', async (t) => {
     ]
     for (const response of answers) {
       t.equal(response.status, 200)
-      t.match(await readJson(response), { ...before, file_url: String })
+      t.match(await readAttachment(response), { ...before, file_url: String })
     }
   })
 
@@ -78,7 +79,7 @@ t.test('another name', async (t) => {
     const long = await send(server, 'PUT', path, headers, { filename: 'x'.repeat(2000) })
     const { message } = await isBearerError(t, long, 400, 'invalid_request_error', 'a long name')
     t.match(message, /filename has 2000 characters; at most 1024/)
-    t.match(await readJson(await send(server, 'GET', path, headers)), { filename: '"quoted" 😀.pdf' })
+    t.match(await readAttachment(await send(server, 'GET', path, headers)), { filename: '"quoted" 😀.pdf' })
   })
 
   await t.test('a body of another kind', async (t) => {
@@ -96,7 +97,7 @@ t.test('another name', async (t) => {
         'invalid_request_error',
         JSON.stringify(json),
       )
-    t.match(await readJson(await send(server, 'GET', path, headers)), { filename: '"quoted" 😀.pdf' })
+    t.match(await readAttachment(await send(server, 'GET', path, headers)), { filename: '"quoted" 😀.pdf' })
   })
 
   await t.test('only who may', async (t) => {

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
-import { startTestServer } from '../../support/server.ts'
+import { startTestServer } from '../../kit/server.ts'
 import { type Address, get, upload } from './downloads.ts'
 import { downloadRaw, type RawDownload } from './raw-download.ts'
 import { readThrough } from './watched-store.ts'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { startTestServer } from '../../support/server.ts'
+import { startTestServer } from '../../kit/server.ts'
 import { get, upload } from './downloads.ts'
 
 const day = 86_400_000

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
-import type { TestServer } from '../../support/server.ts'
-import { attach } from '../bearer-api/requests.ts'
+import { attach } from '../../kit/bearer-api.ts'
+import type { TestServer } from '../../kit/server.ts'
 
 /** An address that serves the bytes of an attachment. */
 export interface Address {

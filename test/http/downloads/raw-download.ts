@@ -1,5 +1,4 @@
-import { once } from 'node:events'
-import { openRequest } from '../../support/multipart.ts'
+import { openRequest, parseAnswer, readBytes } from '../../kit/raw-http.ts'
 import type { Address } from './downloads.ts'
 
 /** Everything that came over the wire for one request on a connection of its own. */
@@ -16,17 +15,9 @@ export interface RawDownload {
 export async function downloadRaw({ url, headers }: Address, more: Record<string, string> = {}): Promise<RawDownload> {
   const { origin, pathname, search } = new URL(url)
   const socket = openRequest(origin, 'GET', pathname + search, { ...headers, ...more, connection: 'close' })
-  const chunks: Buffer[] = []
-  socket.on('data', (chunk) => chunks.push(chunk))
-  socket.on('error', () => {})
-  await once(socket, 'close')
-  const bytes = Buffer.concat(chunks)
+  const bytes = await readBytes(socket)
   const end = bytes.indexOf('\r\n\r\n')
   const head = bytes.subarray(0, end).toString('latin1')
-  return {
-    status: Number(head.split(' ')[1]),
-    promised: Number(/^content-length: (\d+)/im.exec(head)?.[1]),
-    body: bytes.subarray(end + 4),
-    head,
-  }
+  const { status, headers: answered } = parseAnswer(head)
+  return { status, promised: Number(answered['content-length']), body: bytes.subarray(end + 4), head }
 }

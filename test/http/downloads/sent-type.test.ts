@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { sentType } from '#downloads/file-headers.ts'
-import { startTestServer } from '../../support/server.ts'
+import { startTestServer } from '../../kit/server.ts'
 import { get, upload } from './downloads.ts'
 
 t.test('types that browsers only show are sent as they are', async (t) => {

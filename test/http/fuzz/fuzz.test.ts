@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { hostileBody, hostileForm, hostilePart, hostileText, hostileValue, mostly } from './hostile.ts'
+import { hostileBody, hostileForm, hostilePart, hostileText, hostileValue, mostly } from './hostile-input.ts'
 import { attack, heapInUse, nothingIsLeft, openStage, type Request, type Stage, seed } from './stage.ts'
 
 type Headers = Record<string, string>

@@ -3,12 +3,13 @@ import { runInNewContext } from 'node:vm'
 import { sql } from 'drizzle-orm'
 import fc from 'fast-check'
 import type { Test } from 'tap'
-import { startTestServer, type TestServer } from '../../support/server.ts'
-import { until } from '../../support/until.ts'
-import { type RawForm, send } from '../bad-input/forms.ts'
+import { Session, textFile } from '../../kit/cookie-api.ts'
+import { readJson } from '../../kit/http-client.ts'
+import type { RawBody } from '../../kit/multipart.ts'
+import { type RawAnswer, sendRaw } from '../../kit/raw-http.ts'
+import { startTestServer, type TestServer } from '../../kit/server.ts'
+import { until } from '../../kit/until.ts'
 import { storeIsEmpty } from '../bad-input/remains.ts'
-import type { Answer } from '../bad-input/surfaces.ts'
-import { readJson, Session, textFile } from '../session-api/requests.ts'
 
 /** Of every run: `FUZZ_SEED`, `FUZZ_RUNS` (requests of each kind) and `FUZZ_SECONDS` (for each kind) ask for another one. */
 export const seed = Number(process.env.FUZZ_SEED ?? 20_251_128)
@@ -20,7 +21,7 @@ const latest = 500
 const mebibyte = 2 ** 20
 
 /** Something that may come over a socket. */
-export interface Request extends RawForm {
+export interface Request extends RawBody {
   method: string
   path: string
 }
@@ -54,7 +55,7 @@ export async function attack(t: Test, { server }: Stage, requests: fc.Arbitrary<
   let taken = 0
   const isAnswered = async (request: Request) => {
     const begin = performance.now()
-    const answer = await send(server.url, request.method, request.path, request)
+    const answer = await sendRaw(server.url, request.method, request.path, request)
     const took = performance.now() - begin
     requireFaultless(answer)
     if (answer.status < 300) taken += 1
@@ -73,7 +74,7 @@ export async function attack(t: Test, { server }: Stage, requests: fc.Arbitrary<
   t.ok(found.numRuns > 20, `${found.numRuns} requests with the seed ${seed}`)
 }
 
-function requireFaultless({ status, headers, body }: Answer): void {
+function requireFaultless({ status, headers, body }: RawAnswer): void {
   if (!(status >= 200 && status < 500)) throw new Error(`Answered ${status} ${body.slice(0, 300)}`)
   // Node's own answer to an expectation that it does not know.
   if (status === 417) return

@@ -1,10 +1,11 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { type AttachmentState, attachmentStates, clientSideStates, legalMoves } from '#domain/states.ts'
-import { startTestServer, type TestServer } from '../../support/server.ts'
-import { beginPut } from '../../support/slow-put.ts'
-import { until } from '../../support/until.ts'
-import { isError, type Metadata, readJson, Session, textFile } from './requests.ts'
+import { isError, type Metadata, Session, textFile } from '../../kit/cookie-api.ts'
+import { readJson } from '../../kit/http-client.ts'
+import { startTestServer, type TestServer } from '../../kit/server.ts'
+import { beginPut } from '../../kit/slow-upload.ts'
+import { until } from '../../kit/until.ts'
 import { hasHistory, hexOf, isUntouched, rowOf } from './reservations.ts'
 
 const [computing, computingFailed] = clientSideStates

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
-import { startTestServer, type TestServer } from '../../support/server.ts'
-import { isError, Session, textFile } from './requests.ts'
+import { isError, Session, textFile } from '../../kit/cookie-api.ts'
+import { startTestServer, type TestServer } from '../../kit/server.ts'
 
 const ours = 'https://files.chat.example'
 const sister = 'https://chat.example'

@@ -1,8 +1,9 @@
 import t from 'tap'
-import { skipWithoutS3 } from '../../support/bucket.ts'
-import { startTestServer } from '../../support/server.ts'
-import { until } from '../../support/until.ts'
-import { isError, readJson, Session, textFile } from './requests.ts'
+import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { isError, Session, textFile } from '../../kit/cookie-api.ts'
+import { readJson } from '../../kit/http-client.ts'
+import { startTestServer } from '../../kit/server.ts'
+import { until } from '../../kit/until.ts'
 
 for (const store of ['s3', 'disk'] as const) {
   const skip = store === 's3' && skipWithoutS3

@@ -1,15 +1,13 @@
 import t, { type Test } from 'tap'
 import type { ObjectStore } from '#store/object-store.ts'
-import { openRequest, readAnswer } from '../../support/multipart.ts'
-import { startTestServer, type TestServer } from '../../support/server.ts'
-import { isError, Session, textFile } from './requests.ts'
+import { isError, Session, textFile } from '../../kit/cookie-api.ts'
+import { openRequest, readAnswer, sendRaw } from '../../kit/raw-http.ts'
+import { startTestServer, type TestServer } from '../../kit/server.ts'
 
 /** As it goes over the wire: fetch would correct it. */
 async function ask({ url }: TestServer, method: string, path: string, headers: Record<string, string> = {}, body = '') {
-  const length = body === '' ? {} : { 'content-length': Buffer.byteLength(body) }
-  const socket = openRequest(url, method, path, { connection: 'close', ...length, ...headers })
-  socket.write(body)
-  const { status, headers: answered, body: text } = await readAnswer(socket)
+  const answer = await sendRaw(url, method, path, { headers, body: Buffer.from(body) })
+  const { status, headers: answered, body: text } = answer
   return new Response(text, { status, headers: answered })
 }
 

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { startTestServer } from '../../support/server.ts'
-import { isError, Session, textFile } from './requests.ts'
+import { isError, Session, textFile } from '../../kit/cookie-api.ts'
+import { startTestServer } from '../../kit/server.ts'
 import { hexOf } from './reservations.ts'
 
 const most = 200

@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap'
-import { skipWithoutS3 } from '../../support/bucket.ts'
-import { fileHeaders, multipartBody } from '../../support/multipart.ts'
-import { startTestServer } from '../../support/server.ts'
-import { isError, Session, textFile } from './requests.ts'
+import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { isError, Session, textFile } from '../../kit/cookie-api.ts'
+import { fileHeaders, multipartBody } from '../../kit/multipart.ts'
+import { startTestServer } from '../../kit/server.ts'
 
 const names = [
   'Document.pdf',

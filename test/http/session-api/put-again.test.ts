@@ -4,12 +4,12 @@ import t from 'tap'
 import { deleteMessage, deleteRoom, deleteUser } from '#deletion/delete.ts'
 import type { AttachmentState } from '#domain/states.ts'
 import type { ObjectStore } from '#store/object-store.ts'
-import { skipWithoutS3 } from '../../support/bucket.ts'
-import { startTestServer, type TestServer } from '../../support/server.ts'
-import { beginPut, type SlowPut } from '../../support/slow-put.ts'
-import { until } from '../../support/until.ts'
-import { cookieApi } from '../bad-input/surfaces.ts'
-import { isError, Session, textFile } from './requests.ts'
+import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { isError, Session, textFile } from '../../kit/cookie-api.ts'
+import { startTestServer, type TestServer } from '../../kit/server.ts'
+import { beginPut, type SlowUpload } from '../../kit/slow-upload.ts'
+import { cookieApi } from '../../kit/surfaces.ts'
+import { until } from '../../kit/until.ts'
 import {
   digestField,
   hasHistory,
@@ -38,7 +38,7 @@ async function storesOnly(server: TestServer, count: number): Promise<void> {
 /** A PUT whose next attempt has begun; of `bytes` the server has all but what sockets hold. */
 async function begun(server: TestServer, session: Session, id: number, length: number, bytes: Buffer | string) {
   const before = (await rowOf(server, id))?.attempt ?? 0
-  const put: SlowPut = beginPut(server.url, `/api/v1/attachments/${id}/a.txt`, length, session.headers)
+  const put: SlowUpload = beginPut(server.url, `/api/v1/attachments/${id}/a.txt`, length, session.headers)
   await put.send(bytes)
   await until('the attempt has begun', async () => ((await rowOf(server, id))?.attempt ?? 0) > before)
   return put

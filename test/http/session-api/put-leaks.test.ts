@@ -1,11 +1,11 @@
 import t from 'tap'
-import { skipWithoutS3 } from '../../support/bucket.ts'
-import { busyInDatabase, heldBy } from '../../support/held.ts'
-import { startTestServer } from '../../support/server.ts'
-import { beginPut } from '../../support/slow-put.ts'
-import { until } from '../../support/until.ts'
+import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { Session } from '../../kit/cookie-api.ts'
+import { startTestServer } from '../../kit/server.ts'
+import { busyInDatabase, resourcesOf } from '../../kit/server-resources.ts'
+import { beginPut } from '../../kit/slow-upload.ts'
+import { until } from '../../kit/until.ts'
 import { storeIsEmpty } from '../bad-input/remains.ts'
-import { Session } from './requests.ts'
 import { objectsOf, ready, rowOf, uploadFailed } from './reservations.ts'
 
 const aborted = 30
@@ -19,7 +19,7 @@ for (const store of ['s3', 'disk'] as const) {
     const server = await startTestServer(t, { store, env: { MAX_CONCURRENT_UPLOADS: '1' } })
     const session = await Session.of(server, 2)
     const id = await session.reserve({ fileSize: 200_000 })
-    const baseline = await heldBy(server)
+    const baseline = await resourcesOf(server)
     for (let attempt = 1; attempt <= aborted; attempt += 1) {
       const { socket, send } = beginPut(server.url, `/api/v1/attachments/${id}/a.txt`, 200_000, session.headers)
       await send(Buffer.alloc(100_000))
@@ -28,10 +28,10 @@ for (const store of ['s3', 'disk'] as const) {
       attempt % 2 === 0 ? socket.destroy() : socket.resetAndDestroy()
       await until('it has failed', async () => (await rowOf(server, id))?.state === uploadFailed)
     }
-    await until('the connections are gone', async () => (await heldBy(server)).connections <= baseline.connections)
+    await until('the connections are gone', async () => (await resourcesOf(server)).connections <= baseline.connections)
     await until('the database is idle', async () => (await busyInDatabase(server)) === 0)
     const { connections } = baseline
-    t.strictSame({ ...(await heldBy(server)), connections }, baseline, 'nothing is held that was not held before')
+    t.strictSame({ ...(await resourcesOf(server)), connections }, baseline, 'nothing is held that was not held before')
     const failures = Array.from({ length: aborted }, (_, index) => [index + 1, true])
     t.strictSame(await objectsOf(server, id), failures, 'the bytes of every attempt are to go')
     await storeIsEmpty(t, server)

@@ -1,9 +1,9 @@
 import t, { type Test } from 'tap'
-import { skipWithoutS3 } from '../../support/bucket.ts'
-import { openRequest, readAnswer } from '../../support/multipart.ts'
-import { startTestServer, type TestServer } from '../../support/server.ts'
+import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { isError, Session } from '../../kit/cookie-api.ts'
+import { openRequest, readAnswer } from '../../kit/raw-http.ts'
+import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { storeIsEmpty } from '../bad-input/remains.ts'
-import { isError, Session } from './requests.ts'
 import { digestField, hexOf, isUntouched, ready } from './reservations.ts'
 
 interface Refusal {

@@ -1,13 +1,13 @@
-import { promisify } from 'node:util'
 import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
-import { skipWithoutS3 } from '../../support/bucket.ts'
-import { startTestServer, type TestServer } from '../../support/server.ts'
-import { beginPut, type SlowPut } from '../../support/slow-put.ts'
-import { until } from '../../support/until.ts'
+import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { Session } from '../../kit/cookie-api.ts'
+import { startTestServer, type TestServer } from '../../kit/server.ts'
+import { connectionsOf } from '../../kit/server-resources.ts'
+import { beginPut, type SlowUpload } from '../../kit/slow-upload.ts'
+import { cookieApi } from '../../kit/surfaces.ts'
+import { until } from '../../kit/until.ts'
 import { storeIsEmpty } from '../bad-input/remains.ts'
-import { cookieApi } from '../bad-input/surfaces.ts'
-import { Session } from './requests.ts'
 import { hasHistory, isUntouched, ready, rowOf, toReady, uploadFailed, uploading } from './reservations.ts'
 
 const begin = (server: TestServer, session: Session, id: number, headers: Record<string, string> = {}, length = 7) =>
@@ -24,8 +24,6 @@ async function isFailed(t: Test, server: TestServer, id: number, failureReason: 
   await storeIsEmpty(t, server)
 }
 
-const connectionsOf = ({ app }: TestServer) => promisify(app.server.getConnections.bind(app.server))()
-
 /** Asserts that the slots are free, and tidies up. */
 async function takesBytes(t: Test, session: Session): Promise<void> {
   const id = await session.reserve({ fileSize: 7 })
@@ -34,7 +32,7 @@ async function takesBytes(t: Test, session: Session): Promise<void> {
 }
 
 const hungUp = /connection closed before the last byte/
-const ways: Record<string, (put: SlowPut) => void> = {
+const ways: Record<string, (put: SlowUpload) => void> = {
   closes: ({ socket }) => socket.destroy(),
   resets: ({ socket }) => socket.resetAndDestroy(),
 }

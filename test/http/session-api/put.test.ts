@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
-import { skipWithoutS3 } from '../../support/bucket.ts'
-import { openRequest, readAnswer } from '../../support/multipart.ts'
-import { startTestServer } from '../../support/server.ts'
-import { type Metadata, readJson, Session } from './requests.ts'
+import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { type Metadata, Session } from '../../kit/cookie-api.ts'
+import { readJson } from '../../kit/http-client.ts'
+import { openRequest, readAnswer } from '../../kit/raw-http.ts'
+import { startTestServer } from '../../kit/server.ts'
 import { digestField, hasHistory, hexOf, objectsOf, ready, rowOf, toReady } from './reservations.ts'
 
 const bytes = randomBytes(3 * 2 ** 20)

@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm'
 import type { Test } from 'tap'
 import type { AttachmentState } from '#domain/states.ts'
 import { listTransitions } from '#persistence/queries.ts'
-import type { TestServer } from '../../support/server.ts'
+import type { TestServer } from '../../kit/server.ts'
 
 export const uploading = 'UploadFromClientToServerInProgress'
 export const uploadFailed = 'UploadFromClientToServerFailed'

@@ -1,9 +1,10 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { deleteMessage, deleteRoom, deleteUser } from '#deletion/delete.ts'
-import { startTestServer } from '../../support/server.ts'
+import { isError, type Metadata, Session } from '../../kit/cookie-api.ts'
+import { readJson } from '../../kit/http-client.ts'
+import { startTestServer } from '../../kit/server.ts'
 import { newestId, storeIsEmpty } from '../bad-input/remains.ts'
-import { isError, type Metadata, readJson, Session } from './requests.ts'
 import { hexOf, isUntouched } from './reservations.ts'
 
 const checksum = hexOf('sha256', 'content')

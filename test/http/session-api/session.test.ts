@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { createToken, revokeToken } from '#auth/credentials.ts'
-import { everything, startTestServer, type TestServer } from '../../support/server.ts'
-import { isError, readJson } from './requests.ts'
+import { isError } from '../../kit/cookie-api.ts'
+import { readJson } from '../../kit/http-client.ts'
+import { everything, startTestServer, type TestServer } from '../../kit/server.ts'
 
 const wrongBearer = /^Wrong Bearer, please renew Web API Access Token$/
 const scopes = ['read', 'write'] as const

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { sql } from 'drizzle-orm'
-import { until } from '../../support/until.ts'
+import { until } from '../../kit/until.ts'
 import type { Model } from '../expected/model.ts'
 import { ready, type State } from '../expected/states.ts'
 import type { Stage } from '../real/stage.ts'

@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { type Serving, serveCommand, startServing } from '../../e2e/serving.ts'
+import { type Serving, serveCommand, startServing } from '../../kit/serving.ts'
 
 /** Servers on one database and one bucket, of which at most one is dead at a time. */
 export class Replicas {

@@ -1,4 +1,4 @@
-import { fieldHeaders, fileHeaders, multipartBody, newBoundary } from '../../support/multipart.ts'
+import { fieldHeaders, fileHeaders, multipartBody, newBoundary } from '../../kit/multipart.ts'
 import { bytesOf, type Content } from '../expected/content.ts'
 import type { RawRequest } from './sending.ts'
 

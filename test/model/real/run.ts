@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { request } from '../../kit/http-client.ts'
 import type { Upload } from '../expected/upload.ts'
 import { type RawRequest, Sending } from './sending.ts'
 import type { Stage } from './stage.ts'
@@ -16,27 +17,22 @@ export class Run {
   /** Asks a replica for a path of the cookie API. */
   async ask(replica: number, method: string, path: string, body?: unknown): Promise<Response> {
     const url = await this.stage.replicas.url(replica)
-    const type = body === undefined ? {} : { 'content-type': 'application/json' }
-    return fetch(`${url}/api/v1${path}`, {
-      method,
-      headers: { ...this.stage.cookie, ...type },
-      body: body === undefined ? null : JSON.stringify(body),
-    })
+    return request(url, method, `/api/v1${path}`, { headers: this.stage.cookie, json: body })
   }
 
   /** Reads a path of the cookie API at an address. */
   read(url: string, path: string): Promise<Response> {
-    return fetch(`${url}/api/v1${path}`, { headers: this.stage.cookie })
+    return request(url, 'GET', `/api/v1${path}`, { headers: this.stage.cookie })
   }
 
   /** As the chat's backend does. */
   async deleteMessage(replica: number, id: number): Promise<number> {
     const url = await this.stage.replicas.url(replica)
-    return (await fetch(`${url}/v1/messages/${id}`, { method: 'DELETE', headers: this.stage.admin })).status
+    return (await request(url, 'DELETE', `/v1/messages/${id}`, { headers: this.stage.admin })).status
   }
 
-  async send(replica: number, request: RawRequest): Promise<Sending> {
-    return new Sending(await this.stage.replicas.url(replica), request)
+  async send(replica: number, outgoing: RawRequest): Promise<Sending> {
+    return new Sending(await this.stage.replicas.url(replica), outgoing)
   }
 
   /** @param beginnings of a form, up to where it has to be sent for each of its files to begin */

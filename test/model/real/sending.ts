@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net'
-import { openRequest } from '../../support/multipart.ts'
+import { chunkOf, lastChunk } from '../../kit/multipart.ts'
+import { openRequest, parseAnswer, readBytes } from '../../kit/raw-http.ts'
+import { written } from '../../kit/slow-upload.ts'
 
 const piece = 64 * 1024
 
@@ -24,8 +26,7 @@ export class Sending {
   readonly #socket: Socket
   readonly #body: Buffer
   readonly #isChunked: boolean
-  readonly #closed: Promise<void>
-  #received = ''
+  readonly #received: Promise<Buffer>
   #sent = 0
 
   constructor(url: string, { method, path, headers, body, isChunked }: RawRequest) {
@@ -33,12 +34,8 @@ export class Sending {
     this.#socket = openRequest(url, method, path, { ...headers, ...framing, connection: 'close' })
     this.#body = body
     this.#isChunked = isChunked
-    this.#closed = new Promise((resolve) => this.#socket.once('close', () => resolve()))
     // A reset shows in that there is no answer.
-    this.#socket.on('error', () => {})
-    this.#socket.setEncoding('utf8').on('data', (text) => {
-      this.#received += text
-    })
+    this.#received = readBytes(this.#socket)
   }
 
   /** Bytes of the body. */
@@ -50,31 +47,28 @@ export class Sending {
     return this.#socket.closed
   }
 
-  /** Resolves when the socket has taken the body up to here, or is closed. */
+  /** Resolves when the socket has room for more than the body up to here, or is closed. */
   async sendUpTo(end: number): Promise<void> {
     while (this.#sent < end && !this.#socket.destroyed) {
       const next = this.#body.subarray(this.#sent, Math.min(this.#sent + piece, end))
       this.#sent += next.length
-      if (this.#isChunked) this.#socket.write(`${next.length.toString(16)}\r\n`)
-      const isTaken = this.#socket.write(next)
-      if (this.#isChunked) this.#socket.write('\r\n')
-      if (!isTaken) await this.#drained()
+      const hasRoom = this.#socket.write(this.#isChunked ? chunkOf(next) : next)
+      // The last piece is not waited for: a step that hangs up may take it back.
+      if (!hasRoom) await written(this.#socket, '')
     }
   }
 
   /** Sends what is left and reads the answer. */
   async finish(): Promise<Answer> {
     await this.sendUpTo(this.#body.length)
-    if (this.#isChunked && !this.#socket.destroyed) this.#socket.write('0\r\n\r\n')
+    if (this.#isChunked && !this.#socket.destroyed) this.#socket.write(lastChunk)
     return this.answered()
   }
 
   /** Resolves when the connection has ended. */
   async answered(): Promise<Answer> {
-    await this.#closed
-    const status = /^HTTP\/1\.1 (\d{3}) /.exec(this.#received)?.[1]
-    const body = this.#received.slice(this.#received.indexOf('\r\n\r\n') + 4)
-    return { status: status === undefined ? undefined : Number(status), body }
+    const received = await this.#received
+    return received.length === 0 ? { status: undefined, body: '' } : parseAnswer(received.toString())
   }
 
   /** Closes only our side: the server can still answer. */
@@ -86,15 +80,5 @@ export class Sending {
   hangUp(how: 'close' | 'reset'): void {
     if (how === 'reset') this.#socket.resetAndDestroy()
     else this.#socket.destroy()
-  }
-
-  #drained(): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        this.#socket.off('drain', done).off('close', done)
-        resolve()
-      }
-      this.#socket.once('drain', done).once('close', done)
-    })
   }
 }

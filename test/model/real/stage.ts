@@ -6,8 +6,8 @@ import { migrateDatabase } from '#persistence/migrate.ts'
 import { putMessage } from '#rooms/messages.ts'
 import { putRoom } from '#rooms/rooms.ts'
 import { putUsers } from '#rooms/users.ts'
-import { createTestBucket, type TestBucket } from '../../support/bucket.ts'
-import { createTestDatabase } from '../../support/database.ts'
+import { bucketSettings, createTestBucket, type TestBucket } from '../../kit/bucket.ts'
+import { createTestDatabase } from '../../kit/database.ts'
 import { Model } from '../expected/model.ts'
 import { Replicas } from './replicas.ts'
 import { Run } from './run.ts'
@@ -37,11 +37,7 @@ export async function openStage(t: Test): Promise<Stage> {
   t.teardown(close)
   const settings = {
     DATABASE_URL: databaseUrl,
-    S3_BUCKET: bucket.bucket,
-    S3_ENDPOINT: bucket.endpoint,
-    S3_REGION: bucket.region,
-    AWS_ACCESS_KEY_ID: bucket.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: bucket.secretAccessKey,
+    ...bucketSettings(bucket),
     URL_SIGNING_KEY: createHash('sha256').update(databaseUrl).digest('hex'),
     UPLOAD_LEASE_SECONDS: '3',
     // However slow the machine, a request that is held is not idle for too long.

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Model } from '../expected/model.ts'
 import type { Upload } from '../expected/upload.ts'
-import { adopt, list } from '../promises/look.ts'
+import { adopt, list } from '../promises/api-view.ts'
 import type { Run } from '../real/run.ts'
 import type { Answer } from '../real/sending.ts'
 
@@ -25,7 +25,10 @@ export const isRefusal = (status: number | undefined): boolean => [undefined, 40
 /** Takes in the files of a form that have begun by now. */
 export async function adoptBegun(model: Model, run: Run, { messageId }: Upload): Promise<void> {
   const message = model.messages.find(({ id }) => id === messageId)
-  if (message) adopt(model, await list(run, run.stage.replicas.inService()[0], message))
+  if (message === undefined) return
+  // A client that has hung up at once may have been noticed or not.
+  for (const { upload } of adopt(model, await list(run, run.stage.replicas.inService()[0], message)))
+    if (upload.isLost) upload.leaveOpen()
 }
 
 /** In the order sent. */

@@ -5,9 +5,9 @@ import { uploading } from '../expected/states.ts'
 import type { Run } from '../real/run.ts'
 import { type RawRequest, Sending } from '../real/sending.ts'
 import { conclude } from './conclude.ts'
-import { planForm, wholeForms } from './forms.ts'
+import { planForm, wholeForms } from './form-plan.ts'
 import { untouched } from './hang-up.ts'
-import { planPut, putOf, putUpload, refusalOf, wholeWays } from './putting.ts'
+import { planPut, putOf, putUpload, refusalOf, wholeWays } from './put-plan.ts'
 import { anyOne, replicas, step } from './step.ts'
 
 /** Where a file passes on its way to Ready, or to failing. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { sql } from 'drizzle-orm'
 import fc from 'fast-check'
-import { until } from '../../support/until.ts'
+import { until } from '../../kit/until.ts'
 import type { Attachment } from '../expected/attachment.ts'
 import { type Model, pick } from '../expected/model.ts'
 import { isPassing, type State } from '../expected/states.ts'

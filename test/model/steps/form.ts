@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { pick } from '../expected/model.ts'
 import { conclude } from './conclude.ts'
-import { planForm, wholeForms } from './forms.ts'
+import { planForm, wholeForms } from './form-plan.ts'
 import { anyOne, replicas, step } from './step.ts'
 
 /** Sends one to three files at once: all of them become Ready or none. */

@@ -3,9 +3,9 @@ import fc from 'fast-check'
 import type { Attachment } from '../expected/attachment.ts'
 import { pick } from '../expected/model.ts'
 import { hashFailed, hashing, initial, uploadFailed, uploading } from '../expected/states.ts'
-import { heldForms, planForm } from './forms.ts'
-import { hungUp } from './hung-up.ts'
-import { openPut, planPut, refusalOf, type Way, wholeWays } from './putting.ts'
+import { hungUp } from './await-hang-up.ts'
+import { heldForms, planForm } from './form-plan.ts'
+import { openPut, planPut, refusalOf, type Way, wholeWays } from './put-plan.ts'
 import { anyOne, replicas, shares, step } from './step.ts'
 
 /** Hangs up a request that is held. */

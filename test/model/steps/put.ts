@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { type Model, pick } from '../expected/model.ts'
 import { conclude } from './conclude.ts'
-import { openPut, planPut, putUpload, refusalOf, wholeWays } from './putting.ts'
+import { openPut, planPut, putUpload, refusalOf, wholeWays } from './put-plan.ts'
 import { anyOne, replicas, step } from './step.ts'
 
 const targets = ({ awaiting, certain, attachments }: Model) => [

@@ -4,7 +4,7 @@ import type { Attachment } from '../expected/attachment.ts'
 import { type Content, sha256Of } from '../expected/content.ts'
 import { pick } from '../expected/model.ts'
 import { ready } from '../expected/states.ts'
-import { openPut } from './putting.ts'
+import { openPut } from './put-plan.ts'
 import { anyOne, replicas, step } from './step.ts'
 
 /** Two clients send the bytes of one attachment at once, not always the same bytes: exactly one of them wins. */

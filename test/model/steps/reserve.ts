@@ -3,7 +3,7 @@ import { Attachment } from '../expected/attachment.ts'
 import { contents, otherThan, sha256Of } from '../expected/content.ts'
 import { pick } from '../expected/model.ts'
 import { illegalNames, isLegal, kept, legalNames } from '../expected/names.ts'
-import type { Seen } from '../promises/look.ts'
+import type { Seen } from '../promises/api-view.ts'
 import { expectStatus } from '../real/run.ts'
 import { anyOne, replicas, step } from './step.ts'
 

@@ -1,6 +1,6 @@
 import type { Attachment } from '../expected/attachment.ts'
 import type { State } from '../expected/states.ts'
-import type { Seen } from '../promises/look.ts'
+import type { Seen } from '../promises/api-view.ts'
 import type { Run } from '../real/run.ts'
 
 /** Where an attachment is at this moment, for what a step waits for; `undefined` when it is not there. */

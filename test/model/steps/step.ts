@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type { Model } from '../expected/model.ts'
+import { look } from '../promises/api-view.ts'
 import { everyKeyHasARow } from '../promises/every-key-has-a-row.ts'
-import { look } from '../promises/look.ts'
 import type { Run } from '../real/run.ts'
 
 /** A kind of step that a run may take. */

@@ -3,7 +3,7 @@ import { type Model, pick } from '../expected/model.ts'
 import type { Upload } from '../expected/upload.ts'
 import { giveUp } from './expire.ts'
 import { beginPut } from './hold.ts'
-import { planPut, refusalOf, wholeWays } from './putting.ts'
+import { planPut, refusalOf, wholeWays } from './put-plan.ts'
 import { anyOne, replicas, shares, step } from './step.ts'
 
 /** An upload is given up, and its client begins anew while the writer it had is still at work. */

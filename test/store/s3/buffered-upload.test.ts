@@ -1,7 +1,7 @@
 import { openBucket } from '#store/s3/bucket.ts'
 import { blockSize } from '#store/s3/buffer-pool.ts'
 import { upload } from '#store/s3/s3-store.ts'
-import { until } from '../../support/until.ts'
+import { until } from '../../kit/until.ts'
 import { bytesOf, chunksOf, collect, failingAfter, hangingAfter } from '../bodies.ts'
 import { type Exchange, errorBody } from '../fault-proxy.ts'
 import { openBehindProxy, partSize, s3Test } from '../s3-fixture.ts'

@@ -1,7 +1,7 @@
 import { openBucket } from '#store/s3/bucket.ts'
 import { blockSize } from '#store/s3/buffer-pool.ts'
 import { openS3Multipart } from '#store/s3/multipart-store.ts'
-import { until } from '../../support/until.ts'
+import { until } from '../../kit/until.ts'
 import { bytesOf, collect, keptChunksOf } from '../bodies.ts'
 import { keepsSessions } from '../contract-multipart.ts'
 import { type Exchange, errorBody, type Operation } from '../fault-proxy.ts'

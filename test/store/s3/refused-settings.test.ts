@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import t from 'tap'
 import { openS3Store } from '#store/s3/s3-store.ts'
-import { createTestBucket, skipWithoutS3 } from '../../support/bucket.ts'
+import { createTestBucket, skipWithoutS3 } from '../../kit/bucket.ts'
 import { errorBody, openFaultProxy } from '../fault-proxy.ts'
 
 const kibibyte = 1024

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { until } from '../../support/until.ts'
+import { until } from '../../kit/until.ts'
 import { bytesOf, collect, hangingAfter, keptChunksOf } from '../bodies.ts'
 import { type Exchange, errorBody, type FaultProxy, type Operation } from '../fault-proxy.ts'
 import { openBehindProxy, partSize, s3Test } from '../s3-fixture.ts'

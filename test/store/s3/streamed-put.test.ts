@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { openBucket } from '#store/s3/bucket.ts'
 import { blockSize } from '#store/s3/buffer-pool.ts'
 import { upload } from '#store/s3/s3-store.ts'
-import { until } from '../../support/until.ts'
+import { until } from '../../kit/until.ts'
 import { bytesOf, collect, hangingAfter, keptChunksOf } from '../bodies.ts'
 import { openBehindProxy, partSize, s3Test } from '../s3-fixture.ts'
 
