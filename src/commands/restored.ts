@@ -1,4 +1,5 @@
 import type { Config } from '#config/config.ts'
+import { StowageError } from '#domain/errors.ts'
 import { createLogger } from '#http/logging.ts'
 import type { Database } from '#persistence/connection/client.ts'
 import { declareRestored, readHold, revokeCredentials } from '#persistence/server-identity.ts'
@@ -40,7 +41,9 @@ async function release(db: Database, config: Config): Promise<void> {
   const heldSince = await readHold(db)
   if (heldSince === undefined) return console.log('Nothing was held.')
   const stopping = new AbortController()
-  onStopSignal().then(() => stopping.abort())
+  onStopSignal().then(() =>
+    stopping.abort(new StowageError('database_unavailable', 'It was asked to stop: the hold goes on.')),
+  )
   await using cleanup = new AsyncDisposableStack()
   const store = cleanup.adopt(await openStore(config), (store) => store.close())
   const { isReleased, kept } = await endHold(

@@ -18,18 +18,14 @@ export async function recover({ db, config, wakePurge }: RecoverContext, signal:
   const expired = await claimExpired(db, uploading, batch, config.uploadLeaseSeconds / 2)
   if (expired.length === 0) return false
   failpoint('after-claim')
-  for (const { id, attempt } of expired) {
-    signal.throwIfAborted()
-    await failAttempt(
-      db,
-      { id, attempt },
-      {
-        from: [uploading],
-        reason: 'The server that took the file stopped before it was finished. Send it again.',
-        actor: 'recovery',
-      },
-    )
+  const reason = 'The server that took the file stopped before it was finished. Send it again.'
+  try {
+    for (const { id, attempt } of expired) {
+      signal.throwIfAborted()
+      await failAttempt(db, { id, attempt }, { from: [uploading], reason, actor: 'recovery' })
+    }
+  } finally {
+    wakePurge()
   }
-  wakePurge()
   return expired.length === batch
 }

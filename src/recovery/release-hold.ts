@@ -3,6 +3,7 @@ import type { AppContext } from '#app-context.ts'
 import { StowageError } from '#domain/errors.ts'
 import { findInterrupted, findInterruptedRequest, type InterruptedUpload } from '#persistence/leases.ts'
 import { releaseHold } from '#persistence/server-identity.ts'
+import { readClock } from '#persistence/statements.ts'
 import { StateConflict } from '#persistence/transitions.ts'
 import { hashObject, type ObjectHash } from '#store/hash-object.ts'
 import { publish } from '#uploads/publish.ts'
@@ -33,8 +34,9 @@ type EndHoldContext = Pick<AppContext, 'db' | 'store' | 'log'> & {
  */
 export async function endHold(context: EndHoldContext, heldSince: Date, signal: AbortSignal): Promise<HoldEnd> {
   const { db, config } = context
+  const now = await readClock(db)
   const renewedBy = heldSince.getTime() + config.uploadLeaseSeconds * 500
-  await delay(Math.max(0, renewedBy - Date.now()), undefined, { signal })
+  await delay(Math.max(0, renewedBy - now()), undefined, { signal })
   const kept = await publishArrived(context, signal)
   return { isReleased: await releaseHold(db, heldSince), kept }
 }

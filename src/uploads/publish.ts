@@ -75,8 +75,8 @@ export async function publishVerified(
     return await publish(context, attempts, { from: verifying, reason: asSent, ...publisher }, lease)
   }
   const error = new NotStoredAsSent()
-  // The whole files fail first, so that their reason names another failed file wherever a crash interrupts the loop.
-  for (const { attempt, isWhole } of files.toSorted((a, b) => Number(b.isWhole) - Number(a.isWhole)))
+  // The damaged files fail first: after a crash in this loop, reverification fails the others as their siblings.
+  for (const { attempt, isWhole } of files.toSorted((a, b) => Number(a.isWhole) - Number(b.isWhole)))
     await failAttempt(context.db, attempt, {
       from: [verifying],
       isMismatch: !isWhole,

@@ -2,12 +2,12 @@ import { type SQL, sql } from 'drizzle-orm'
 import t from 'tap'
 import type { Database } from '#persistence/connection/client.ts'
 import { claimExpired, releaseLeases, renewLeases } from '#persistence/leases.ts'
+import { begin, expire, startIdle, uploading } from '../deletion/abandoned-attempt.ts'
 import { attach } from '../kit/bearer-api.ts'
 import { skipWithoutS3 } from '../kit/bucket.ts'
 import { Session, textFile } from '../kit/cookie-api.ts'
 import { startOnOneConnection } from '../kit/replica.ts'
 import type { StoreKind } from '../kit/server.ts'
-import { begin, expire, startIdle, uploading } from '../workers/abandoned-attempt.ts'
 import { growing } from './million-rows.ts'
 
 /** Row versions that updates made, and how many of them needed no new entry in any index. */

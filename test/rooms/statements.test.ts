@@ -4,8 +4,8 @@ import { deleteRoom, deleteUser } from '#deletion/delete.ts'
 import { putMessage } from '#rooms/messages.ts'
 import { deleteMember, putMember, putRoom } from '#rooms/rooms.ts'
 import { putUsers } from '#rooms/users.ts'
+import { startIdle } from '../deletion/abandoned-attempt.ts'
 import type { TestServer } from '../kit/server.ts'
-import { startIdle } from '../workers/abandoned-attempt.ts'
 
 const times = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, n) => make(n))
 

@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import t from 'tap'
 import { type Clock, RateLimiter } from '#async/rate-limiter.ts'
 import { startTestServer } from '../kit/server.ts'
+import { only, runScrub, upload } from '../scrub/scrub-run.ts'
 import { bytesOf } from '../store/bodies.ts'
-import { only, runScrub, upload } from './scrub-run.ts'
 
 const never = new AbortController().signal
 

@@ -4,9 +4,9 @@ import t from 'tap'
 import { listTransitions } from '#persistence/queries.ts'
 import { declareRestored, isHeld, readHold } from '#persistence/server-identity.ts'
 import { endHold } from '#recovery/release-hold.ts'
+import { type Begun, begin, expire, keysToPurge, rowOf, startIdle, uploading } from '../deletion/abandoned-attempt.ts'
 import type { TestServer } from '../kit/server.ts'
 import { runScrub, tamperWith, upload } from '../scrub/scrub-run.ts'
-import { type Begun, begin, expire, keysToPurge, rowOf, startIdle, uploading } from '../workers/abandoned-attempt.ts'
 
 const ready = 'ReadyForDownloadFromServerToClient'
 

@@ -8,9 +8,6 @@ import { transition } from '#persistence/transitions.ts'
 import { FailedReads } from '#recovery/failed-reads.ts'
 import { retryVerification } from '#recovery/retry-verification.ts'
 import type { ObjectStore } from '#store/object-store.ts'
-import { skipWithoutS3 } from '../kit/bucket.ts'
-import type { TestServer } from '../kit/server.ts'
-import { until } from '../kit/until.ts'
 import {
   type Begun,
   begin,
@@ -21,7 +18,10 @@ import {
   uploading,
   verifying,
   why,
-} from './abandoned-attempt.ts'
+} from '../deletion/abandoned-attempt.ts'
+import { skipWithoutS3 } from '../kit/bucket.ts'
+import type { TestServer } from '../kit/server.ts'
+import { until } from '../kit/until.ts'
 
 const mismatch = 'ChecksumVerificationOnServerSideMismatch'
 const undecided = 'ChecksumVerificationOnServerSideFailed'
