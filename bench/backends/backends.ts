@@ -21,15 +21,15 @@ export async function startBackends(directory: string): Promise<Backends> {
   started.defer(() => postgres.stop())
   if (!s3) throw new Error('No S3 server: install Go, MinIO or Docker, or set S3_ENDPOINT and the keys it takes')
 
-  const setting = (name: string) => s3.environment[name] ?? process.env[name] ?? ''
+  const { endpoint, region, accessKeyId, secretAccessKey } = s3.access
   const running = started.move()
   return {
     s3Description: s3.description,
     s3Environment: {
-      S3_ENDPOINT: setting('S3_ENDPOINT'),
-      S3_REGION: setting('AWS_REGION'),
-      AWS_ACCESS_KEY_ID: setting('AWS_ACCESS_KEY_ID'),
-      AWS_SECRET_ACCESS_KEY: setting('AWS_SECRET_ACCESS_KEY'),
+      S3_ENDPOINT: endpoint,
+      S3_REGION: region,
+      AWS_ACCESS_KEY_ID: accessKeyId,
+      AWS_SECRET_ACCESS_KEY: secretAccessKey,
     },
     databaseUrl: postgres.environment.TEST_DATABASE_URL ?? process.env.TEST_DATABASE_URL ?? '',
     [Symbol.asyncDispose]: () => running.disposeAsync(),

@@ -5,6 +5,7 @@ import { skipWithoutS3 } from '../kit/bucket.ts'
 import { SeededRandom } from '../kit/seeded-random.ts'
 import { startTestServer, type TestServer } from '../kit/server.ts'
 import { connectionsOf } from '../kit/server-resources.ts'
+import { watchStoreTraffic } from '../kit/store-traffic.ts'
 import { until } from '../kit/until.ts'
 import {
   bearerForm,
@@ -15,7 +16,6 @@ import {
   type Upload,
   type WayToUpload,
 } from '../kit/ways-to-upload.ts'
-import { watchStoreTraffic } from './store-traffic.ts'
 
 const mebibyte = 2 ** 20
 const hungUp = 20

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { skipWithoutS3 } from '../kit/bucket.ts'
 import { loadMemory, mostMemory } from '../kit/memory-formula.ts'
+import { metric } from '../kit/metric.ts'
 import { openUnread } from '../kit/raw-http.ts'
 import type { Serving } from '../kit/serving.ts'
 import { until } from '../kit/until.ts'
@@ -9,11 +10,6 @@ import { startServingOnS3 } from './serving-on-s3.ts'
 import { type WorstClients, worstClients } from './worst-clients.ts'
 
 const megabyte = 1e6
-
-async function metric({ url }: Serving, name: string): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`, { headers: { connection: 'close' } })).text()
-  return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1])
-}
 
 /** Resolves when a process has all that it is going to hold. */
 async function settled(serving: Serving): Promise<void> {

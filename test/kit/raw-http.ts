@@ -71,7 +71,7 @@ export function exchangeBytes(url: string, bytes: string): Promise<string> {
 }
 
 /** Sends the beginning of a request whose Content-Length says that `missing` more bytes follow. */
-export function begin(url: string, path: string, { headers, body }: RawBody, missing: number): Socket {
+export function beginRaw(url: string, path: string, { headers, body }: RawBody, missing: number): Socket {
   const length = { 'content-length': body.length + missing }
   const socket = openRequest(url, 'POST', path, { connection: 'close', ...length, ...headers })
   // The subject of the test is read from the answer.
@@ -81,7 +81,7 @@ export function begin(url: string, path: string, { headers, body }: RawBody, mis
 }
 
 /** Sends a request, with its length unless it is chunked, and reads the answer, up to where the server closes the connection. */
-export function send(url: string, method: string, path: string, { headers, body }: RawBody): Promise<RawAnswer> {
+export function sendRaw(url: string, method: string, path: string, { headers, body }: RawBody): Promise<RawAnswer> {
   const hasLength = body.length > 0 && !('transfer-encoding' in headers)
   const length = hasLength ? { 'content-length': body.length } : {}
   const socket = openRequest(url, method, path, { connection: 'close', ...length, ...headers })
@@ -91,6 +91,6 @@ export function send(url: string, method: string, path: string, { headers, body 
   return answer
 }
 
-export function post(url: string, path: string, form: RawBody): Promise<RawAnswer> {
-  return send(url, 'POST', path, form)
+export function postRaw(url: string, path: string, form: RawBody): Promise<RawAnswer> {
+  return sendRaw(url, 'POST', path, form)
 }

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { identifyProcess } from '#embedded/postgres-process.ts'
 import { describeLeftOut } from './left-out.ts'
 import { isRequired } from './programs.ts'
-import { type S3Server, startS3 } from './servers/minio.ts'
+import { environmentOf, type S3Server, startS3 } from './servers/minio.ts'
 import { type PostgresServer, startPostgres } from './servers/postgres.ts'
 import { runTap } from './tap.ts'
 
@@ -54,7 +54,7 @@ async function runWithServers(directory: string, args: string[]): Promise<number
     postgres = await startPostgres(join(directory, 'postgres'))
     console.log(s3 ? `S3: ${s3.description}\n` : NO_S3)
     if (interruption.signal.aborted) return 130
-    const environment = { ...postgres.environment, ...(s3?.environment ?? { TEST_S3: 'none' }) }
+    const environment = { ...postgres.environment, ...(s3 ? environmentOf(s3.access) : { TEST_S3: 'none' }) }
     const { code, summary, leftOut } = await runTap({ args, environment, directory, signal: interruption.signal })
     const isCi = Boolean(process.env.CI)
     console.log(`\n${describeLeftOut(leftOut, isCi)}\n${summary}`)

@@ -19,11 +19,11 @@ export async function makeChat(url: string, env: NodeJS.ProcessEnv): Promise<Cha
   const words = ['token', 'create', '--user', '1', '--scope', 'read,write,admin']
   const { stdout } = await promisify(execFile)(process.execPath, [program, ...words], { env: { PATH, HOME, ...env } })
   const authorization = `Bearer ${stdout.trim()}`
-  const tell = <T>(method: string, path: string, json: object) =>
-    expectJson<T>(request(url, method, path, { headers: { authorization }, json }))
+  const tell = <T>(method: string, path: string, json: object, status = 200) =>
+    expectJson<T>(request(url, method, path, { headers: { authorization }, json }), status)
   const [roomId, messageId] = [1, 1]
   await tell('PUT', `/v1/rooms/${roomId}`, { memberIds: [1] })
   await tell('PUT', `/v1/messages/${messageId}`, { roomId, authorId: 1 })
-  const { cookie } = await tell<{ cookie: string }>('POST', '/v1/sessions', { userId: 1 })
+  const { cookie } = await tell<{ cookie: string }>('POST', '/v1/sessions', { userId: 1 }, 201)
   return { authorization, cookie, roomId, messageId }
 }

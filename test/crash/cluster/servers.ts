@@ -20,13 +20,6 @@ export async function startServers(directory: string, signal: AbortSignal): Prom
   started.defer(() => s3.stop())
   const postgres = started.use(await startCrashingPostgres(directory, signal))
   const lines = started.use(await startLines(directory))
-  const setting = (name: string) => s3.environment[name] ?? process.env[name] ?? ''
-  const store = {
-    endpoint: setting('S3_ENDPOINT'),
-    region: setting('AWS_REGION'),
-    accessKeyId: setting('AWS_ACCESS_KEY_ID'),
-    secretAccessKey: setting('AWS_SECRET_ACCESS_KEY'),
-  }
   const running = started.move()
-  return { directory, signal, postgres, store, lines, [Symbol.asyncDispose]: () => running.disposeAsync() }
+  return { directory, signal, postgres, store: s3.access, lines, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }

@@ -3,12 +3,13 @@ import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { limits } from '#domain/limits.ts'
+import { metric } from '../../kit/metric.ts'
 import { openSocket, openUnread } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { connectionsOf } from '../../kit/server-resources.ts'
 import { until } from '../../kit/until.ts'
 import { startBystander } from './bystander.ts'
-import { isQuiet, metric } from './server-at-rest.ts'
+import { isQuiet } from './server-at-rest.ts'
 
 function open({ url }: TestServer, bytes = ''): Socket {
   const socket = openSocket(url)

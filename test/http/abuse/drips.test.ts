@@ -6,6 +6,7 @@ import { startTestServer } from '../../kit/server.ts'
 import { beginForm, beginPut } from '../../kit/slow-upload.ts'
 import { cookieApi, surfaces } from '../../kit/surfaces.ts'
 import { leftOnly, newestId, uploadFailed } from '../bad-input/remains.ts'
+import { delayPuts } from '../slow-store.ts'
 import { startBystander } from './bystander.ts'
 import { isQuiet } from './server-at-rest.ts'
 
@@ -76,14 +77,8 @@ t.test('who is held back by a slow store is not slow', async (t) => {
   const server = await startTestServer(t, {
     store: 'disk',
     timeouts,
-    wrapStore: (store) => ({
-      ...store,
-      async put(key, body, options) {
-        // The time is the subject here: the store takes nothing for longer than the window.
-        await delay(5000)
-        return store.put(key, body, options)
-      },
-    }),
+    // The time is the subject here: the store takes nothing for longer than the window.
+    wrapStore: delayPuts(5000),
   })
   const form = beginForm(server.url, cookieApi.path, cookieApi.fileField, await server.cookie(1))
   await form.send(Buffer.alloc(16 * 2 ** 20))

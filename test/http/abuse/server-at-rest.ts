@@ -1,4 +1,5 @@
 import type { Test } from 'tap'
+import { metric } from '../../kit/metric.ts'
 import type { TestServer } from '../../kit/server.ts'
 import { connectionsOf } from '../../kit/server-resources.ts'
 import { until } from '../../kit/until.ts'
@@ -9,13 +10,6 @@ export function drip(t: Test, sockets: { write(bytes: string): unknown; destroye
     for (const socket of sockets) if (!socket.destroyed) socket.write('x')
   }, every)
   t.teardown(() => clearInterval(timer))
-}
-
-/** What a replica says of itself, by metric. */
-export async function metric({ url }: TestServer, name: string): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`, { headers: { connection: 'close' } })).text()
-  const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `))
-  return Number(line?.slice(name.length) ?? 0)
 }
 
 /** Asserts that an attack has left nothing: no slot, no connection, no upload that goes on, no byte of what has failed. */

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { limits } from '#domain/limits.ts'
 import { chunked, filePart, formOf } from '../../kit/multipart.ts'
-import { openRequest, type RawAnswer, readAnswer, send } from '../../kit/raw-http.ts'
+import { openRequest, type RawAnswer, readAnswer, sendRaw } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { bearerApi, cookieApi, surfaces } from '../../kit/surfaces.ts'
 import { startBystander } from './bystander.ts'
@@ -17,7 +17,7 @@ async function isTaken(t: Test, server: TestServer, size: number, bytes: number)
   for (const surface of surfaces) {
     const form = chunked(formOf(filePart(surface, 'x'.repeat(bytes))), size)
     const headers = { ...form.headers, ...(await surface.credentials(server, 2)) }
-    const { status } = await send(server.url, 'POST', surface.path, { ...form, headers })
+    const { status } = await sendRaw(server.url, 'POST', surface.path, { ...form, headers })
     t.equal(status, surface.created, `${surface.name}: ${bytes} bytes in chunks of ${size}`)
   }
 }
@@ -29,7 +29,7 @@ t.test('a body may come in chunks of any size', async (t) => {
   const session = { ...(await server.cookie(2)), 'content-type': 'application/json' }
   const reservation = Buffer.from(JSON.stringify({ messageId: 1, fileName: 'a.txt', fileSize: 7 }))
   const { headers, body } = chunked({ headers: session, body: reservation }, 1)
-  t.equal((await send(server.url, 'POST', '/api/v1/attachments', { headers, body })).status, 201)
+  t.equal((await sendRaw(server.url, 'POST', '/api/v1/attachments', { headers, body })).status, 201)
   await isQuiet(t, server)
 })
 
@@ -38,7 +38,7 @@ t.test('a body in too many small chunks is refused', async (t) => {
   for (const surface of surfaces) {
     const form = chunked(formOf(filePart(surface, 'x'.repeat(long))), 1)
     const headers = { ...form.headers, ...(await surface.credentials(server, 2)) }
-    surface.isError(t, await send(server.url, 'POST', surface.path, { ...form, headers }), 400, tooSmall)
+    surface.isError(t, await sendRaw(server.url, 'POST', surface.path, { ...form, headers }), 400, tooSmall)
   }
   await isQuiet(t, server)
 })

@@ -4,13 +4,14 @@ import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { limits } from '#domain/limits.ts'
 import { skipWithoutS3 } from '../../kit/bucket.ts'
+import { metric } from '../../kit/metric.ts'
 import { openRequest, openUnread } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { until } from '../../kit/until.ts'
 import { type Address, upload } from '../downloads/downloads.ts'
 import { type ReadLog, watchReads } from '../downloads/watched-store.ts'
 import { startBystander } from './bystander.ts'
-import { isQuiet, metric } from './server-at-rest.ts'
+import { isQuiet } from './server-at-rest.ts'
 
 const mebibyte = 2 ** 20
 const readers = 530

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { metric } from '../../kit/metric.ts'
 import { fieldPart, filePart, typeOf, unfinishedForm } from '../../kit/multipart.ts'
 import { openRequest, readAnswer } from '../../kit/raw-http.ts'
 import { startTestServer } from '../../kit/server.ts'
@@ -6,7 +7,7 @@ import { bearerApi, cookieApi } from '../../kit/surfaces.ts'
 import { until } from '../../kit/until.ts'
 import { leftOnly, newestId } from '../bad-input/remains.ts'
 import { startBystander } from './bystander.ts'
-import { drip, isQuiet, metric } from './server-at-rest.ts'
+import { drip, isQuiet } from './server-at-rest.ts'
 
 const strangers = 100
 const uploads = 'stowage_uploads_in_progress'

@@ -2,7 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { Session, textFile } from '../../kit/cookie-api.ts'
-import { send } from '../../kit/raw-http.ts'
+import { sendRaw } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { surfaces } from '../../kit/surfaces.ts'
 import { until } from '../../kit/until.ts'
@@ -48,7 +48,7 @@ async function isHarmless(
   const before = process.memoryUsage().heapUsed
   const attempt = () =>
     harmOf(async () => {
-      const [answer, waited] = await Promise.all([send(server.url, method, path, { ...request, headers }), other()])
+      const [answer, waited] = await Promise.all([sendRaw(server.url, method, path, { ...request, headers }), other()])
       t.ok(statuses.includes(answer.status), `${what}: ${answer.status} ${answer.body.slice(0, 200)}`)
       return waited
     })

@@ -12,7 +12,7 @@ import {
   typeOf,
   unfinishedForm,
 } from '../../kit/multipart.ts'
-import { post } from '../../kit/raw-http.ts'
+import { postRaw } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { bearerApi, cookieApi, type Surface, surfaces } from '../../kit/surfaces.ts'
 import { newestId } from './remains.ts'
@@ -170,7 +170,7 @@ const accepted: Accepted[] = [
 async function isTaken(t: Test, server: TestServer, surface: Surface, form: Accepted): Promise<void> {
   const { headers, body } = form.request(surface)
   const credentials = await surface.credentials(server, 1)
-  const { status } = await post(server.url, surface.path, { headers: { ...headers, ...credentials }, body })
+  const { status } = await postRaw(server.url, surface.path, { headers: { ...headers, ...credentials }, body })
   t.equal(status, surface.created)
   const cookie = await server.cookie(1)
   const at = `${server.url}/api/v1/attachments/${await newestId(server)}`

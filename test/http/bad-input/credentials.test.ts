@@ -3,7 +3,7 @@ import t from 'tap'
 import { createSession, revokeSession } from '#auth/sessions.ts'
 import { createToken, revokeToken } from '#auth/tokens.ts'
 import { deleteUser } from '#rooms/users.ts'
-import { send } from '../../kit/raw-http.ts'
+import { sendRaw } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { bearerApi, cookieApi, type Surface } from '../../kit/surfaces.ts'
 import { newestId, storeIsEmpty } from './remains.ts'
@@ -76,7 +76,7 @@ async function areRefused(t: Parameters<typeof startTestServer>[0], surface: Sur
     for (const route of surface === cookieApi ? [...cookieRoutes, reserveRoute] : bearerRoutes) {
       const { headers, body } = route.form(target)
       const all = { headers: { ...headers, ...bad }, body }
-      const answer = await send(server.url, route.method, route.path(target), all)
+      const answer = await sendRaw(server.url, route.method, route.path(target), all)
       if (route.method === 'HEAD') t.equal(answer.status, 401, what)
       else surface.isError(t, answer, 401, text)
       t.equal(answer.headers['www-authenticate'], surface === bearerApi ? 'Bearer' : undefined)

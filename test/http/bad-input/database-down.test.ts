@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import type { ObjectStore } from '#store/object-store.ts'
 import { skipWithoutS3 } from '../../kit/bucket.ts'
 import { filePart, formOf } from '../../kit/multipart.ts'
-import { begin, readAnswer, send } from '../../kit/raw-http.ts'
+import { beginRaw, readAnswer, sendRaw } from '../../kit/raw-http.ts'
 import { type StoreKind, startTestServer, type TestServer } from '../../kit/server.ts'
 import { surfaces } from '../../kit/surfaces.ts'
 import { openTcpLine, type TcpLine } from '../../kit/tcp-line.ts'
@@ -40,7 +40,7 @@ async function beginUploads(server: TestServer, size: number) {
     const { headers, body } = formOf(filePart(surface, Buffer.alloc(size)))
     const credentials = await surface.credentials(server, 1)
     const form = { headers: { ...headers, ...credentials }, body: body.subarray(0, -8) }
-    const socket = begin(server.url, surface.path, form, 8)
+    const socket = beginRaw(server.url, surface.path, form, 8)
     const answer = readAnswer(socket)
     return { surface, answer, finish: () => socket.write(body.subarray(-8)) }
   })
@@ -61,7 +61,7 @@ for (const store of ['s3', 'disk'] as const) {
       const requests = await Promise.all(asked)
       line.refuse()
       for (const { route, form } of requests) {
-        const answer = await send(server.url, route.method, route.path(target), form)
+        const answer = await sendRaw(server.url, route.method, route.path(target), form)
         if (route.method === 'HEAD') t.equal(answer.status, 503)
         else route.surface.isError(t, answer, 503, unavailable)
       }

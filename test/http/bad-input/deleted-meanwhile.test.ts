@@ -6,7 +6,7 @@ import { deleteRoom } from '#rooms/rooms.ts'
 import { deleteUser } from '#rooms/users.ts'
 import { skipWithoutS3 } from '../../kit/bucket.ts'
 import { fieldPart, filePart, formOf } from '../../kit/multipart.ts'
-import { begin, post, readAnswer } from '../../kit/raw-http.ts'
+import { beginRaw, postRaw, readAnswer } from '../../kit/raw-http.ts'
 import { type StoreKind, startTestServer } from '../../kit/server.ts'
 import { bearerApi, type Surface, surfaces } from '../../kit/surfaces.ts'
 import { until } from '../../kit/until.ts'
@@ -38,7 +38,7 @@ for (const [store, size] of [
         const credentials = await surface.credentials(server, 2)
         const { headers, body } = uploadTo(surface, size)
         const form = { headers: { ...headers, ...credentials }, body: body.subarray(0, -8) }
-        const socket = begin(server.url, surface.path, form, 8)
+        const socket = beginRaw(server.url, surface.path, form, 8)
         return { surface, credentials, answer: readAnswer(socket), finish: () => socket.write(body.subarray(-8)) }
       })
       const uploads = await Promise.all(begun)
@@ -55,7 +55,7 @@ for (const [store, size] of [
 
       for (const { surface, credentials } of uploads) {
         const { headers, body } = uploadTo(surface, size)
-        const answer = await post(server.url, surface.path, { headers: { ...headers, ...credentials }, body })
+        const answer = await postRaw(server.url, surface.path, { headers: { ...headers, ...credentials }, body })
         surface.isError(t, answer, later, later === 404 ? /^Message not found$/ : /./)
       }
       t.equal(await newestId(server), uploads.length, 'no other row')

@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { skipWithoutS3 } from '../../kit/bucket.ts'
 import { filePart, formOf, type RawBody, unfinishedForm } from '../../kit/multipart.ts'
-import { begin, readAnswer } from '../../kit/raw-http.ts'
+import { beginRaw, readAnswer } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { connectionsOf } from '../../kit/server-resources.ts'
 import { beginForm } from '../../kit/slow-upload.ts'
@@ -25,7 +25,7 @@ const ways: Record<string, (socket: Socket) => void> = {
 /** Sends all of the form, which its Content-Length says is longer. */
 async function sendShort(server: TestServer, surface: Surface, { headers, body }: RawBody): Promise<Socket> {
   const credentials = await surface.credentials(server, 1)
-  return begin(server.url, surface.path, { headers: { ...headers, ...credentials }, body }, 1000)
+  return beginRaw(server.url, surface.path, { headers: { ...headers, ...credentials }, body }, 1000)
 }
 
 async function isGone(server: TestServer): Promise<void> {
@@ -114,7 +114,7 @@ t.test('a client that goes away while its session is looked up takes no slot', a
     const form = { headers: { ...headers, ...(await server.cookie(1)) }, body }
     await server.db.transaction(async (holding) => {
       await holding.execute(sql`lock table sessions in access exclusive mode`)
-      const socket = begin(server.url, cookieApi.path, form, missing)
+      const socket = beginRaw(server.url, cookieApi.path, form, missing)
       const waiting = () => holding.execute(sql`select from pg_locks where not granted`)
       await until('the lookup waits for the lock', async () => (await waiting()).length > 0)
       leave(socket)

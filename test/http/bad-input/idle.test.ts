@@ -2,10 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { skipWithoutS3 } from '../../kit/bucket.ts'
 import { filePart, formOf, type RawBody, typeOf, unfinishedForm } from '../../kit/multipart.ts'
-import { begin, openRequest, readAnswer } from '../../kit/raw-http.ts'
+import { beginRaw, openRequest, readAnswer } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { beginForm } from '../../kit/slow-upload.ts'
 import { cookieApi, type Surface, surfaces } from '../../kit/surfaces.ts'
+import { delayPuts } from '../slow-store.ts'
 import { leftOnly, takesUploads, uploadFailed } from './remains.ts'
 
 const text = /No byte arrived for 1 s/
@@ -23,7 +24,7 @@ const silences: { what: string; form(surface: Surface): RawBody; hasBegun: boole
 
 async function isAnswered(t: Test, server: TestServer, surface: Surface, what: string, { headers, body }: RawBody) {
   const credentials = await surface.credentials(server, 1)
-  const socket = begin(server.url, surface.path, { headers: { ...headers, ...credentials }, body }, 1000)
+  const socket = beginRaw(server.url, surface.path, { headers: { ...headers, ...credentials }, body }, 1000)
   const answer = await readAnswer(socket)
   t.pass(`${surface.name}, silent ${what}: the server has answered and ended the connection`)
   surface.isError(t, answer, 408, text)
@@ -78,14 +79,8 @@ t.test('a client that is held back by a slow store is not idle', async (t) => {
   const server = await startTestServer(t, {
     store: 'disk',
     env: { UPLOAD_IDLE_SECONDS: '1' },
-    wrapStore: (store) => ({
-      ...store,
-      async put(key, body, options) {
-        // The time is the subject here: the store takes nothing for longer than the limit.
-        await delay(2500)
-        return store.put(key, body, options)
-      },
-    }),
+    // The time is the subject here: the store takes nothing for longer than the limit.
+    wrapStore: delayPuts(2500),
   })
   const form = beginForm(server.url, cookieApi.path, cookieApi.fileField, await server.cookie(1))
   await form.send(Buffer.alloc(16 * 2 ** 20))

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { limits } from '#domain/limits.ts'
-import { send } from '../../kit/raw-http.ts'
+import { sendRaw } from '../../kit/raw-http.ts'
 import { startTestServer } from '../../kit/server.ts'
 import { bearerApi } from '../../kit/surfaces.ts'
 import { newestId, storeIsEmpty } from './remains.ts'
@@ -59,7 +59,7 @@ t.test('an id that cannot be one is answered as one that names nothing', async (
       const credentials = await surface.credentials(server, 1)
       const answerTo = (id: string) => {
         const { headers, body } = route.form(target(id))
-        return send(server.url, method, route.path(target(id)), { headers: { ...headers, ...credentials }, body })
+        return sendRaw(server.url, method, route.path(target(id)), { headers: { ...headers, ...credentials }, body })
       }
       const expected = await answerTo(surface.name === 'cookie API' ? '999999' : 'AAAAAAAAAAAAAAAA')
       if (method === 'HEAD') t.equal(expected.status, 404)

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { skipWithoutS3 } from '../../kit/bucket.ts'
 import { filePart, formOf } from '../../kit/multipart.ts'
-import { post } from '../../kit/raw-http.ts'
+import { postRaw } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { busyInDatabase, resourcesOf } from '../../kit/server-resources.ts'
 import { beginForm, type SlowForm } from '../../kit/slow-upload.ts'
@@ -53,7 +53,7 @@ for (const store of ['s3', 'disk'] as const) {
       for (const surface of surfaces) {
         const { headers, body } = formOf(filePart(surface))
         const credentials = await surface.credentials(server, 1)
-        const answer = await post(server.url, surface.path, { headers: { ...headers, ...credentials }, body })
+        const answer = await postRaw(server.url, surface.path, { headers: { ...headers, ...credentials }, body })
         t.equal(answer.status, 503)
       }
       const answers = await Promise.all(forms.map((form) => form.finish()))

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { deleteMember } from '#rooms/rooms.ts'
 import { filePart, formOf } from '../../kit/multipart.ts'
-import { post, type RawAnswer, send } from '../../kit/raw-http.ts'
+import { postRaw, type RawAnswer, sendRaw } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { cookieApi, type Surface } from '../../kit/surfaces.ts'
 import { newestId } from './remains.ts'
@@ -14,7 +14,7 @@ const fileName = 'a.txt'
 async function startWithFile(t: Parameters<typeof startTestServer>[0]): Promise<{ server: TestServer; id: number }> {
   const server = await startTestServer(t, { store: 'disk' })
   const { headers, body } = formOf(filePart(cookieApi, 'content', fileName))
-  const { status } = await post(server.url, cookieApi.path, {
+  const { status } = await postRaw(server.url, cookieApi.path, {
     headers: { ...headers, ...(await server.cookie(1)) },
     body,
   })
@@ -61,7 +61,7 @@ for (const [who, userId] of [
       const ask = async (target: Target) => {
         const { headers, body } = route.form(target)
         const all = { ...headers, ...credentials }
-        return comparable(await send(server.url, route.method, route.path(target), { headers: all, body }))
+        return comparable(await sendRaw(server.url, route.method, route.path(target), { headers: all, body }))
       }
       const there = await Promise.all((await idsOf(server, route.surface, id)).map(ask))
       const notThere = await Promise.all(nowhereFor(route).map(ask))
@@ -81,7 +81,10 @@ t.test('the same requests by a member succeed, so it is not the requests', async
     for (const target of await idsOf(server, route.surface, id)) {
       const { headers, body } = route.form(target)
       const path = route.path(target)
-      const { status } = await send(server.url, route.method, path, { headers: { ...headers, ...credentials }, body })
+      const { status } = await sendRaw(server.url, route.method, path, {
+        headers: { ...headers, ...credentials },
+        body,
+      })
       if (route.whenReady !== undefined) t.equal(status, route.whenReady, `${route.method} ${path}`)
       else t.ok(status === 200 || status === 201, `${route.method} ${path}`)
     }

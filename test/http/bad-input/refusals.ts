@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { skipWithoutS3 } from '../../kit/bucket.ts'
 import type { RawBody } from '../../kit/multipart.ts'
-import { post } from '../../kit/raw-http.ts'
+import { postRaw } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { type Surface, surfaces } from '../../kit/surfaces.ts'
 import { type FailedRow, leftOnly, newestId, takesUploads } from './remains.ts'
@@ -38,7 +38,7 @@ export async function isRefused(t: Test, server: TestServer, surface: Surface, r
   const before = await newestId(server)
   const { headers, body } = refusal.request(surface)
   const credentials = await surface.credentials(server, 1)
-  const answer = await post(server.url, surface.path, { headers: { ...credentials, ...headers }, body })
+  const answer = await postRaw(server.url, surface.path, { headers: { ...credentials, ...headers }, body })
   surface.isError(t, answer, refusal.status, refusal.text)
   await leftOnly(t, server, before, refusal.leaves ?? [])
 }

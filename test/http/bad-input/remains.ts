@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { Test } from 'tap'
 import { filePart, formOf } from '../../kit/multipart.ts'
-import { post, type RawAnswer, send } from '../../kit/raw-http.ts'
+import { postRaw, type RawAnswer, sendRaw } from '../../kit/raw-http.ts'
 import type { TestServer } from '../../kit/server.ts'
 import type { Surface } from '../../kit/surfaces.ts'
 import { until } from '../../kit/until.ts'
@@ -54,7 +54,7 @@ export async function takesUploads(t: Test, server: TestServer, surface: Surface
   const { status } = await ordinaryUpload(server, surface)
   t.equal(status, surface.created, 'an ordinary upload goes through')
   const owner = { headers: await server.cookie(1), body: Buffer.alloc(0) }
-  const gone = await send(server.url, 'DELETE', `/api/v1/attachments/${await newestId(server)}`, owner)
+  const gone = await sendRaw(server.url, 'DELETE', `/api/v1/attachments/${await newestId(server)}`, owner)
   t.equal(gone.status, 200)
   await leftOnly(t, server, id, [])
 }
@@ -62,7 +62,7 @@ export async function takesUploads(t: Test, server: TestServer, surface: Surface
 export async function ordinaryUpload(server: TestServer, surface: Surface): Promise<RawAnswer> {
   const { headers, body } = formOf(filePart(surface))
   const credentials = await surface.credentials(server, 1)
-  return post(server.url, surface.path, { headers: { ...headers, ...credentials }, body })
+  return postRaw(server.url, surface.path, { headers: { ...headers, ...credentials }, body })
 }
 
 async function leasedSince({ db }: TestServer, id: number): Promise<number> {

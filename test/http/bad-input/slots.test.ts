@@ -1,7 +1,7 @@
 import t from 'tap'
 import { skipWithoutS3 } from '../../kit/bucket.ts'
 import { filePart, formOf } from '../../kit/multipart.ts'
-import { post } from '../../kit/raw-http.ts'
+import { postRaw } from '../../kit/raw-http.ts'
 import { startTestServer } from '../../kit/server.ts'
 import { beginForm } from '../../kit/slow-upload.ts'
 import { surfaces } from '../../kit/surfaces.ts'
@@ -23,7 +23,7 @@ for (const store of ['s3', 'disk'] as const) {
         for (const other of surfaces) {
           const { headers, body } = formOf(filePart(other))
           const credentials = await other.credentials(server, 2)
-          const answer = await post(server.url, other.path, { headers: { ...headers, ...credentials }, body })
+          const answer = await postRaw(server.url, other.path, { headers: { ...headers, ...credentials }, body })
           other.isError(t, answer, 503, /Too many uploads at once/)
         }
         t.equal(await newestId(server), begun, 'the refused ones left no row')

@@ -3,7 +3,7 @@ import { findFreePort } from '#embedded/postgres-port.ts'
 import type { ObjectStore } from '#store/object-store.ts'
 import { skipWithoutS3 } from '../../kit/bucket.ts'
 import { filePart, formOf, unfinishedForm } from '../../kit/multipart.ts'
-import { begin, post, readAnswer, send } from '../../kit/raw-http.ts'
+import { beginRaw, postRaw, readAnswer, sendRaw } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { cookieApi, type Surface, surfaces } from '../../kit/surfaces.ts'
 import { openTcpLine } from '../../kit/tcp-line.ts'
@@ -17,7 +17,7 @@ const failed = { state: uploadFailed, failureReason: unavailable }
 async function upload(server: TestServer, surface: Surface, body: string | Buffer = 'content') {
   const form = formOf(filePart(surface, body))
   const credentials = await surface.credentials(server, 1)
-  return post(server.url, surface.path, { ...form, headers: { ...form.headers, ...credentials } })
+  return postRaw(server.url, surface.path, { ...form, headers: { ...form.headers, ...credentials } })
 }
 
 t.test('an object store that is not there', { skip: skipWithoutS3 }, async (t) => {
@@ -48,7 +48,7 @@ t.test('an object store that goes away and comes back', { skip: skipWithoutS3 },
       const credentials = await surface.credentials(server, 1)
       const parts = Buffer.alloc(17 * 2 ** 20)
       const form = { headers: { ...headers, ...credentials }, body: Buffer.concat([body, parts]) }
-      const socket = begin(server.url, surface.path, form, 10 * parts.length)
+      const socket = beginRaw(server.url, surface.path, form, 10 * parts.length)
       const answer = readAnswer(socket)
       await until('an unfinished upload', async () => (await server.remains()).uploads.length === 1)
       line.refuse()
@@ -68,7 +68,7 @@ t.test('an object store that goes away and comes back', { skip: skipWithoutS3 },
     line.refuse()
     const cookie = await server.cookie(1)
     const ask = (method: string, path: string) =>
-      send(server.url, method, path, { headers: cookie, body: Buffer.alloc(0) })
+      sendRaw(server.url, method, path, { headers: cookie, body: Buffer.alloc(0) })
     cookieApi.isError(t, await ask('GET', `/api/v1/attachments/${id}/a.txt`), 503, unavailable)
     t.equal((await ask('GET', `/api/v1/attachments/${id}`)).status, 200)
     t.equal((await ask('HEAD', `/api/v1/attachments/${id}/a.txt`)).status, 200)

@@ -5,9 +5,9 @@ import { skipWithoutS3 } from '../../kit/bucket.ts'
 import { openResponse } from '../../kit/http-client.ts'
 import { startTestServer } from '../../kit/server.ts'
 import { connectionsOf } from '../../kit/server-resources.ts'
+import { watchStoreTraffic } from '../../kit/store-traffic.ts'
 import { until } from '../../kit/until.ts'
 import { type Address, upload } from './downloads.ts'
-import { watchSockets } from './watched-sockets.ts'
 import { type ReadLog, watchReads } from './watched-store.ts'
 
 const size = 64 * 2 ** 20
@@ -24,7 +24,7 @@ t.test('a client that leaves midway', { skip: skipWithoutS3 }, async (t) => {
   const log: ReadLog = { opened: 0, closed: 0, pulled: 0 }
   const server = await startTestServer(t, { store: 's3', wrapStore: watchReads(log) })
   const { addresses } = await upload(server, new File([Buffer.alloc(size, 'x')], 'large.bin'))
-  const socketsToStore = watchSockets(t, Number(new URL(server.config.s3Endpoint ?? '').port))
+  const { connections: socketsToStore } = watchStoreTraffic(t, server.config.s3Endpoint ?? '')
   const connections = () => connectionsOf(server)
 
   for (const address of addresses)

@@ -6,7 +6,7 @@ import type { Test } from 'tap'
 import { Session, textFile } from '../../kit/cookie-api.ts'
 import { readJson } from '../../kit/http-client.ts'
 import type { RawBody } from '../../kit/multipart.ts'
-import { type RawAnswer, send } from '../../kit/raw-http.ts'
+import { type RawAnswer, sendRaw } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
 import { until } from '../../kit/until.ts'
 import { storeIsEmpty } from '../bad-input/remains.ts'
@@ -55,7 +55,7 @@ export async function attack(t: Test, { server }: Stage, requests: fc.Arbitrary<
   let taken = 0
   const isAnswered = async (request: Request) => {
     const begin = performance.now()
-    const answer = await send(server.url, request.method, request.path, request)
+    const answer = await sendRaw(server.url, request.method, request.path, request)
     const took = performance.now() - begin
     requireFaultless(answer)
     if (answer.status < 300) taken += 1

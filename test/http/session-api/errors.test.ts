@@ -1,12 +1,12 @@
 import t, { type Test } from 'tap'
 import type { ObjectStore } from '#store/object-store.ts'
 import { isError, Session, textFile } from '../../kit/cookie-api.ts'
-import { openRequest, readAnswer, send } from '../../kit/raw-http.ts'
+import { openRequest, readAnswer, sendRaw } from '../../kit/raw-http.ts'
 import { startTestServer, type TestServer } from '../../kit/server.ts'
 
 /** As it goes over the wire: fetch would correct it. */
 async function ask({ url }: TestServer, method: string, path: string, headers: Record<string, string> = {}, body = '') {
-  const answer = await send(url, method, path, { headers, body: Buffer.from(body) })
+  const answer = await sendRaw(url, method, path, { headers, body: Buffer.from(body) })
   const { status, headers: answered, body: text } = answer
   return new Response(text, { status, headers: answered })
 }

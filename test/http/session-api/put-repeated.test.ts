@@ -2,11 +2,11 @@ import t from 'tap'
 import { skipWithoutS3 } from '../../kit/bucket.ts'
 import { isError, Session } from '../../kit/cookie-api.ts'
 import { readJson } from '../../kit/http-client.ts'
+import { metric } from '../../kit/metric.ts'
 import { startTestServer } from '../../kit/server.ts'
 import { beginPut } from '../../kit/slow-upload.ts'
 import { cookieApi } from '../../kit/surfaces.ts'
 import { until } from '../../kit/until.ts'
-import { metric } from '../abuse/server-at-rest.ts'
 import { digestField, hexOf, objectsOf, ready, rowOf } from './reservations.ts'
 
 for (const store of ['s3', 'disk'] as const) {

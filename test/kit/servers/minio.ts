@@ -2,14 +2,14 @@ import { spawnSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findFreePort } from '#embedded/postgres-port.ts'
+import type { S3Access } from '../bucket.ts'
 import { findOrBuild, minio } from './go-program.ts'
 import { type ServerCommand, startServer } from './server.ts'
 
 /** An S3 server for the tests. */
 export interface S3Server {
   description: string
-  /** Tells the tests where it is and who they are. */
-  environment: Record<string, string>
+  access: S3Access
   stop(): Promise<void>
 }
 
@@ -33,30 +33,26 @@ export async function startS3(directory: string, log: (message: string) => void)
 }
 
 function useGivenServer(endpoint: string): S3Server {
-  if (!process.env.AWS_ACCESS_KEY_ID || !process.env.AWS_SECRET_ACCESS_KEY) {
+  const { AWS_REGION, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = process.env
+  if (!accessKeyId || !secretAccessKey)
     throw new Error('S3_ENDPOINT is set: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY too, or unset it.')
-  }
-  const environment = { AWS_REGION: process.env.AWS_REGION || REGION }
-  return { description: endpoint, environment, stop: async () => {} }
+  const access = { endpoint, region: AWS_REGION || REGION, accessKeyId, secretAccessKey }
+  return { description: endpoint, access, stop: async () => {} }
 }
 
 async function startMinio(description: string, server: StoreCommand): Promise<S3Server> {
   const stop = await startServer(server)
-  const { endpoint, region, accessKeyId, secretAccessKey } = accessTo(server.endpoint)
-  return {
-    description,
-    environment: {
-      S3_ENDPOINT: endpoint,
-      AWS_REGION: region,
-      AWS_ACCESS_KEY_ID: accessKeyId,
-      AWS_SECRET_ACCESS_KEY: secretAccessKey,
-    },
-    stop,
-  }
+  return { description, access: accessTo(server.endpoint), stop }
+}
+
+/** Tells the test files where the S3 server is, for `createTestBucket`. */
+export function environmentOf({ endpoint, region, accessKeyId, secretAccessKey }: S3Access): Record<string, string> {
+  const credentials = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey }
+  return { S3_ENDPOINT: endpoint, AWS_REGION: region, ...credentials }
 }
 
 /** How to use a MinIO of ours. */
-export function accessTo(endpoint: string) {
+export function accessTo(endpoint: string): S3Access {
   return { endpoint, region: REGION, accessKeyId: USER, secretAccessKey: PASSWORD }
 }
 
