@@ -12,20 +12,20 @@ import { ChecksumMismatch, isAsDeclared } from './verify.ts'
 type LeasedState = (typeof leasedStates)[number]
 
 export interface Failure {
-  /** The client reads it as `failureReason`. */
+  /** Shown to the client as `failureReason`. */
   reason: string
-  /** Who: `user:1`, or the worker's name. */
+  /** `user:1`, or the name of a worker. */
   actor: string
-  /** The only states to fail the attempt in; every state with a writer at work unless given. */
+  /** The states from which the attempt may fail. Default: every state with an active writer. */
   from?: readonly LeasedState[]
-  /** The bytes are not the declared or sent ones, rather than missing or undecided. */
+  /** True when the bytes differ from the declared or sent bytes; false when they are missing or undecided. */
   isMismatch?: boolean
 }
 
 /**
- * Fails one attempt and hands its bytes to the purge. An attempt that has ended otherwise, or was deleted, stays as it is.
- * @param attempt with the measured size and checksum, where the failure is a mismatch of bytes that have just arrived
- * @throws what the database fails with
+ * Fails one attempt and hands its bytes to the purge. An attempt that has ended or was deleted stays unchanged.
+ * @param attempt includes the measured size and checksum when bytes that have just arrived do not match
+ * @throws the error of the database
  */
 export async function failAttempt(
   db: Database,
@@ -35,7 +35,7 @@ export async function failAttempt(
   failpoint('before-fail')
   for (const state of from) {
     try {
-      await transition(db, [attempt], { from: state, ...wayToFail(state, isMismatch), reason, actor })
+      await transition(db, [attempt], { from: state, ...failureTransition(state, isMismatch), reason, actor })
       failpoint('after-fail')
       return
     } catch (error) {
@@ -44,8 +44,8 @@ export async function failAttempt(
   }
 }
 
-/** A mismatch of a file that is still uploading passes through verification in one statement: a crash must not leave it there. */
-function wayToFail(from: LeasedState, isMismatch: boolean): Pick<TransitionOptions, 'via' | 'to'> {
+/** A mismatch during the upload passes through verification in the same statement, so a crash cannot leave the file there. */
+function failureTransition(from: LeasedState, isMismatch: boolean): Pick<TransitionOptions, 'via' | 'to'> {
   const isUploading = from === 'UploadFromClientToServerInProgress'
   if (!isMismatch)
     return { to: isUploading ? 'UploadFromClientToServerFailed' : 'ChecksumVerificationOnServerSideFailed' }
@@ -54,8 +54,8 @@ function wayToFail(from: LeasedState, isMismatch: boolean): Pick<TransitionOptio
 }
 
 /**
- * Fails every file of a request. Never throws: recovery fails the files that the database does not let be failed here, when their
- * lease is over.
+ * Fails every file of a request. The promise never rejects: if the database refuses the transition, recovery fails the file when its
+ * lease expires.
  */
 export async function failUpload(
   { db, log, wakePurge }: Pick<AppContext, 'db' | 'log' | 'wakePurge'>,
@@ -71,7 +71,7 @@ export async function failUpload(
       else await failAttempt(db, file.attempt, { reason, actor })
     } catch (cause) {
       log.warn({ err: cause, attachmentId: file.attempt.id }, 'left to the recovery')
-      // The client waits for its answer, which must not take another time-out for each of a thousand files.
+      // The client waits for the response, which must not take one time-out for each of a thousand files.
       if (isDatabaseUnavailable(cause)) break
     }
   }

@@ -2,15 +2,15 @@ import type { Digest } from '#domain/digests.ts'
 import type { Credential } from '#domain/principal.ts'
 import type { Attachment } from '#persistence/schema.ts'
 
-/** A file as its client announces it, before or with its bytes. */
+/** A client's declaration of a file, sent before the bytes or with them. */
 export interface FileDeclaration {
   messageId: number
   uploaderId: number
-  /** As the client sent it, unchecked. */
+  /** The name that the client sent, not validated. */
   fileName: string | undefined
-  /** As the client claims it. */
+  /** The media type that the client claims. */
   contentType: string | undefined
-  /** Bytes, when the client declares them. */
+  /** In bytes, when the client declares the size. */
   declaredSize?: number | undefined
   /** Lower-case hex in the configured algorithm, when the client declares it. */
   declaredChecksum?: string | undefined
@@ -18,35 +18,35 @@ export interface FileDeclaration {
 
 /** A file that becomes a new attachment. */
 export interface NewFile extends FileDeclaration {
-  /** Its bytes, read once. */
+  /** The bytes, read once. */
   body: AsyncIterable<Buffer>
-  /** The most bytes the body can have, when they are known and `declaredSize` is not. */
+  /** Upper limit of the body in bytes, when it is known and `declaredSize` is not. */
   atMost?: number | undefined
 }
 
-/** The bytes of an attachment that was reserved before. */
+/** The bytes of a reserved attachment. */
 export interface ReservedFile {
   attachment: Attachment
-  /** Bytes. */
+  /** In bytes. */
   declaredSize: number
-  /** As the client claims it. The claim counts only where the reservation names no type. */
+  /** The media type that the client claims. It counts only when the reservation names no type. */
   contentType: string | undefined
   /** Digests declared with the bytes, besides the reserved one. */
   digests: readonly Digest[]
-  /** The bytes, read once. Nothing is read before the attempt has started. */
+  /** The bytes, read once and not before the attempt has started. */
   body: AsyncIterable<Buffer>
 }
 
-/** A file that a request brings, however its bytes arrive: as a part of a form, or as a raw body. */
+/** A file of an upload request. Its bytes are a part of a form or a raw body. */
 export type IncomingFile = NewFile | ReservedFile
 
-/** The request that brings files. They become Ready together or not at all. */
+/** A request that uploads files. Either all of them become Ready, or none. */
 export interface UploadRequest {
-  /** The user in the history. */
+  /** The user recorded in the history. */
   actor: string
-  /** The token or session of the request. When it ends before the last byte is stored, nothing becomes Ready. */
+  /** The token or session of the request. If it ends before the last byte is stored, no file becomes Ready. */
   credential: Credential
-  /** Aborts the transfer while bytes arrive. Once they are stored, a client that leaves changes nothing. */
+  /** Aborts the transfer while bytes arrive. After the last byte is stored, a disconnect has no effect. */
   signal: AbortSignal
   /** The request's id in the logs. */
   requestId: string

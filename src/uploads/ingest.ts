@@ -5,15 +5,15 @@ import type { ObjectStore, PutOptions, Stored } from '#store/object-store.ts'
 export interface IngestOptions extends Omit<PutOptions, 'size'> {
   store: ObjectStore
   objectKey: string
-  /** The digests to compute, each once. */
+  /** The digest algorithms, without duplicates. */
   algorithms: readonly string[]
-  /** Most bytes. */
+  /** In bytes. */
   maxFileSize: number
-  /** Bytes the client declares. */
+  /** In bytes, when the client declares the size. */
   declaredSize?: number | undefined
 }
 
-/** The size and digests that were measured while the bytes arrived, and the store's answer. */
+/** The size and digests measured while the bytes arrived, and the store's response. */
 export interface Ingested {
   fileSize: number
   /** Lower-case hex, by algorithm. */
@@ -22,9 +22,9 @@ export interface Ingested {
 }
 
 /**
- * Step 2: the bytes pass once, from the client through the limit and the digests into the store, no faster than the store
- * takes them. Limits fail inside the stream, so a body that breaks one never looks finished.
- * @throws StowageError `too_large`, `invalid` for a size other than declared, `storage_unavailable`; or the body's own error
+ * Step 2: streams the bytes once, from the client through the limits and the digests into the store, at the speed of the store. A
+ * limit fails inside the stream, so a body that exceeds it never looks complete.
+ * @throws StowageError `too_large`, `invalid` for a size other than declared, `storage_unavailable`; the error of the body
  */
 export async function ingest(body: AsyncIterable<Buffer>, options: IngestOptions): Promise<Ingested> {
   const hashes = options.algorithms.map((algorithm) => createHash(algorithm))
@@ -38,7 +38,7 @@ export async function ingest(body: AsyncIterable<Buffer>, options: IngestOptions
   return { fileSize: count.bytes, digests: Object.fromEntries(digests), stored }
 }
 
-/** The only place where the bytes of a file are counted and limited. */
+/** Counts and hashes the bytes, and enforces the maximum and the declared size. */
 async function* hashAndLimit(
   bytes: AsyncIterable<Buffer>,
   count: { bytes: number },

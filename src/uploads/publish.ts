@@ -26,16 +26,17 @@ export interface Verified {
   isWhole: boolean
 }
 
-/** Who publishes. A worker has no credential: the request is over, and only the uploader's membership counts. */
+/** The publisher of files. A worker has no credential, because the request has ended and only the uploader's membership counts. */
 export type Publisher = Pick<TransitionOptions, 'actor' | 'credential'>
 
 type PublishContext = Pick<AppContext, 'db' | 'log'>
 
 /**
- * Steps 3 and 4, from the last byte of the last file to Ready. An answer of the store that names the checksum needs no second look at
- * the object, so the passage through verification is one statement then. Otherwise it takes one statement in and one out.
+ * Steps 3 and 4, from the last byte of the last file to Ready. When the store's responses confirm the checksums, one statement takes
+ * the files through verification. Otherwise one statement takes them into verification, and another out of it after a look at the
+ * objects.
  * @returns the attachments, Ready
- * @throws ChecksumMismatch; VerificationUndecided when the store does not answer; as {@link publishVerified} does
+ * @throws ChecksumMismatch; VerificationUndecided when the store does not respond; the errors of {@link publishVerified}
  */
 export async function verifyAndPublish(
   context: PublishContext & Pick<AppContext, 'store'>,
@@ -59,39 +60,39 @@ export async function verifyAndPublish(
 }
 
 /**
- * Step 4: the files of a request leave verification: all of them become Ready in one statement, or all of them fail.
+ * Step 4: takes the files of a request out of verification. All of them become Ready in one statement, or all of them fail.
  * @returns the attachments, Ready
- * @throws NotStoredAsSent when one of the files is not whole; as {@link publish} does
+ * @throws NotStoredAsSent when a file is not whole; the errors of {@link publish}
  */
 export async function publishVerified(
   context: PublishContext,
   files: readonly Verified[],
-  by: Publisher,
+  publisher: Publisher,
   lease: HeldLease,
 ): Promise<Attachment[]> {
   if (files.every(({ isWhole }) => isWhole)) {
     const attempts = files.map(({ attempt }) => attempt)
-    return await publish(context, attempts, { from: verifying, reason: asSent, ...by }, lease)
+    return await publish(context, attempts, { from: verifying, reason: asSent, ...publisher }, lease)
   }
   const error = new NotStoredAsSent()
-  // The whole ones first: their failure says that another one failed, wherever a crash interrupts this.
+  // The whole files fail first, so that their reason names another failed file wherever a crash interrupts the loop.
   for (const { attempt, isWhole } of files.toSorted((a, b) => Number(b.isWhole) - Number(a.isWhole)))
     await failAttempt(context.db, attempt, {
       from: [verifying],
       isMismatch: !isWhole,
       reason: isWhole ? siblingFailed : error.message,
-      actor: by.actor,
+      actor: publisher.actor,
     })
   throw error
 }
 
-/** The states from which files become Ready. From the first one they pass through verification in the same statement. */
+/** Files that are still `uploading` pass through verification in the statement that makes them Ready. */
 type PublishOptions = Publisher & { from: typeof uploading | typeof verifying; reason: string }
 
 /**
- * Makes files Ready, all of them or none. Nothing else does.
- * @param lease its signal aborts when the files are no longer the caller's
- * @throws StateConflict when one was moved or deleted meanwhile; CredentialEnded, DestinationGone; the lease's reason
+ * Makes all files Ready, or none. No other function makes a file Ready.
+ * @param lease its signal aborts when the caller has lost the files
+ * @throws StateConflict when a file was moved or deleted concurrently; CredentialEnded; DestinationGone; the reason of the signal
  */
 export async function publish(
   context: PublishContext,

@@ -16,10 +16,10 @@ import type { FileDeclaration } from './incoming-file.ts'
 type ReserveContext = Pick<AppContext, 'db' | 'config'>
 
 /**
- * Announces a file whose bytes come in a request of their own. Objects and leases belong to attempts: a reservation has none. A
- * reservation that is never used expires as failed attachments do.
- * @throws StowageError `invalid` for a bad name, `too_large`, `not_found` when the message is gone, `conflict` when it is full,
- *   `rate_limited` when the user has too many attachments that await their bytes
+ * Reserves an attachment whose bytes arrive in a later request. A reservation has no object and no lease, because both belong to
+ * attempts. An unused reservation expires as failed attachments do.
+ * @throws StowageError `invalid` for a bad name, `too_large`, `not_found` when the message is gone, `conflict` when the message is
+ *   full, `rate_limited` when the user has too many attachments that await their bytes
  */
 export async function reserve(
   context: ReserveContext,
@@ -37,19 +37,19 @@ export async function reserve(
   throw isAtLimit ? tooManyReserved(reservationsPerUser) : await refusalFor(context, declaration)
 }
 
-function tooManyReserved(most: number): StowageError {
-  const text = `You have ${most} attachments that await their bytes. Send these, or delete some, before you announce more.`
+function tooManyReserved(limit: number): StowageError {
+  const text = `You have ${limit} attachments that await their bytes. Send these, or delete some, before you announce more.`
   return new StowageError('rate_limited', text)
 }
 
-/** The error for a message that takes no further attachment. */
+/** The error for a message that accepts no attachment: `conflict` when it is full, otherwise `not_found`. */
 export async function refusalFor(
   { db, config }: ReserveContext,
   { messageId }: Pick<FileDeclaration, 'messageId'>,
 ): Promise<StowageError> {
-  const most = config.attachmentsPerMessage
-  if (!(await isTrue(db, isAtAttachmentLimit(messageId, most)))) return messageNotFound()
-  return new StowageError('conflict', `The message has ${most} attachments, and takes no more. Use another message.`)
+  const limit = config.attachmentsPerMessage
+  if (!(await isTrue(db, isAtAttachmentLimit(messageId, limit)))) return messageNotFound()
+  return new StowageError('conflict', `The message has ${limit} attachments, and takes no more. Use another message.`)
 }
 
 /** @throws StowageError `invalid` for a bad name or media type */

@@ -14,9 +14,10 @@ type StartContext = Pick<AppContext, 'db' | 'config'>
 const reason = 'The file began to arrive.'
 
 /**
- * Step 1: the intent row. It is committed before the store hears of the key, so a query finds every object that a crash leaves.
+ * Step 1: commits the intent row. The row is committed before the store receives the key, so a query finds every object that a crash
+ * leaves.
  * @throws StowageError `invalid` for a bad name, `not_found` when the message is gone, `conflict` when the message is full, or when
- *   the bytes of a reserved attachment are there or on their way
+ *   the bytes of a reserved attachment have arrived or are arriving
  */
 export function startAttempt(
   context: StartContext,
@@ -34,7 +35,7 @@ async function startNew(context: StartContext, file: NewFile, { actor, requestId
   return attemptAt(attachment, writer)
 }
 
-/** The first attempt at a reserved attachment, or another one after those that failed. */
+/** Starts the first attempt at a reserved attachment, or the next attempt after failed ones. */
 async function startReserved(context: StartContext, file: ReservedFile, { actor, requestId }: UploadRequest) {
   const { attachment, declaredSize, digests } = file
   if (!awaitsBytes(attachment.state))
@@ -67,8 +68,8 @@ function attemptAt(attachment: Attachment, { objectKey }: Writer): UploadAttempt
 }
 
 /**
- * The key is 160 random bits in hex: it belongs to this attempt alone and says nothing about the file. Its first two digits
- * spread the keys over folders and partitions.
+ * A writer with a new object key: 160 random bits in hex. The key belongs to one attempt and reveals nothing about the file. Its first
+ * two digits spread the keys over folders and partitions.
  */
 function newWriter({ config }: StartContext, requestId: string): Writer {
   const name = randomBytes(20).toString('hex')

@@ -9,11 +9,11 @@ import { upload } from './upload.ts'
 import { ChecksumMismatch } from './verify.ts'
 
 /**
- * Uploads the bytes of an attachment that awaits them: a reservation, or one whose attempts failed. Bytes that are already there are
- * received again when their digest is sent along, and change nothing.
+ * Uploads the bytes of an attachment that awaits them: a reservation, or an attachment whose attempts failed. A repeated upload of the
+ * stored bytes, with a digest, is read and compared, and changes nothing.
  * @returns the attachment, Ready
- * @throws StowageError `too_large`, `invalid` when size or digest are not as reserved, `conflict` when the bytes are there
- *   or on their way: then nothing has changed; after that as {@link upload} does
+ * @throws StowageError `too_large`, `invalid` for a size or digest other than reserved, `conflict` when the bytes have arrived or are
+ *   arriving; all three before anything changes. Later the errors of {@link upload}
  */
 export async function uploadReserved(
   context: AppContext,
@@ -22,7 +22,7 @@ export async function uploadReserved(
 ): Promise<Attachment> {
   const { attachment, declaredSize } = file
   if (declaredSize > context.config.maxFileSize) throw tooLarge(context.config.maxFileSize)
-  requireAsReserved(file)
+  assertMatchesReservation(file)
   if (isRepeat(file)) {
     using _slot = context.takeUploadSlot(request.actor)
     await receiveRepeat(file, request.signal)
@@ -32,7 +32,7 @@ export async function uploadReserved(
   return uploaded as Attachment
 }
 
-function requireAsReserved({ attachment, declaredSize: size, digests }: ReservedFile): void {
+function assertMatchesReservation({ attachment, declaredSize: size, digests }: ReservedFile): void {
   const { declaredSize, declaredChecksum, fileChecksumAlgorithm } = attachment
   if (declaredSize !== null && declaredSize !== size)
     throw new StowageError(
@@ -47,7 +47,7 @@ function requireAsReserved({ attachment, declaredSize: size, digests }: Reserved
     )
 }
 
-/** Whether a client declares the bytes that are already there, as it does when it sends again after a lost answer. */
+/** Whether the client declares the bytes that are already stored, as in a retry after a lost response. */
 export function isRepeat({ attachment, declaredSize, digests }: ReservedFile): boolean {
   const { state, fileSize, fileChecksum, fileChecksumAlgorithm } = attachment
   const declared = digests.find(({ algorithm }) => algorithm === fileChecksumAlgorithm)
@@ -56,9 +56,9 @@ export function isRepeat({ attachment, declaredSize, digests }: ReservedFile): b
 }
 
 /**
- * Reads repeated bytes to their end and compares them with the attachment, which stays as it is.
- * @throws StowageError `checksum_mismatch` for other bytes than declared, `conflict` for other bytes than are there; `signal`'s
- *   reason
+ * Reads repeated bytes to their end and compares them with the attachment, which stays unchanged.
+ * @throws StowageError `checksum_mismatch` for bytes other than declared, `conflict` for bytes other than stored; the reason of
+ *   `signal`
  */
 export async function receiveRepeat({ attachment, digests, body }: ReservedFile, signal: AbortSignal): Promise<void> {
   const { fileChecksum, fileChecksumAlgorithm } = attachment

@@ -18,12 +18,12 @@ import { NotStoredAsSent, VerificationUndecided } from './verify.ts'
 type Files = AsyncIterable<IncomingFile> | Iterable<IncomingFile>
 
 /**
- * The way of the files of one request: start an attempt, ingest, verify, publish. They become Ready together or not at all.
- * @param files are pulled one after another: the next one is asked for when the bytes of the one before are stored
+ * Uploads the files of one request: start an attempt, ingest, verify, publish. Either all files become Ready, or none.
+ * @param files are pulled one after another, each when the bytes of the previous file are stored
  * @returns the attachments, Ready, in the order of the files
- * @throws StowageError `busy` or `rate_limited` without a free slot; what `files` or a body fails with; after every file of the
- *   request has failed and its bytes are handed to the purge. VerificationUndecided when verification is left to a worker;
- *   PublishUndecided when the database does not answer in time
+ * @throws StowageError `busy` or `rate_limited` without a free slot; the error of `files` or of a body. Before each of these, every
+ *   started file of the request has failed and its bytes are handed to the purge. VerificationUndecided when verification is left to
+ *   a worker; PublishUndecided when the database does not respond in time
  */
 export function upload(context: AppContext, request: UploadRequest, files: Files): Promise<Attachment[]> {
   const { promise: stored, resolve: onStored } = Promise.withResolvers<void>()
@@ -91,20 +91,20 @@ async function endFailed(
     context.wakePurge()
     return error
   }
-  // The store may have lost the upload because the attachment was deleted meanwhile. The lost lease is the error then.
+  // The store may have lost the upload because the attachment was deleted concurrently. The lost lease is then the error to report.
   await lease.renew()
   const reason = lease.signal.aborted ? lease.signal.reason : error
   await failUpload(context, attempts, reason, actor)
   return reason
 }
 
-/** Lets a worker verify the files at once, rather than when the lease has run out. Never throws: then it runs out. */
+/** Releases the leases, so that a worker verifies the files at once. The promise never rejects: on failure the leases expire. */
 async function leaveToWorker({ db, log }: AppContext, files: readonly UploadAttempt[]): Promise<void> {
   const attempts = files.map(({ attempt }) => attempt)
   await releaseLeases(db, attempts).catch((err) => log.warn({ err, attempts }, 'undecided until the lease has run out'))
 }
 
-/** The bytes are stored, and the database has not recorded it in time. The server goes on trying. */
+/** The bytes are stored, but the database has not recorded them in time. The server keeps trying. */
 export class PublishUndecided extends StowageError {
   constructor() {
     super(
@@ -116,9 +116,9 @@ export class PublishUndecided extends StowageError {
 }
 
 /**
- * The result of `work`, or an answer in time for the client, while `work` goes on without it.
- * @param stored resolves when the last byte is stored: from then on only the database is waited for
- * @throws what `work` throws; PublishUndecided when it takes longer than `limits.publish`
+ * The result of `work`, or an error in time for the client while `work` continues.
+ * @param stored resolves when the last byte is stored, after which `work` waits only for the database
+ * @throws the error of `work`; PublishUndecided when `work` takes longer than `limits.publish` milliseconds after `stored`
  */
 export function answerInTime<T>(work: Promise<T>, stored: Promise<void>): Promise<T> {
   const decided = stored.then(async () => {

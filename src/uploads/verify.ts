@@ -15,7 +15,7 @@ export class ChecksumMismatch extends StowageError {
   }
 }
 
-/** The store holds other bytes than were sent to it. Every file of the request has failed. */
+/** The stored bytes differ from the bytes sent. Every file of the request has failed. */
 export class NotStoredAsSent extends StowageError {
   constructor() {
     super('storage_unavailable', 'The file was not stored as it was sent. Send it again.')
@@ -23,7 +23,7 @@ export class NotStoredAsSent extends StowageError {
   }
 }
 
-/** The store does not answer, so verification cannot be decided. A worker tries again. */
+/** The store does not respond, so verification is undecided. A worker retries it. */
 export class VerificationUndecided extends StowageError {
   constructor(cause: unknown) {
     super(
@@ -35,7 +35,7 @@ export class VerificationUndecided extends StowageError {
   }
 }
 
-/** True of every file whose client declares no digest. */
+/** Whether the bytes received match the declared digests. True when the client declares none. */
 export function isAsDeclared(file: UploadAttempt): boolean {
   return findMismatch(file) === undefined
 }
@@ -54,8 +54,8 @@ function findMismatch(file: UploadAttempt): (Digest & { computed: string | undef
 }
 
 /**
- * Step 3b: whether the finished object, as the store reports it, has the size and the checksum that were sent.
- * @throws VerificationUndecided when the store does not answer
+ * Step 3b: whether the size and the checksum that the store reports for the object are those of the bytes sent.
+ * @throws VerificationUndecided when the store does not respond
  */
 export async function isStoredAsSent(store: ObjectStore, file: UploadAttempt): Promise<boolean> {
   const { fileSize, stored } = ingestedOf(file)
