@@ -1,46 +1,46 @@
-/** The failures of this process to read a file. */
-interface Failing {
-  /** When the first try failed, in milliseconds of `performance.now()`. */
+/** The failed tries of this process to read a file. */
+interface FailedTries {
+  /** The time of the first failed try, in milliseconds of `performance.now()`. */
   since: number
   tries: number
 }
 
-/** Tries before a file is given up, at least. */
-const leastTries = 3
+/** Minimum number of tries before a file is given up. */
+const minTries = 3
 
-/** Leases after which a count is dropped: the file has ended otherwise. */
-const forgottenAfter = 10
+/** Leases after which a count is dropped, because another replica has settled the file. */
+const leasesToKeep = 10
 
 /**
- * Counts how long files in verification could not be read from the store, from the first try of this process that failed: a file
- * left by a server that died an hour ago is not late when it is found. Each replica counts for itself, and the first that has
- * tried enough gives the file up.
+ * Measures how long files in verification could not be read from the store. The time starts at the first failed try of this process,
+ * so that a file left by a server that died an hour ago gets its full time. Each replica counts for itself, and the first replica with
+ * enough tries gives the file up.
  */
 export class FailedReads {
   readonly #lease: number
-  readonly #failing = new Map<number, Failing>()
+  readonly #failedTries = new Map<number, FailedTries>()
 
-  /** @param leaseSeconds how long a file is tried again */
+  /** @param leaseSeconds the minimum time over which a file is tried */
   constructor(leaseSeconds: number) {
     this.#lease = leaseSeconds * 1000
   }
 
   /**
-   * Notes a try that failed.
-   * @param id of the attachment
-   * @returns whether the file is to be given up: enough tries have failed, over a whole lease
+   * Records a failed try.
+   * @param id the id of the attachment
+   * @returns whether to give the file up, because enough tries have failed over a whole lease
    */
   note(id: number): boolean {
     const now = performance.now()
-    for (const [other, { since }] of this.#failing)
-      if (other !== id && now - since > forgottenAfter * this.#lease) this.#failing.delete(other)
-    const { since, tries } = this.#failing.get(id) ?? { since: now, tries: 0 }
-    this.#failing.set(id, { since, tries: tries + 1 })
-    return tries + 1 >= leastTries && now - since >= this.#lease
+    for (const [otherId, { since }] of this.#failedTries)
+      if (otherId !== id && now - since > leasesToKeep * this.#lease) this.#failedTries.delete(otherId)
+    const { since, tries } = this.#failedTries.get(id) ?? { since: now, tries: 0 }
+    this.#failedTries.set(id, { since, tries: tries + 1 })
+    return tries + 1 >= minTries && now - since >= this.#lease
   }
 
-  /** Drops the count of a file that has ended. */
+  /** Drops the count of a settled file. */
   forget(id: number): void {
-    this.#failing.delete(id)
+    this.#failedTries.delete(id)
   }
 }

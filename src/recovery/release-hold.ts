@@ -14,9 +14,9 @@ export const holdAdvice =
   'No upload is failed and nothing is removed until `stowage scrub` has run to its end, or `stowage restored --release`: see docs/restore.md.'
 
 export interface HoldEnd {
-  /** False when the hold had ended already, or another one began. */
+  /** False when the hold had already ended, or another hold has begun. */
   isReleased: boolean
-  /** Files that were under way in the rows and whole in the store, and became Ready. */
+  /** Number of files that became Ready, because they were uploading in the database but whole in the store. */
   kept: number
 }
 
@@ -25,16 +25,16 @@ type EndHoldContext = Pick<AppContext, 'db' | 'store' | 'log'> & {
 }
 
 /**
- * Ends a hold. Before that, it publishes the files that have arrived: an upload that was under way when the copy was made may have
- * been finished and acknowledged on the lost server, and the recovery would fail it and remove its bytes. The hold must have lasted
- * for half a lease by then, within which every living writer renews its lease.
- * @param heldSince the beginning of the hold, from `readHold`; a hold that has begun since goes on
- * @throws StowageError `storage_unavailable`, the failure of a query, the signal's reason: the hold goes on then
+ * Publishes the files that have arrived, then ends a hold. An upload in progress when the copy was made may have been finished and
+ * acknowledged by the lost server, and recovery would fail it and remove its bytes. The files are read when the hold has lasted half a
+ * lease, within which every living writer renews its lease.
+ * @param heldSince the beginning of the hold, from `readHold`; a later hold continues
+ * @throws StowageError `storage_unavailable`, the error of a query, or the signal's reason; the hold then continues
  */
 export async function endHold(context: EndHoldContext, heldSince: Date, signal: AbortSignal): Promise<HoldEnd> {
   const { db, config } = context
-  const renewed = heldSince.getTime() + config.uploadLeaseSeconds * 500
-  await delay(Math.max(0, renewed - Date.now()), undefined, { signal })
+  const renewedBy = heldSince.getTime() + config.uploadLeaseSeconds * 500
+  await delay(Math.max(0, renewedBy - Date.now()), undefined, { signal })
   const kept = await publishArrived(context, signal)
   return { isReleased: await releaseHold(db, heldSince), kept }
 }
@@ -59,13 +59,13 @@ function pageOf({ config }: EndHoldContext) {
   return { limit: pageSize, leaseSeconds: config.uploadLeaseSeconds }
 }
 
-/** Publishes all files of a request, or none: a request with a file that is missing, or not as declared, was not acknowledged. */
+/** Publishes all files of a request, or none. A request with a file that is missing or not as declared was never acknowledged. */
 async function publishRequest(context: EndHoldContext, requestId: string, signal: AbortSignal): Promise<number> {
   const { db, store } = context
   const files = await findInterruptedRequest(db, requestId, pageOf(context))
   const arrived = []
   for (const file of files) {
-    const found = await hashIfThere(store, file, signal)
+    const found = await hashIfPresent(store, file, signal)
     if (found === undefined || !isAsDeclared(file, found)) return 0
     arrived.push({ id: file.id, attempt: file.attempt, fileSize: found.size, fileChecksum: found.digest })
   }
@@ -76,14 +76,14 @@ async function publishRequest(context: EndHoldContext, requestId: string, signal
     await publish(context, arrived, { from, reason, actor: 'restore' }, { signal, seconds: 0 })
     return arrived.length
   } catch (error) {
-    // One of them was deleted, or its attempt ended otherwise, meanwhile.
+    // A file was deleted, or its attempt ended, concurrently.
     if (error instanceof StateConflict) return 0
     throw error
   }
 }
 
-/** An object appears in the store when its last byte has come, and not before. */
-async function hashIfThere(
+/** `undefined` without an object. An object appears in the store only after its last byte. */
+async function hashIfPresent(
   store: AppContext['store'],
   file: InterruptedUpload,
   signal: AbortSignal,

@@ -5,20 +5,20 @@ import { StateConflict } from '#persistence/transitions.ts'
 import { NotStoredAsSent, VerificationUndecided } from '#uploads/verify.ts'
 import { type ReverifyContext, reverify } from './reverify.ts'
 
-/** How many are read back at once: each takes as long as its file is large. */
+/** Files claimed per run. The time of a run grows with their sizes, because they are read back whole. */
 const batch = 10
 
 type RetryContext = ReverifyContext & Pick<AppContext, 'wakePurge'>
 
 /**
- * Verifies the files that were left in verification: their server died, or the store did not answer it. Apart from the
- * recovery, which must not wait while a large file is read.
+ * Verifies the files left in verification by a server that died, or by a store that did not respond. Recovery is a separate worker,
+ * because it must not wait while a large file is read.
  * @param signal aborts when the server stops
- * @returns true when there may be more at once
- * @throws VerificationUndecided when the store answered for none of them: another run at once would ask in vain
+ * @returns true when more files may be left
+ * @throws VerificationUndecided when the store responded for none of the files, so an immediate run would fail too
  */
-export async function retryVerification(deps: RetryContext, signal: AbortSignal): Promise<boolean> {
-  const { db, config } = deps
+export async function retryVerification(context: RetryContext, signal: AbortSignal): Promise<boolean> {
+  const { db, config } = context
   const left = await claimExpired(
     db,
     'ChecksumVerificationOnServerSideInProgress',
@@ -26,22 +26,22 @@ export async function retryVerification(deps: RetryContext, signal: AbortSignal)
     config.uploadLeaseSeconds / 2,
   )
   if (left.length === 0) return false
-  const results = await Promise.allSettled(oneOfEachRequest(left).map((one) => reverify(deps, one, signal)))
-  deps.wakePurge()
+  const results = await Promise.allSettled(oneOfEachRequest(left).map((file) => reverify(context, file, signal)))
+  context.wakePurge()
   const failures = results.filter((result) => result.status === 'rejected').map(({ reason }) => reason as unknown)
-  for (const failure of failures) tellOrThrow(deps, failure)
+  for (const failure of failures) logOrThrow(context, failure)
   const undecided = failures.filter((failure) => failure instanceof VerificationUndecided)
   if (undecided.length === results.length) throw undecided[0]
   return left.length === batch
 }
 
-/** The files of a request are verified together, whichever of them is found. */
+/** One file of each request. All files of a request are verified together. */
 function oneOfEachRequest(files: readonly Attachment[]): Attachment[] {
   return [...new Map(files.map((file) => [file.requestId ?? file.id, file])).values()]
 }
 
-/** That a file has ended otherwise meanwhile is as it should be; what the store holds, or does not tell, is worth a line. */
-function tellOrThrow({ log }: RetryContext, error: unknown): void {
+/** Another worker may have settled the file first, which is expected. A mismatch and a store that does not respond are logged. */
+function logOrThrow({ log }: RetryContext, error: unknown): void {
   if (error instanceof StateConflict) return
   if (error instanceof VerificationUndecided) log.warn({ err: error }, 'not verified yet')
   else if (error instanceof NotStoredAsSent)

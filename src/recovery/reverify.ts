@@ -11,40 +11,42 @@ import { VerificationUndecided } from '#uploads/verify.ts'
 import type { FailedReads } from './failed-reads.ts'
 
 const actor = 'verification'
-const noAnswer = 'The object store did not say whether the file is whole. Send it again.'
+const noResponse = 'The object store did not say whether the file is whole. Send it again.'
 
 export type ReverifyContext = Pick<AppContext, 'db' | 'store' | 'config' | 'log'> & { failedReads: FailedReads }
 
 /**
- * Verifies the files of a request again, because their server died or the store did not answer. The stored bytes are read back and
- * compared with the digests computed on the way: the store's answer was lost with the process. A store that stays silent is asked
- * again, until a lease has passed since the first try that failed.
- * @param one of the files, seen in verification
- * @throws StowageError when they are not whole, or were moved or deleted meanwhile: then nothing is left to do.
- *   VerificationUndecided when the store did not answer: then they are to be verified again, or have failed
+ * Verifies the files of a request again after their server died or the store did not respond. The stored bytes are read back and
+ * compared with the digests computed during the upload, because the store's response was lost with the process. A silent store is
+ * retried until a lease has passed since the first failed try.
+ * @param file a file of the request, seen in verification
+ * @throws StowageError when the files are not whole, or were moved or deleted concurrently; nothing is left to do.
+ *   VerificationUndecided when the store did not respond; the files have failed, or have to be verified again
  */
 export async function reverify(
   context: ReverifyContext,
-  one: Pick<Unverified, 'id' | 'requestId'>,
+  file: Pick<Unverified, 'id' | 'requestId'>,
   stopping: AbortSignal,
 ): Promise<void> {
   const { db, config, failedReads } = context
-  const files = await findInVerification(db, one)
+  const files = await findInVerification(db, file)
   using lease = new Lease(db, config.uploadLeaseSeconds)
   for (const { id, attempt } of files) lease.add({ id, attempt })
-  if (files.some((file) => file.hasFailedSibling)) return await failAll(context, files, siblingFailed)
+  if (files.some(({ hasFailedSibling }) => hasFailedSibling)) return await failAll(context, files, siblingFailed)
   const signal = AbortSignal.any([stopping, lease.signal])
-  const verified = await readAll(context, files, signal).catch((error) => leave(context, files, stopping, error))
+  const verified = await readAll(context, files, signal).catch((error) =>
+    releaseOrFail(context, files, stopping, error),
+  )
   if (verified === undefined) return
   forget(failedReads, files)
   await publishOrFail(context, files, verified, lease)
 }
 
 /**
- * Releases the leases of files, so that any replica verifies them again at once; or fails the files after enough tries.
- * @throws VerificationUndecided, unless the only reason is that this server stops
+ * Releases the leases of the files, so that any replica verifies them again at once. After enough tries, fails the files instead.
+ * @throws VerificationUndecided, unless this server is stopping
  */
-async function leave(
+async function releaseOrFail(
   context: ReverifyContext,
   files: readonly Unverified[],
   stopping: AbortSignal,
@@ -56,17 +58,17 @@ async function leave(
   if (first === undefined || !failedReads.note(first.id)) await releaseLeases(db, attemptsOf(files))
   else {
     forget(failedReads, files)
-    await failAll(context, files, noAnswer)
+    await failAll(context, files, noResponse)
   }
   throw new VerificationUndecided(error)
 }
 
-/** Files that are verified together are counted as their first. */
+/** The first file carries the count of all files that are verified together. */
 function forget(failedReads: FailedReads, [first]: readonly Unverified[]): void {
   if (first) failedReads.forget(first.id)
 }
 
-/** Fails the files whose uploader has left the room since, or whose message is gone. */
+/** Publishes the files, or fails them when the uploader has left the room or the message is gone. */
 async function publishOrFail(
   context: ReverifyContext,
   files: readonly Unverified[],

@@ -6,7 +6,7 @@ import { isDatabaseUnavailable } from '#persistence/connection/errors.ts'
 import { checkServerIdentity, type IdentityCheck } from '#persistence/server-identity.ts'
 import { holdAdvice } from './release-hold.ts'
 
-/** Milliseconds between two looks. A new server gives out no ids until it is looked at, so clients wait for it. */
+/** Milliseconds between two checks. A new server issues no ids before it is checked, so clients wait for the check. */
 const every = 2000
 
 export interface Watched {
@@ -15,25 +15,25 @@ export interface Watched {
   log: Logger
 }
 
-/** Looks at the database's server, in every process. The first process that finds another server logs it as an error. */
+/** Checks the identity of the database's server, in every process. The first process that finds another server logs an error. */
 export function watchServer({ config, db, log }: Watched): PollLoop {
   let last: IdentityCheck | undefined
   const job = async () => {
-    const look = await checkServerIdentity(db, config.afterFailover).catch(ignoreUnavailable)
-    if (look === undefined) return false
-    tell(log, look, last)
-    last = look
+    const check = await checkServerIdentity(db, config.afterFailover).catch(ignoreUnavailable)
+    if (check === undefined) return false
+    logChanges(log, check, last)
+    last = check
     return false
   }
   return startPolling({ name: 'server', every, log, job })
 }
 
-/** Passes over a database that is away, which is logged elsewhere. */
+/** Ignores an unavailable database, which is logged elsewhere. */
 function ignoreUnavailable(error: unknown): undefined {
   if (!isDatabaseUnavailable(error)) throw error
 }
 
-function tell(log: Logger, { server, before, heldSince }: IdentityCheck, last: IdentityCheck | undefined): void {
+function logChanges(log: Logger, { server, before, heldSince }: IdentityCheck, last: IdentityCheck | undefined): void {
   if (server.timeline === 0 && last?.server.timeline !== 0)
     log.warn('the database may not say which server it is on: after a failover or a restore run `stowage restored`')
   if (before)
