@@ -5,14 +5,16 @@ import type { ListEntry, Listing } from '#store/object-store.ts'
 import { requireStoreAvailable } from './read-objects.ts'
 import type { ScrubContext } from './scrub-context.ts'
 
-/** What the doctor writes it removes in the same breath; only what a dead doctor left lies there for longer. */
-const doctorsKeys = 'doctor/'
-const doctorsHour = 3_600_000
+/** Prefix of the doctor's objects. The doctor removes them at once, so only a doctor that died leaves an object for long. */
+const doctorPrefix = 'doctor/'
+
+/** Milliseconds after which an object of the doctor counts as an orphan. */
+const doctorObjectAge = 3_600_000
 
 /**
- * Looks for what the store holds under keys that have no row. A row is committed before the store hears of its key, so
- * what is there and has none was forgotten by the database or brought by somebody else.
- * @throws StowageError `storage_unavailable` when the store is down; what a query fails with; the signal's reason
+ * Reports objects, old versions and unfinished uploads whose keys have no row. A row is committed before the store receives its key,
+ * so an orphan was lost by the database or written by another program.
+ * @throws StowageError `storage_unavailable` when the store is down; the error of a query; the signal's reason
  */
 export async function reportOrphans(scrub: ScrubContext): Promise<void> {
   const { findings, signal } = scrub
@@ -33,49 +35,48 @@ async function findOrphansAmong(scrub: ScrubContext, listing: Listing): Promise<
   const { store, signal } = scrub
   for await (const page of store.list(listing, { signal })) {
     signal.throwIfAborted()
-    const suspects = page.filter((listed) => !isDoctorsOwn(listed))
-    const rowless = await withoutRow(scrub, suspects)
-    for (const suspect of rowless) await confirm(scrub, listing, suspect)
+    const suspects = page.filter((listed) => !isDoctorObject(listed))
+    const orphans = await withoutRow(scrub, suspects)
+    for (const suspect of orphans) await reportIfOrphan(scrub, listing, suspect)
   }
 }
 
 /**
- * Between the listing and the query, the purge may have removed the object and forgotten its row: so both are looked at
- * again, the object first.
+ * Reports a suspect that is still an orphan. The purge may have removed the object and then its row between the listing and the
+ * query, so both are checked again, the object first.
  */
-async function confirm(scrub: ScrubContext, listing: Listing, suspect: ListEntry): Promise<void> {
+async function reportIfOrphan(scrub: ScrubContext, listing: Listing, suspect: ListEntry): Promise<void> {
   const { store, signal } = scrub
   const lookAgain = async () => {
     const seen: ListEntry[] = []
     for await (const page of store.list(listing, { key: suspect.key, signal })) seen.push(...page)
     return seen.filter(({ uploadId }) => uploadId === suspect.uploadId)
   }
-  const there = await retry(lookAgain, isStoreSilent, scrub)
-  const [orphan] = await withoutRow(scrub, there)
+  const present = await retry(lookAgain, isStoreSilent, scrub)
+  const [orphan] = await withoutRow(scrub, present)
   if (orphan) scrub.findings.orphaned(listing, orphan)
 }
 
 async function withoutRow(scrub: ScrubContext, listed: readonly ListEntry[]): Promise<ListEntry[]> {
   if (listed.length === 0) return []
   const keys = listed.map(({ key }) => key)
-  const rowless = new Set(await scrub.ask((db) => findUnknownKeys(db, keys)))
-  return listed.filter(({ key }) => rowless.has(key))
+  const unknown = new Set(await scrub.ask((db) => findUnknownKeys(db, keys)))
+  return listed.filter(({ key }) => unknown.has(key))
 }
 
 function isStoreSilent(error: unknown): boolean {
   return error instanceof StowageError && error.code === 'storage_unavailable'
 }
 
-function isDoctorsOwn({ key, storedAt }: ListEntry): boolean {
-  return key.startsWith(doctorsKeys) && Date.now() - storedAt.getTime() < doctorsHour
+function isDoctorObject({ key, storedAt }: ListEntry): boolean {
+  return key.startsWith(doctorPrefix) && Date.now() - storedAt.getTime() < doctorObjectAge
 }
 
 const pageSize = 1000
 
 /**
- * Looks for Ready attachments whose key the database does not know: their bytes are lost to every download, wherever they
- * lie.
- * @throws what a query fails with; the signal's reason
+ * Reports Ready attachments whose object key is not in the database. No download can find their bytes.
+ * @throws the error of a query; the signal's reason
  */
 export async function reportMissingKeys({ ask, findings, signal }: ScrubContext): Promise<void> {
   let last: number | undefined = 0

@@ -3,14 +3,14 @@ import type { Scrubbable, ScrubCounts } from '#persistence/scrub.ts'
 import type { ObjectHash } from '#store/hash-object.ts'
 import type { ListEntry, Listing } from '#store/object-store.ts'
 
-/** Counts what a scrub finds, and tells each thing that is not as it should be in a line of the log. */
+/** Counts the findings of a scrub, and logs each problem in one line. */
 export class Findings {
   readonly counts: ScrubCounts = { whole: 0, damaged: 0, missing: 0, orphaned: 0 }
-  /** Objects of which nobody can say what they are. */
+  /** Number of objects that could not be read. */
   unreadable = 0
-  /** Listings that the store did not give. */
+  /** Number of listings that failed. */
   unlisted = 0
-  /** Bytes, those included that were read in vain. */
+  /** Bytes read, including those of failed tries. */
   bytes = 0
   readonly #log: Logger
 
@@ -26,17 +26,17 @@ export class Findings {
   damaged(object: Scrubbable, found: ObjectHash): void {
     this.counts.damaged += 1
     this.#log.error(
-      { finding: 'damaged', ...namesOf(object), found },
+      { finding: 'damaged', ...fieldsOf(object), found },
       'the stored bytes are not those that were uploaded',
     )
   }
 
   missing(object: Scrubbable): void {
     this.counts.missing += 1
-    this.#log.error({ finding: 'missing', ...namesOf(object) }, 'the stored bytes are not there')
+    this.#log.error({ finding: 'missing', ...fieldsOf(object) }, 'the stored bytes are not there')
   }
 
-  /** Of an attachment whose row nobody can follow to its bytes. */
+  /** An attachment without an object key in the database. */
   missingKey(attachmentId: number): void {
     this.counts.missing += 1
     this.#log.error({ finding: 'missing', attachmentId }, 'the key of the stored bytes is not known')
@@ -44,32 +44,32 @@ export class Findings {
 
   orphaned(listing: Listing, { key, ...listed }: ListEntry): void {
     this.counts.orphaned += 1
-    this.#log.error({ finding: 'orphaned', key, what: wordFor[listing], ...listed }, 'no row knows what is stored here')
+    this.#log.error({ finding: 'orphaned', key, what: nounOf[listing], ...listed }, 'no row knows what is stored here')
   }
 
   couldNotRead(object: Scrubbable, err: unknown): void {
     this.unreadable += 1
-    this.#log.error({ ...namesOf(object), err }, 'the stored bytes could not be read')
+    this.#log.error({ ...fieldsOf(object), err }, 'the stored bytes could not be read')
   }
 
   couldNotList(listing: Listing, err: unknown): void {
     this.unlisted += 1
-    this.#log.error({ what: wordFor[listing], err }, 'not listed: those that no row knows are not found')
+    this.#log.error({ what: nounOf[listing], err }, 'not listed: those that no row knows are not found')
   }
 
-  /** Of a listing that the scrub does without. */
+  /** A listing that the store forbids. The scrub continues without it. */
   mayNotList(listing: Listing, err: unknown): void {
-    this.#log.warn({ what: wordFor[listing], err }, 'not listed: those that no row knows are not found')
+    this.#log.warn({ what: nounOf[listing], err }, 'not listed: those that no row knows are not found')
   }
 }
 
-/** One of them, as the log calls it. */
-const wordFor = {
+/** The log's noun for an entry of each listing. */
+const nounOf = {
   objects: 'object',
   versions: 'old version',
   uploads: 'unfinished upload',
 } as const satisfies Record<Listing, string>
 
-function namesOf({ key, attachmentId, size, digest, algorithm }: Scrubbable) {
+function fieldsOf({ key, attachmentId, size, digest, algorithm }: Scrubbable) {
   return { key, attachmentId, algorithm, expected: { size, digest } }
 }

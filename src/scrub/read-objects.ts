@@ -7,10 +7,10 @@ import type { ScrubContext } from './scrub-context.ts'
 const pageSize = 1000
 
 /**
- * Reads every object that a Ready attachment lies in, in the order of their keys, and compares it with its row. One that
- * differs counts only when its row, looked at afterwards, still wants it: it may have been deleted in the meantime.
- * @param onRead told of each key that is behind us
- * @throws StowageError `storage_unavailable` when the store is down; what a query fails with; the signal's reason
+ * Reads the object of every Ready attachment, in the order of the keys, and compares it with its row. A difference counts only when
+ * the row, read again afterwards, still refers to the object, because the attachment may have been deleted in the meantime.
+ * @param onRead called with each key after its object
+ * @throws StowageError `storage_unavailable` when the store is down; the error of a query; the signal's reason
  */
 export async function readObjects(scrub: ScrubContext, onRead: (key: string) => void): Promise<void> {
   let last: string | undefined = ''
@@ -31,7 +31,7 @@ async function scrubOne(scrub: ScrubContext, object: Scrubbable): Promise<void> 
   const { findings } = scrub
   let found: ObjectHash | undefined
   try {
-    found = await readPatiently(scrub, object)
+    found = await readWithRetry(scrub, object)
   } catch (error) {
     scrub.signal.throwIfAborted()
     await requireStoreAvailable(scrub)
@@ -44,22 +44,22 @@ async function scrubOne(scrub: ScrubContext, object: Scrubbable): Promise<void> 
   else findings.missing(object)
 }
 
-/** @returns `undefined` when there is no such object */
-function readPatiently(scrub: ScrubContext, { key, algorithm }: Scrubbable): Promise<ObjectHash | undefined> {
+/** @returns `undefined` without an object */
+function readWithRetry(scrub: ScrubContext, { key, algorithm }: Scrubbable): Promise<ObjectHash | undefined> {
   const { store, rateLimiter, findings, signal } = scrub
   const read = () =>
     hashObject(store, key, algorithm, signal, (bytes) => {
       findings.bytes += bytes
       return rateLimiter.consume(bytes, signal)
-    }).catch(ignoreAbsent)
+    }).catch(ignoreNotFound)
   return retry(read, () => true, scrub)
 }
 
-function ignoreAbsent(error: unknown): undefined {
+function ignoreNotFound(error: unknown): undefined {
   if (!(error instanceof StowageError && error.code === 'not_found')) throw error
 }
 
-/** In words; `null` when the object is what its row says. */
+/** A description of the damage; `null` when the object matches its row. */
 function damageOf({ size, digest, algorithm }: Scrubbable, found: ObjectHash | undefined): string | null {
   if (found === undefined) return 'There is no object.'
   if (found.size !== size) return `The object has ${found.size} bytes instead of ${size}.`
@@ -67,12 +67,12 @@ function damageOf({ size, digest, algorithm }: Scrubbable, found: ObjectHash | u
   return null
 }
 
-/** Milliseconds: a store that does not even say that it is there within this time is not. */
+/** Milliseconds. A store that does not pass its check within this time is unavailable. */
 const checkTimeout = 10_000
 
 /**
- * After something could not be read or listed: is it that, or the store?
- * @throws StowageError `storage_unavailable` when it is the store
+ * Checks the store after a failed read or listing, to tell a damaged object from an unavailable store.
+ * @throws StowageError `storage_unavailable` when the store is unavailable
  */
 export async function requireStoreAvailable({ store, signal }: Pick<ScrubContext, 'store' | 'signal'>): Promise<void> {
   const limit = AbortSignal.timeout(checkTimeout)

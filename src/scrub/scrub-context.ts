@@ -3,16 +3,17 @@ import type { Database } from '#persistence/connection/client.ts'
 import type { HoldEnd } from '#recovery/release-hold.ts'
 import type { ObjectStore } from '#store/object-store.ts'
 import type { Findings } from './findings.ts'
+
 export interface ScrubOptions {
-  /** Bytes a second over the whole scrub; `Infinity` for no limit. */
+  /** Bytes per second over the whole scrub; `Infinity` for no limit. */
   rate: number
-  /** Leaves out what was read and whole within so many hours. */
+  /** Skips objects that were found whole within this number of hours. */
   olderThanHours?: number | undefined
-  /** Milliseconds before each further try of what a store or a database did not answer. */
+  /** Milliseconds before each retry of a failed request to the store or the database. */
   pauses?: readonly number[]
 }
 
-/** A scrub that is under way: what its steps share. */
+/** The state that the steps of one scrub share. */
 export interface ScrubContext {
   store: ObjectStore
   options: ScrubOptions
@@ -20,24 +21,24 @@ export interface ScrubContext {
   pauses: readonly number[]
   signal: AbortSignal
   findings: Findings
-  /** Asks the database, and again while it is away. */
-  ask<T>(question: (db: Database) => Promise<T>): Promise<T>
+  /** Runs a query, and retries it while the database is unavailable. */
+  ask<T>(query: (db: Database) => Promise<T>): Promise<T>
 }
 
-/** What a scrub came to. */
+/** The result of a scrub. */
 export interface ScrubResult {
   findings: Findings
-  /** From the beginning to the end. */
+  /** Duration of the scrub. */
   seconds: number
-  /** What ended it before its end: the signal, a store or a database that is away, a fault of ours. */
+  /** `'asked'` for the signal; the error of an unavailable store or database, or of a bug; `undefined` for a complete scrub. */
   interruptedBy: 'asked' | { error: unknown } | undefined
-  /** How far it came. */
+  /** The progress of the scrub. */
   reached: {
-    /** Whether everything in the store was looked at for a row. */
+    /** Whether every key in the store was checked for a row. */
     isListed: boolean
-    /** The last key that was read. */
+    /** The key of the last object that was read. */
     lastKey: string | undefined
   }
-  /** What became of the hold that there was at the beginning; `undefined` without one, and when not everything was seen. */
+  /** The outcome for the hold that existed at the beginning; `undefined` without a hold, and after an incomplete scrub. */
   hold: HoldEnd | undefined
 }

@@ -12,10 +12,10 @@ import { readObjects } from './read-objects.ts'
 import type { ScrubContext, ScrubOptions, ScrubResult } from './scrub-context.ts'
 
 /**
- * Looks for what no row knows, then reads what the rows know, and compares. It changes nothing in the store and nothing
- * that a client sees: what it finds it logs, counts and notes beside each key. Only one that has seen everything is written
- * down as a scrub of its own. When it has also read everything, it ends a hold that began before it did.
- * @param signal ends it after the chunk it is reading
+ * Reports objects without a row, then reads the objects of all rows and compares them. A scrub changes nothing in the store and
+ * nothing that clients see: findings are logged, counted and recorded with each key. Only a scrub that has seen everything is
+ * recorded itself. If it has also skipped no object, it ends a hold that began before it.
+ * @param signal ends the scrub after the current chunk
  */
 export async function scrub(
   { db, store, log, config }: Pick<AppContext, 'db' | 'store' | 'log' | 'config'>,
@@ -26,19 +26,19 @@ export async function scrub(
   const { pauses = defaultBackoff } = options
   const findings = new Findings(log)
   const rateLimiter = new RateLimiter(options.rate)
-  const ask = <T>(question: (db: Database) => Promise<T>) =>
-    retry(() => question(db), isDatabaseUnavailable, { pauses, signal })
-  const shared: ScrubContext = { store, options, rateLimiter, pauses, signal, findings, ask }
+  const ask = <T>(query: (db: Database) => Promise<T>) =>
+    retry(() => query(db), isDatabaseUnavailable, { pauses, signal })
+  const context: ScrubContext = { store, options, rateLimiter, pauses, signal, findings, ask }
   const secondsSoFar = () => (performance.now() - startedAt) / 1000
   const reached: ScrubResult['reached'] = { isListed: false, lastKey: undefined }
-  let brokenOff: ScrubResult['interruptedBy']
+  let interruptedBy: ScrubResult['interruptedBy']
   let hold: ScrubResult['hold']
   try {
     const heldSince = await ask(readHold)
-    await reportOrphans(shared)
+    await reportOrphans(context)
     reached.isListed = true
-    await reportMissingKeys(shared)
-    await readObjects(shared, (key) => {
+    await reportMissingKeys(context)
+    await readObjects(context, (key) => {
       reached.lastKey = key
     })
     const hasSeenAll = findings.unreadable + findings.unlisted === 0
@@ -46,7 +46,7 @@ export async function scrub(
     if (heldSince && hasSeenAll && options.olderThanHours === undefined)
       hold = await ask((db) => endHold({ db, store, log, config }, heldSince, signal))
   } catch (error) {
-    brokenOff = signal.aborted ? 'asked' : { error }
+    interruptedBy = signal.aborted ? 'asked' : { error }
   }
-  return { findings, seconds: secondsSoFar(), interruptedBy: brokenOff, reached, hold }
+  return { findings, seconds: secondsSoFar(), interruptedBy, reached, hold }
 }

@@ -1,7 +1,8 @@
 import { StowageError } from '#domain/errors.ts'
 import { isDatabaseUnavailable } from '#persistence/connection/errors.ts'
 import type { ScrubResult } from './scrub-context.ts'
-/** What a scrub came to, for people: what it found, and what it did not do. */
+
+/** The summary of a scrub for the operator: the findings, and the work that is left. */
 export function summaryOf(result: ScrubResult): string {
   const { counts, bytes, unreadable, unlisted } = result.findings
   const found = Object.entries(counts).map(([name, count]) => `${count} ${name}`)
@@ -14,23 +15,24 @@ export function summaryOf(result: ScrubResult): string {
   return sentences.join(' ')
 }
 
-function whatIsLeft({ interruptedBy: brokenOff, reached: { isListed, lastKey } }: ScrubResult): string {
-  const why = brokenOff === 'asked' ? 'It was asked to stop' : `It had to be broken off${reasonOf(brokenOff?.error)}`
+function whatIsLeft({ interruptedBy, reached: { isListed, lastKey } }: ScrubResult): string {
+  const why =
+    interruptedBy === 'asked' ? 'It was asked to stop' : `It had to be broken off${reasonOf(interruptedBy?.error)}`
   if (!isListed) return `${why}: not all orphans were found, and no object was read.`
   const unread = lastKey === undefined ? 'no object was read' : `objects behind the key ${lastKey} were not read`
   return `${why}: ${unread}. With --older-than the next run reads only what is left.`
 }
 
-/** For what the operator can mend; anything else is in the log. */
+/** The reason, when the operator can fix it. The log has every reason. */
 function reasonOf(error: unknown): string {
   if (isDatabaseUnavailable(error)) return ' (the database does not answer)'
   return error instanceof StowageError ? ` (${error.message})` : ''
 }
 
-/** 0: everything is as it should be. 2: something is not, whatever else happened. 1: not everything could be looked at. */
-export function exitCodeOf({ findings, interruptedBy: brokenOff }: ScrubResult): 0 | 1 | 2 {
+/** 0: no problem. 1: not everything could be checked. 2: something is damaged, missing or orphaned, even after an interrupted scrub. */
+export function exitCodeOf({ findings, interruptedBy }: ScrubResult): 0 | 1 | 2 {
   if (findings.hasDamage) return 2
-  return brokenOff || findings.unreadable + findings.unlisted > 0 ? 1 : 0
+  return interruptedBy || findings.unreadable + findings.unlisted > 0 ? 1 : 0
 }
 
 function inMebibytes(bytes: number): string {
