@@ -14,16 +14,16 @@ export interface Workers {
   wakePurge(): void
   /** Wakes the worker that resumes deletions. */
   wakeDeletions(): void
-  /** Resolves when every worker has ended, or after some seconds without those that have not. */
+  /** Resolves when every worker has ended. A worker that does not end is abandoned after some seconds. */
   stop(): Promise<void>
 }
 
 const minutes = 60_000
 
 /**
- * Starts the work beside the requests: in every replica, or in processes of its own. During a hold (see
- * `persistence/server-identity.ts`) none of it runs: each worker fails attempts, or removes bytes or rows.
- * @param isHere false where the workers run in another process: then waking them does nothing
+ * Starts the background workers, in every replica or in separate processes. During a hold (see `persistence/server-identity.ts`) no
+ * worker runs, because each of them fails attempts, or removes bytes or rows.
+ * @param isHere false when the workers run in another process; the wake functions then do nothing
  */
 export function startWorkers(
   { config, db, store, log }: Pick<AppContext, 'config' | 'db' | 'store' | 'log'>,
@@ -34,8 +34,8 @@ export function startWorkers(
     startPolling({ ...options, job: async (signal) => !(await isHeld(db)) && (await job(signal)) })
   const wakePurge = () => purging.wake()
   const context = { config, db, store, log, wakePurge, failedReads: new FailedReads(config.uploadLeaseSeconds) }
-  const soon = Math.min(5000, (config.uploadLeaseSeconds * 1000) / 4)
-  const round = { every: soon, limit: limits.workerRound, log }
+  const interval = Math.min(5000, (config.uploadLeaseSeconds * 1000) / 4)
+  const round = { every: interval, limit: limits.workerRound, log }
   const sweeps = new Sweeps()
   const purging = poll({ ...round, name: 'purge', job: (signal) => purge(context, signal) })
   const deletions = poll({ ...round, name: 'deletions', job: () => resumeDeletions(context) })
@@ -43,8 +43,8 @@ export function startWorkers(
     purging,
     deletions,
     poll({ ...round, name: 'recovery', job: (signal) => recover(context, signal) }),
-    // No limit: it reads whole files. Each wait for the store has a limit, and so has each lease.
-    poll({ name: 'verification', every: soon, log, job: (signal) => retryVerification(context, signal) }),
+    // No limit for the run, because it reads whole files. Each wait for the store and each lease has a limit.
+    poll({ name: 'verification', every: interval, log, job: (signal) => retryVerification(context, signal) }),
     poll({ ...round, name: 'retention', every: 10 * minutes, job: () => expireRows(context, sweeps) }),
   ]
   return {
