@@ -3,9 +3,9 @@ import type { Database } from '#persistence/connection/client.ts'
 import { renewLeases } from '#persistence/leases.ts'
 import type { Attempt } from '#persistence/schema.ts'
 
-/** The lease of the writer of some attempts. It is renewed in the database every third of its time, until it is disposed of. */
+/** The lease on the attempts of one writer. It is renewed in the database every third of its duration, until it is disposed of. */
 export class Lease implements Disposable {
-  /** The time after which a lease expires that is not renewed. */
+  /** Seconds after which a lease that is not renewed expires. */
   readonly seconds: number
   readonly #db: Database
   readonly #attempts: Attempt[] = []
@@ -26,7 +26,7 @@ export class Lease implements Disposable {
     return this.#lost.signal
   }
 
-  /** @param attempt an attempt that has just been inserted, with a full lease */
+  /** @param attempt an attempt with a full lease */
   add(attempt: Attempt): void {
     if (this.#attempts.length === 0) this.#renewedAt = performance.now()
     this.#attempts.push(attempt)

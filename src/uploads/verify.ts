@@ -35,7 +35,7 @@ export class VerificationUndecided extends StowageError {
   }
 }
 
-/** Whether the digests received match the declared ones. True when the client declares none. */
+/** Whether the bytes received match the declared digests. True when the client declares none. */
 export function isAsDeclared(file: UploadAttempt): boolean {
   return findMismatch(file) === undefined
 }
