@@ -77,11 +77,12 @@ export async function publishVerified(
   const error = new NotStoredAsSent()
   // The damaged files fail first: after a crash in this loop, reverification fails the others as their siblings.
   for (const { attempt, isWhole } of files.toSorted((a, b) => Number(a.isWhole) - Number(b.isWhole)))
-    await failAttempt(context.db, attempt, 
+    await failAttempt(context.db, attempt, {
       from: [verifying],
       isMismatch: !isWhole,
       reason: isWhole ? siblingFailed : error.message,
-      actor: publisher.actor,)
+      actor: publisher.actor,
+    })
   throw error
 }
 
