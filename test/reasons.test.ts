@@ -12,7 +12,7 @@ const places =
  * be among them; an error that quotes its client gives a `reason` of its own.
  */
 const ours = [
-  ...['message', 'what', 'permission', 'reasonOf(error, bucket, place)'],
+  ...['message', 'what', 'fault', 'problem', 'permission', 'reasonOf(error, bucket, place)'],
   ...['attachment.state', 'state', 'algorithm', 'declared.algorithm', 'declared.hex', 'declaredChecksum'],
   ...[
     'length',
@@ -30,8 +30,8 @@ const ours = [
     'firstInternalId - 1',
   ],
   ...['milliseconds / 1000', "anyOf.join(' or ')"],
-  ...['known', 'most', 'text', 'told', 'bytesPerSecond', 'this.#limits.whenFull', 'this.#limits.whenTooMany'],
-  ...['field', 'fileField', 'name', 'this.#most.fields', 'this.#most.files'],
+  ...['known', 'most', 'limit', 'text', 'told', 'bytesPerSecond', 'this.#limits.whenFull', 'this.#limits.whenTooMany'],
+  ...['field', 'fileField', 'name', 'this.#max.fields', 'this.#max.files'],
 ]
 
 /** What a message is put together from. */
