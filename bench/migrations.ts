@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres, { type Sql } from 'postgres'
 import { startEmbeddedPostgres } from '#dev/embedded-postgres/embedded-postgres.ts'
-import { migrateDatabase } from '#persistence/migrate.ts'
-import { migrationsFolder } from '#persistence/migration-journal.ts'
+import { migrationsFolder } from '#persistence/migration/journal.ts'
+import { migrateDatabase } from '#persistence/migration/migrate.ts'
 
 const rows = 1_000_000
 const writers = 4

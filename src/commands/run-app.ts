@@ -3,7 +3,7 @@ import { type Config, readConfig } from '#config/config.ts'
 import { ConfigError } from '#domain/errors.ts'
 import type { App } from '#http/app.ts'
 import { type DatabaseClient, openDatabase } from '#persistence/connection/client.ts'
-import { migrateDatabase } from '#persistence/migrate.ts'
+import { migrateDatabase } from '#persistence/migration/migrate.ts'
 import type { ObjectStore } from '#store/object-store.ts'
 import { type DatabaseServer, openStore } from './open-resources.ts'
 import {

@@ -1,6 +1,6 @@
 import { type Config, readConfig } from '#config/config.ts'
 import { type Database, openDatabase } from '#persistence/connection/client.ts'
-import { migrateDatabase } from '#persistence/migrate.ts'
+import { migrateDatabase } from '#persistence/migration/migrate.ts'
 import { checkServerIdentity } from '#persistence/server-identity.ts'
 import { holdAdvice } from '#recovery/release-hold.ts'
 import { reachDatabase } from './open-resources.ts'

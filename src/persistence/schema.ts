@@ -56,12 +56,12 @@ export const users = pgTable(
     id: id('id').primaryKey(),
     createdAt: createdAt(),
     deletedAt: time('deleted_at'),
-    buriedAt: deletionFinishedAt(),
+    deletionFinishedAt: deletionFinishedAt(),
   },
   (table) => [
     index('users_deletion_pending')
       .on(table.deletedAt)
-      .where(sql`${table.deletedAt} is not null and ${table.buriedAt} is null`),
+      .where(sql`${table.deletedAt} is not null and ${table.deletionFinishedAt} is null`),
   ],
 )
 
@@ -78,14 +78,14 @@ export const rooms = pgTable(
     ownerId: id('owner_id').references(() => users.id),
     createdAt: createdAt(),
     deletedAt: time('deleted_at'),
-    buriedAt: deletionFinishedAt(),
+    deletionFinishedAt: deletionFinishedAt(),
   },
   (table) => [
     uniqueIndex('rooms_public_id').on(table.publicId),
     uniqueIndex('rooms_owner_id').on(table.ownerId),
     index('rooms_deletion_pending')
       .on(table.deletedAt)
-      .where(sql`${table.deletedAt} is not null and ${table.buriedAt} is null`),
+      .where(sql`${table.deletedAt} is not null and ${table.deletionFinishedAt} is null`),
   ],
 )
 
@@ -118,7 +118,7 @@ export const messages = pgTable(
       .references(() => users.id),
     createdAt: createdAt(),
     deletedAt: time('deleted_at'),
-    buriedAt: deletionFinishedAt(),
+    deletionFinishedAt: deletionFinishedAt(),
   },
   (table) => [
     uniqueIndex('messages_public_id').on(table.publicId),
@@ -126,7 +126,7 @@ export const messages = pgTable(
     index('messages_author_id').on(table.authorId),
     index('messages_deletion_pending')
       .on(table.deletedAt)
-      .where(sql`${table.deletedAt} is not null and ${table.buriedAt} is null`),
+      .where(sql`${table.deletedAt} is not null and ${table.deletionFinishedAt} is null`),
   ],
 )
 

@@ -35,7 +35,7 @@ export async function findUnfinishedPersonalRoom(db: Database, userId: number): 
   const [room] = await db
     .select({ id: rooms.id })
     .from(rooms)
-    .where(and(eq(rooms.ownerId, userId), isNull(rooms.buriedAt)))
+    .where(and(eq(rooms.ownerId, userId), isNull(rooms.deletionFinishedAt)))
   return room?.id
 }
 

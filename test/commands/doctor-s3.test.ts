@@ -1,5 +1,5 @@
 import t from 'tap'
-import { migrateDatabase } from '#persistence/migrate.ts'
+import { migrateDatabase } from '#persistence/migration/migrate.ts'
 import { bucketSettings, createTestBucket, skipWithoutS3 } from '../kit/bucket.ts'
 import { stowage } from '../kit/command.ts'
 import { createTestDatabase } from '../kit/database.ts'

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { ListObjectVersionsCommand, PutBucketVersioningCommand } from '@aws-sdk/client-s3'
 import t from 'tap'
-import { migrateDatabase } from '#persistence/migrate.ts'
+import { migrateDatabase } from '#persistence/migration/migrate.ts'
 import { bucketSettings, createTestBucket, openS3Client, skipWithoutS3, type TestBucket } from '../kit/bucket.ts'
 import { createTestDatabase } from '../kit/database.ts'
 import { type Exchange, errorBody, openFaultProxy } from '../store/fault-proxy.ts'

@@ -1,7 +1,7 @@
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { migrateDatabase } from '#persistence/migrate.ts'
+import { migrateDatabase } from '#persistence/migration/migrate.ts'
 import { makeFolder, stowage } from '../kit/command.ts'
 import { createTestDatabase } from '../kit/database.ts'
 

@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
 import { type Database, openDatabase } from '#persistence/connection/client.ts'
-import { migrateDatabase } from '#persistence/migrate.ts'
+import { migrateDatabase } from '#persistence/migration/migrate.ts'
 import { checkServerIdentity, type IdentityCheck, isHeld, readHold, releaseHold } from '#persistence/server-identity.ts'
 import { createTestDatabase } from '../kit/database.ts'
 

@@ -4,7 +4,7 @@ import { readMigrationFiles } from 'drizzle-orm/migrator'
 import type { Database } from '#persistence/connection/client.ts'
 
 /** The folder that `npm run db:generate` writes to. */
-export const migrationsFolder = fileURLToPath(new URL('../../migrations', import.meta.url))
+export const migrationsFolder = fileURLToPath(new URL('../../../migrations', import.meta.url))
 
 /** A line of a file whose statements run one by one, each outside a transaction. */
 const noTransaction = /^-- stowage: no transaction$/m

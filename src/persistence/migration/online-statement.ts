@@ -2,8 +2,8 @@ import { sql } from 'drizzle-orm'
 import postgres from 'postgres'
 import { StowageError } from '#domain/errors.ts'
 import { limits } from '#domain/limits.ts'
-import { firstOf, type Runner } from './migration-journal.ts'
-import { statementMark } from './migration-turn.ts'
+import { firstOf, type Runner } from './journal.ts'
+import { statementMark } from './turn.ts'
 
 const indexBuilds = ['create index concurrently if not exists', 'create unique index concurrently if not exists']
 

@@ -13,9 +13,9 @@ import {
   type Runner,
   readMigrations,
   recordMigration,
-} from './migration-journal.ts'
-import { endTurn, takeTurn } from './migration-turn.ts'
+} from './journal.ts'
 import { InvalidIndex, runOnline, stateOf } from './online-statement.ts'
+import { endTurn, takeTurn } from './turn.ts'
 
 /** Any number, the same in every replica; nobody else takes this lock. */
 export const migrationLock = 7_305_829_114

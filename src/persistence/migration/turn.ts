@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { firstOf, type Runner } from './migration-journal.ts'
+import { firstOf, type Runner } from './journal.ts'
 
 /** The beginning of every statement that runs outside a transaction: other replicas find it in pg_stat_activity. */
 export const statementMark = '/* stowage migration */'
