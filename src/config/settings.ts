@@ -154,7 +154,7 @@ export const settings = {
   s3Bucket: optional(
     'S3_BUCKET',
     text,
-    'Bucket that holds the files. Unset: files lie on disk under `DATA_DIR`; required in production.',
+    'Bucket that holds the files. Unset: files are stored on disk under `DATA_DIR`; required in production.',
   ),
   s3Endpoint: optional('S3_ENDPOINT', httpUrl, 'S3-compatible server, such as http://localhost:9000. Unset: AWS.'),
   s3Region: {
@@ -170,13 +170,13 @@ export const settings = {
     'S3_CHECKSUMS',
     oneOf('crc32', 'off'),
     'crc32',
-    'Checksum that the store is given with every byte, verifies and reports. `off` for stores that know none.',
+    'Checksum that is sent with every byte, and that the store verifies and reports. `off` for stores without it.',
   ),
   s3ConditionalWrites: setting(
     'S3_CONDITIONAL_WRITES',
     flag,
     'true',
-    'Whether the store is told to refuse a key that is taken (`If-None-Match: *`), so that a retry never writes one twice. `false` for stores that refuse to be told.',
+    'Whether writes are conditional (`If-None-Match: *`), so that a retry never writes a key twice. `false` for stores that refuse the condition.',
   ),
   awsAccessKeyId: secret(
     'AWS_ACCESS_KEY_ID',
@@ -203,7 +203,7 @@ export const settings = {
   sessionCookie: optional(
     'SESSION_COOKIE',
     cookieName,
-    'Name of the session cookie. Default: `__Host-session` where `PUBLIC_URL` is https, which no other host can plant; else `session`.',
+    'Name of the session cookie. Default: `__Host-session` where `PUBLIC_URL` is https, which no other host can set; else `session`.',
   ),
   sessionSameSite: setting(
     'SESSION_SAMESITE',
@@ -215,7 +215,7 @@ export const settings = {
     'CORS_ORIGINS',
     listOf(origin),
     '',
-    'Origins, separated by commas, whose pages may call both APIs, with the cookie too; also those of apps, such as capacitor://localhost.',
+    'Origins, separated by commas, whose pages may call both APIs, with the cookie too. Origins of apps count, such as capacitor://localhost.',
   ),
   trustProxy: setting(
     'TRUST_PROXY',
@@ -275,7 +275,7 @@ export const settings = {
     'RESERVATIONS_PER_USER',
     whole(1, 100_000),
     '1000',
-    'Most attachments of one user that await their bytes: reserved, or failed and not yet forgotten; one more reservation gets 429.',
+    'Most attachments of one user that await their bytes: reserved, or failed and not yet expired; one more reservation gets 429.',
   ),
   sessionsPerUser: setting(
     'SESSIONS_PER_USER',
@@ -317,7 +317,7 @@ export const settings = {
     'AFTER_FAILOVER',
     oneOf('hold', 'continue'),
     'hold',
-    'What follows the promotion of a standby: `hold` fails no upload and removes no bytes until `stowage scrub` or `stowage restored --release`; `continue` goes on at once, for a cluster whose standby is synchronous. See docs/restore.md.',
+    'The reaction to the promotion of a standby: `hold` fails no upload and removes no bytes until `stowage scrub` or `stowage restored --release`; `continue` goes on at once, for a cluster whose standby is synchronous. See docs/restore.md.',
   ),
   checksumAlgorithm: setting(
     'CHECKSUM_ALGORITHM',
