@@ -17,7 +17,7 @@ t.test('the limits in the README are the limits there are', async (t) => {
   t.equal(table, limitsTable(), 'npm run -s limits-table prints the table that belongs there')
   const rows = limitsTable().split('\n').slice(2)
   t.ok(rows.length >= Object.keys(limits).length)
-  t.ok(rows.includes('| A body that is no file | 16 KiB | 413 |'))
+  t.ok(rows.includes('| A body that is not a file | 16 KiB | 413 |'))
   t.ok(rows.includes('| `MAX_CONNECTIONS` | `2000` | the end of the connection |'))
   for (const row of rows) t.equal(row.split('|').length, 5, row)
 })
