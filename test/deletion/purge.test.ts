@@ -31,28 +31,28 @@ async function purgesOf({ db }: TestServer, key: string): Promise<number | undef
 for (const kind of ['disk', 's3'] as const) {
   t.test(`bytes that are to go, on ${kind}`, { skip: kind === 's3' && skipWithoutS3 }, async (t) => {
     const server = await startTestServer(t, { store: kind, withWorkers: false })
-    const deps = { ...server, log: server.app.log }
+    const context = { ...server, log: server.app.log }
 
     await putObject(server, 'aa/stays')
     await putObject(server, 'aa/goes')
     await makeDue(server, 'aa/goes')
-    await purge(deps, signal)
+    await purge(context, signal)
     t.same((await server.remains()).objects.length, 1, 'only what is due goes')
     t.equal(await purgesOf(server, 'aa/goes'), 1)
 
     await server.store.put('aa/goes', Readable.from([Buffer.from('late')]), { signal })
-    await purge(deps, signal)
+    await purge(context, signal)
     t.equal((await server.remains()).objects.length, 2, 'not again before its time')
     await makeDue(server, 'aa/goes')
-    await purge(deps, signal)
+    await purge(context, signal)
     t.equal((await server.remains()).objects.length, 1, 'what arrived late is found and goes')
     t.equal(await purgesOf(server, 'aa/goes'), 2)
 
     await makeDue(server, 'aa/goes')
-    await purge(deps, signal)
+    await purge(context, signal)
     t.equal(await purgesOf(server, 'aa/goes'), 3)
     await makeDue(server, 'aa/goes')
-    await purge(deps, signal)
+    await purge(context, signal)
     t.equal(await purgesOf(server, 'aa/goes'), undefined, 'forgotten after the last time')
     t.equal(await purgesOf(server, 'aa/stays'), 0)
   })
@@ -79,14 +79,14 @@ t.test('a store that does not answer delays the purge and loses nothing', async 
     },
   })
   const server = await startTestServer(t, { store: 'disk', wrapStore, withWorkers: false })
-  const deps = { ...server, log: server.app.log }
+  const context = { ...server, log: server.app.log }
   await putObject(server, 'aa/goes')
   await makeDue(server, 'aa/goes')
-  t.equal(await purge(deps, signal), false)
+  t.equal(await purge(context, signal), false)
   t.equal(await purgesOf(server, 'aa/goes'), 0)
   down = false
   await makeDue(server, 'aa/goes')
-  await purge(deps, signal)
+  await purge(context, signal)
   t.same(await server.remains(), { objects: [], uploads: [] })
 })
 
@@ -94,12 +94,12 @@ t.test('two replicas purge a thousand keys between them, each once', async (t) =
   const removed: string[] = []
   const wrapStore = (store: ObjectStore): ObjectStore => ({ ...store, remove: async (key) => void removed.push(key) })
   const server = await startTestServer(t, { store: 'disk', wrapStore, withWorkers: false })
-  const deps = { ...server, log: server.app.log }
+  const context = { ...server, log: server.app.log }
   await server.db.execute(sql`
     insert into objects (key, attachment_id, attempt, purge_at)
     select 'aa/' || n, n, 1, now() from generate_series(1, 1000) n`)
   const replica = async () => {
-    while (await purge(deps, signal));
+    while (await purge(context, signal));
   }
   await Promise.all([replica(), replica()])
   await until('every key has been purged', async () => (await server.unpurged()) === 0)

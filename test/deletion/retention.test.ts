@@ -37,7 +37,7 @@ t.test('what ended longer ago than the retention is forgotten, once its bytes ar
     env: { UPLOAD_LEASE_SECONDS: '3600', FAILED_RETENTION_HOURS: '24' },
   })
   const { db } = server
-  const deps = { ...server, wakePurge() {} }
+  const context = { ...server, wakePurge() {} }
   const messagesBefore = await count(server, 'messages')
   const own = (await createInternalMessage(db, 1, 1)) as number
   const [living, failed, deleted] = [
@@ -48,18 +48,18 @@ t.test('what ended longer ago than the retention is forgotten, once its bytes ar
   await transition(db, [failed], { from: uploading, to: 'UploadFromClientToServerFailed', ...why })
   await softDelete(db, deleted)
 
-  await expireRows(deps)
+  await expireRows(context)
   t.equal(await count(server, 'attachments'), 3, 'not before its time')
 
   await db.execute(sql`
     update attachments set modified_at = now() - interval '25 hours',
       deleted_at = case when deleted_at is null then null else now() - interval '25 hours' end`)
   await db.execute(sql`update messages set created_at = now() - interval '25 hours'`)
-  await expireRows(deps)
+  await expireRows(context)
   t.equal(await count(server, 'attachments'), 3, 'not while there may be bytes')
 
   await db.execute(sql`delete from objects where key in ('aa/2', 'aa/3')`)
-  await expireRows(deps)
+  await expireRows(context)
   const left = await db.execute(sql`select id::int from attachments`)
   t.same(
     left.map(({ id }) => id),
@@ -78,7 +78,7 @@ async function reserveOnly({ db }: TestServer): Promise<Attachment> {
 t.test('a reservation that is never used is forgotten, one whose bytes arrive is not', async (t) => {
   const server = await startTestServer(t, { store: 'disk', withWorkers: false })
   const { db } = server
-  const deps = { ...server, wakePurge() {} }
+  const context = { ...server, wakePurge() {} }
   const beginning = { contentType: 'text/plain', leaseSeconds: 60, requestId: 'again', ...why }
   const all = [1, 2, 3, 4, 5].map(() => reserveOnly(server))
   const [unused, computing, fresh, used, again] = (await Promise.all(all)) as [
@@ -96,7 +96,7 @@ t.test('a reservation that is never used is forgotten, one whose bytes arrive is
     to: 'UploadFromClientToServerFailed',
     ...why,
   })
-  await expireRows(deps)
+  await expireRows(context)
   t.equal(await count(server, 'attachments'), 5, 'not before its time')
 
   await db.execute(sql`update attachments set modified_at = now() - interval '25 hours' where id <> ${fresh.id}`)
@@ -105,9 +105,9 @@ t.test('a reservation that is never used is forgotten, one whose bytes arrive is
   await db.execute(sql`update attachments set modified_at = now() - interval '25 hours' where id = ${again.id}`)
   await db.transaction(async (beginningNow) => {
     await insertAttempt(beginningNow, used, { ...beginning, objectKey: 'aa/3' })
-    await expireRows(deps)
+    await expireRows(context)
   })
-  await expireRows(deps)
+  await expireRows(context)
   const left = await db.execute(sql`select id::int from attachments order by id`)
   const kept = [fresh, used, again].map(({ id }) => id)
   t.same(
@@ -118,7 +118,7 @@ t.test('a reservation that is never used is forgotten, one whose bytes arrive is
 })
 
 t.test(
-  'a deletion that died between hiding a message, room or user and burying their attachments is finished',
+  'a deletion that died between hiding a message, room or user and deleting their attachments is finished',
   async (t) => {
     const server = await startTestServer(t, { store: 'disk', withWorkers: false })
     const { db } = server

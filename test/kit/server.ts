@@ -123,10 +123,10 @@ export async function startTestServer(
     states: () => countStates(db),
     async recover() {
       const failedReads = new FailedReads(config.uploadLeaseSeconds)
-      const deps = { config, db, store, log: app.log, wakePurge() {}, failedReads }
+      const context = { config, db, store, log: app.log, wakePurge() {}, failedReads }
       const { signal } = new AbortController()
-      while (await recover(deps, signal));
-      while (await retryVerification(deps, signal));
+      while (await recover(context, signal));
+      while (await retryVerification(context, signal));
     },
     async unpurged() {
       const rows = await db.execute(sql`select key from objects where purge_at is not null and purges = 0`)

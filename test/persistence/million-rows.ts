@@ -20,16 +20,16 @@ export const special = {
   /** In the full room, 30,000 of whose attachments are deleted. */
   emptiedMessage: 2_000_002,
   /** Each holds 5,000 attachments, with which it can be deleted. */
-  doomed: [
+  toBeDeleted: [
     { room: 2_000_003, user: 2_000_004, message: 2_000_005 },
     { room: 2_000_006, user: 2_000_007, message: 2_000_008 },
   ],
 } as const
 
-const { busyUser, fullRoom, emptiedMessage, doomed } = special
+const { busyUser, fullRoom, emptiedMessage, toBeDeleted } = special
 /** Behind all that the server gives out meanwhile. */
 const ownIds = firstInternalId + 100_000_000
-const rowsOf = (row: (one: (typeof doomed)[number]) => string) => doomed.map(row).join(', ')
+const rowsOf = (row: (one: (typeof toBeDeleted)[number]) => string) => toBeDeleted.map(row).join(', ')
 
 const users = `
   insert into users (id) select 1000000 + g from generate_series(1, 50000) g
@@ -37,7 +37,7 @@ const users = `
 
 const rooms = `
   insert into rooms (id, public_id) select 1000000 + g, 'room ' || g from generate_series(1, 50000) g
-  union all values (${fullRoom}, 'theFullestOfRoom'), ${rowsOf(({ room }) => `(${room}, 'doomed ${room}')`)}`
+  union all values (${fullRoom}, 'theFullestOfRoom'), ${rowsOf(({ room }) => `(${room}, 'toBeDeleted ${room}')`)}`
 
 const ownRooms = `
   insert into rooms (id, public_id, owner_id)
@@ -58,7 +58,7 @@ const messages = `
   select 1000000 + g, 'message ' || g, 1000001 + g % 50000, 1000001 + g % 50000 from generate_series(1, 250000) g
   union all select 3000000 + g, 'full ' || g, ${fullRoom}, 1000001 + g % 5000 from generate_series(1, 50000) g
   union all values (${emptiedMessage}, 'emptied', ${fullRoom}, ${busyUser}),
-    ${rowsOf(({ message, room }) => `(${message}, 'doomed ${message}', ${fullRoom}, ${busyUser}), (${room}, 'in ${room}', ${room}, ${busyUser})`)}`
+    ${rowsOf(({ message, room }) => `(${message}, 'toBeDeleted ${message}', ${fullRoom}, ${busyUser}), (${room}, 'in ${room}', ${room}, ${busyUser})`)}`
 
 /** Hours for which what has ended is kept: one in two has ended longer ago than the first, the others longer than the second. */
 export const retentions = [48, 24] as const
@@ -116,7 +116,7 @@ const kinds: Kind[] = [
     uploader: `${busyUser}`,
     deleted: lately,
   },
-  ...doomed.flatMap(({ room, user, message }) => [
+  ...toBeDeleted.flatMap(({ room, user, message }) => [
     { name: `of ${room}`, count: 5000, ...inFullRoom, message: `${room}`, room: `${room}` },
     { name: `of ${user}`, count: 5000, ...inFullRoom, uploader: `${user}` },
     { name: `of ${message}`, count: 5000, ...inFullRoom, message: `${message}` },

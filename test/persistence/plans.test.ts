@@ -44,7 +44,7 @@ const [fewestStatements, fewestPieces] = [100, 80]
 /** How often each request is made. */
 const times = 2
 
-const { busyUser, fullRoom, emptiedMessage, doomed } = special
+const { busyUser, fullRoom, emptiedMessage, toBeDeleted } = special
 
 /** A second server on the same database, which tells its plans. */
 async function startTapped(t: Test, server: TestServer, planCacheMode: string): Promise<[TestServer, Tapped]> {
@@ -119,7 +119,7 @@ async function useSessions(t: Test, server: TestServer): Promise<void> {
 async function administer(
   t: Test,
   server: TestServer,
-  { room, user, message }: (typeof doomed)[number],
+  { room, user, message }: (typeof toBeDeleted)[number],
 ): Promise<void> {
   const bearer = await server.bearer(1, ['admin', 'read', 'write'])
   const ask = (method: string, path: string, json?: unknown) =>
@@ -153,16 +153,16 @@ async function attemptsIn(db: TestServer['db'], state: AttachmentState): Promise
 async function runWorkers(server: TestServer, own: TestServer['db'], failedRetentionHours: number): Promise<void> {
   const { app, db, store } = server
   const config = { ...server.config, failedRetentionHours }
-  const deps = { config, db, store, log: app.log, wakePurge() {} }
-  while (await resumeDeletions(deps));
+  const context = { config, db, store, log: app.log, wakePurge() {} }
+  while (await resumeDeletions(context));
   const { signal } = new AbortController()
   for (const state of ['UploadFromClientToServerInProgress', 'ChecksumVerificationOnServerSideInProgress'] as const)
     await releaseLeases(db, await attemptsIn(own, state))
-  await recover(deps, signal)
+  await recover(context, signal)
   const failedReads = new FailedReads(config.uploadLeaseSeconds)
-  await retryVerification({ ...deps, failedReads }, signal)
-  await purge(deps, AbortSignal.timeout(1000))
-  await expireRows(deps)
+  await retryVerification({ ...context, failedReads }, signal)
+  await purge(context, AbortSignal.timeout(1000))
+  await expireRows(context)
 }
 
 async function scrubSome({ db }: TestServer): Promise<void> {
@@ -271,7 +271,7 @@ t.test('every statement, on a million attachments', async (t) => {
       lap('lists')
       await useSessions(t, tapped)
       lap('sessions')
-      await administer(t, tapped, doomed[number] as (typeof doomed)[number])
+      await administer(t, tapped, toBeDeleted[number] as (typeof toBeDeleted)[number])
       lap('admin')
       await runWorkers(tapped, server.db, retentions[number] as number)
       lap('workers')

@@ -142,18 +142,18 @@ t.test('transitions', async (t) => {
     t.equal((await db.execute(sql`select from objects where key = 'dd/1'`)).length, 0)
   })
 
-  t.test('a burial that waits for an attempt to begin buries its bytes too', async (t) => {
+  t.test('a deletion that waits for an attempt to start hands its bytes to the purge too', async (t) => {
     const reservation = await onlyReserved(server)
-    let burying: ReturnType<typeof softDelete> | undefined
+    let deleting: ReturnType<typeof softDelete> | undefined
     await db.transaction(async (transaction) => {
       await insertAttempt(transaction, reservation, { ...beginning, objectKey: 'ee/1' })
-      burying = softDelete(db, { id: reservation.id })
-      await until('the burial waits for the lock', async () => {
+      deleting = softDelete(db, { id: reservation.id })
+      await until('the deletion waits for the lock', async () => {
         const waiting = await db.execute(sql`select from pg_locks where not granted`)
         return waiting.length > 0
       })
     })
-    t.same(await burying, { count: 1, isFinished: true })
+    t.same(await deleting, { count: 1, isFinished: true })
     const [object] = await db.execute(sql`select purge_at is not null as gone from objects where key = 'ee/1'`)
     t.equal(object?.gone, true)
   })

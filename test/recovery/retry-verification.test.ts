@@ -60,8 +60,8 @@ function depsOf(server: TestServer, leaseSeconds = 60) {
   return { ...server, log: server.app.log, wakePurge() {}, failedReads: new FailedReads(leaseSeconds) }
 }
 
-async function verifyAll(server: TestServer, deps = depsOf(server)): Promise<void> {
-  while (await retryVerification(deps, never));
+async function verifyAll(server: TestServer, context = depsOf(server)): Promise<void> {
+  while (await retryVerification(context, never));
 }
 
 for (const store of ['disk', 's3'] as const)
@@ -137,15 +137,15 @@ t.test('a store that does not answer is asked again, however old the file is', a
   const server = await startUnreadable(t, () => silent)
   const left = await leftInVerification(server)
   await server.db.execute(sql`update attachments set modified_at = now() - interval '1 day'`)
-  const deps = depsOf(server)
+  const context = depsOf(server)
   for (let tries = 0; tries < 5; tries += 1) {
     await expire(server, left)
-    await t.rejects(retryVerification(deps, never), undecidedYet)
+    await t.rejects(retryVerification(context, never), undecidedYet)
     t.match(await rowOf(server, left), { state: verifying })
   }
   silent = false
   await until('its lease, given back at once, has run out', async () => {
-    await verifyAll(server, deps)
+    await verifyAll(server, context)
     return (await rowOf(server, left))?.state === ready
   })
 })
@@ -153,10 +153,10 @@ t.test('a store that does not answer is asked again, however old the file is', a
 t.test('a store that goes on not answering costs the file, after a lease and several tries', async (t) => {
   const server = await startUnreadable(t, () => true)
   const lost = await leftInVerification(server)
-  const deps = depsOf(server, 0)
+  const context = depsOf(server, 0)
   for (const state of [verifying, verifying, undecided]) {
     await expire(server, lost)
-    await t.rejects(retryVerification(deps, never), undecidedYet)
+    await t.rejects(retryVerification(context, never), undecidedYet)
     t.match(await rowOf(server, lost), { state })
   }
   t.match(await rowOf(server, lost), { failure_reason: /did not say/, lease_expires_at: null })
@@ -168,9 +168,9 @@ t.test('files that cannot be read do not keep the others waiting', async (t) => 
   const server = await startUnreadable(t, (key) => unreadable.has(key))
   for (let count = 0; count < 9; count += 1) unreadable.add((await leftInVerification(server)).objectKey)
   const whole = [await leftInVerification(server), await leftInVerification(server)]
-  const deps = depsOf(server)
-  t.equal(await retryVerification(deps, never), true, 'there is more')
-  await verifyAll(server, deps).catch(() => {})
+  const context = depsOf(server)
+  t.equal(await retryVerification(context, never), true, 'there is more')
+  await verifyAll(server, context).catch(() => {})
   for (const file of whole) t.match(await rowOf(server, file), { state: ready })
   t.same(await server.states(), { [ready]: 2, [verifying]: 9 })
 })
@@ -178,8 +178,8 @@ t.test('files that cannot be read do not keep the others waiting', async (t) => 
 t.test('a server that stops leaves what it is verifying to the others, at once', async (t) => {
   const server = await startIdle(t)
   const left = await leftInVerification(server)
-  const deps = depsOf(server, 0)
-  for (let stops = 0; stops < 4; stops += 1) await retryVerification(deps, AbortSignal.abort())
+  const context = depsOf(server, 0)
+  for (let stops = 0; stops < 4; stops += 1) await retryVerification(context, AbortSignal.abort())
   t.match(await rowOf(server, left), { state: verifying })
   await verifyAll(server)
   t.match(await rowOf(server, left), { state: ready })

@@ -154,5 +154,5 @@ t.test('a room with more attachments than are deleted at a time', async (t) => {
     from generate_series(1, 20001) as n`)
   t.same(await server.states(), { ReadyForDownloadFromServerToClient: 20_001 })
   t.equal((await send(server, 'DELETE', '/v1/rooms/1', await server.bearer(1, ['admin']))).status, 204)
-  await until('all of them are buried', async () => Object.keys(await server.states()).length === 0)
+  await until('all of them are deleted', async () => Object.keys(await server.states()).length === 0)
 })

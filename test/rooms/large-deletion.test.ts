@@ -34,7 +34,7 @@ function startSlow(t: Parameters<typeof startTestServer>[0], options: Partial<Te
   return startTestServer(t, { store: 'disk', wrapStore, ...options })
 }
 
-const buriedOf = async ({ db }: TestServer) => {
+const pendingOf = async ({ db }: TestServer) => {
   const [row] = await db.execute<{ left: number; unpurged: number }>(sql`
     select (select count(*)::int from attachments where deleted_at is null) as left,
       (select count(*)::int from objects where purge_at is not null and purges = 0) as unpurged`)
@@ -67,16 +67,16 @@ for (const [what, path] of [
     t.ok(milliseconds < 2000, `answered when it is hidden: ${milliseconds.toFixed(0)} ms`)
     t.equal(await read(), 404, 'the oldest is hidden with the rest')
     t.same((await list(server, reader)).data, [])
-    t.ok((await buriedOf(server)).left > 0, 'although it is not buried yet')
+    t.ok((await pendingOf(server)).left > 0, 'although it is not deleted yet')
     await isBearerError(t, await send(server, 'DELETE', path, admin), 404, 'not_found_error')
 
-    await until('many wait for the purge', async () => (await buriedOf(server)).unpurged > 5000, 60)
+    await until('many wait for the purge', async () => (await pendingOf(server)).unpurged > 5000, 60)
     const own = await attach(server, reader)
     t.equal((await send(server, 'DELETE', `/v1/attachments/${own.id}`, reader)).status, 204)
     await until('the bytes of another deletion are gone', async () => (await server.remains()).objects.length === 0, 5)
-    t.ok((await buriedOf(server)).unpurged > 4000, 'long before those of the large one')
-    await until('all of it is buried', async () => (await buriedOf(server)).left === 0, 60)
-    await until('and noted as buried', async () => {
+    t.ok((await pendingOf(server)).unpurged > 4000, 'long before those of the large one')
+    await until('all of it is deleted', async () => (await pendingOf(server)).left === 0, 60)
+    await until('and recorded as finished', async () => {
       const [row] = await server.db.execute<{ n: number }>(sql`
         select (select count(*) from rooms where deleted_at is not null and buried_at is null)
           + (select count(*) from users where deleted_at is not null and buried_at is null)

@@ -3,7 +3,7 @@ import type { Logger } from '#domain/logger.ts'
 import type { App } from '#http/app.ts'
 import type { DatabaseClient } from '#persistence/connection/client.ts'
 import type { ObjectStore } from '#store/object-store.ts'
-import { onceASecond, withinLimit } from './probes.ts'
+import { onceASecond, probeInTime } from './probes.ts'
 
 export interface Health extends Dependencies {
   /** True once the server has been asked to stop. */
@@ -46,8 +46,8 @@ export function watchReadiness({ database, store }: Dependencies, log: Logger): 
   let last: Found = { database: undefined, store: undefined }
   return onceASecond(async () => {
     const [databaseReason, storeReason] = await Promise.all([
-      reasonOf(withinLimit(() => database.ping(limits.readiness))),
-      reasonOf(withinLimit((signal) => store.check(signal))),
+      reasonOf(probeInTime(() => database.ping(limits.readiness))),
+      reasonOf(probeInTime((signal) => store.check(signal))),
     ])
     const found = { database: databaseReason, store: storeReason }
     for (const name of ['database', 'store'] as const) logChange(log, name, last[name], found[name])

@@ -3,7 +3,7 @@ import type { App } from '#http/app.ts'
 import type { Database } from '#persistence/connection/client.ts'
 import { readScrubState, type ScrubState } from '#persistence/queries.ts'
 import { readHold } from '#persistence/server-identity.ts'
-import { onceASecond, withinLimit } from './probes.ts'
+import { onceASecond, probeInTime } from './probes.ts'
 
 export interface Measured {
   db: Database
@@ -26,7 +26,7 @@ export interface Transfers {
  */
 export function metricsRoute(app: App, { db, transfers }: Measured): void {
   const read = async () => ({ scrub: await readScrubState(db), heldSince: await readHold(db) })
-  const readDatabase = onceASecond(() => withinLimit(read).catch(() => undefined))
+  const readDatabase = onceASecond(() => probeInTime(read).catch(() => undefined))
   // Each reading opens files in `/proc`, so it is shared.
   const readProcess = onceASecond(() => processMetrics().metrics())
   app.get('/metrics', { logLevel: 'silent' }, async (_request, reply) => {

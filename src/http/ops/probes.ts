@@ -6,7 +6,7 @@ import { limits } from '#domain/limits.ts'
  * @param probe receives a signal that aborts when the time is over
  * @throws the error of `probe`; an Error when the time is over
  */
-export function withinLimit<T>(probe: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export function probeInTime<T>(probe: (signal: AbortSignal) => Promise<T>): Promise<T> {
   return withTimeout(limits.readiness, probe, () => new Error(`no answer within ${limits.readiness / 1000} s`))
 }
 

@@ -105,7 +105,7 @@ export async function nothingIsLeft(t: Test, { server, credentials, ready }: Sta
   const rooms = await server.db.execute<{ id: string }>(sql`select id from rooms where deleted_at is null`)
   for (const { id } of rooms) await deleteAt(server, `/v1/rooms/${id}`, credentials.admin)
   for (const user of [2, 50]) await deleteAt(server, `/v1/users/${user}`, await server.bearer(60, ['admin']))
-  await until('everything is buried', async () => Object.keys(await server.states()).length === 0)
+  await until('everything is deleted', async () => Object.keys(await server.states()).length === 0)
   await storeIsEmpty(t, server)
   const grown = (heapInUse() - heapBefore) / mebibyte
   t.ok(grown < 24, `the heap has grown by ${grown.toFixed(1)} MiB`)

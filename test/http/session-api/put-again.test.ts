@@ -72,7 +72,7 @@ for (const store of ['s3', 'disk'] as const) {
     t.strictSame(
       (await objectsOf(server, id)).filter(([, isToGo]) => !isToGo),
       [],
-      'every attempt is buried',
+      'every attempt is deleted',
     )
     await storesOnly(server, 0)
   })

@@ -57,7 +57,7 @@ export class Model {
   }
 
   /** Deleted: whoever is still sending its bytes must not succeed. */
-  bury(attachment: Attachment): void {
+  softDelete(attachment: Attachment): void {
     attachment.isDeleted = true
     for (const upload of this.held) if (isOf(upload, attachment)) upload.lose()
   }

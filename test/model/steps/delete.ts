@@ -39,7 +39,7 @@ export const deleteWhileFinishing = step({
     // Before Ready it may have been deleted anywhere on its way.
     if (answer.status !== 200) {
       upload.leaveOpen()
-      bury(model, attachment, steps)
+      softDelete(model, attachment, steps)
     }
     if (isRefusal(answer.status)) {
       await adoptBegun(model, run, upload)
@@ -49,7 +49,7 @@ export const deleteWhileFinishing = step({
     } else {
       upload.isLost = false
       await conclude(model, run, upload, answer)
-      bury(model, attachment, steps)
+      softDelete(model, attachment, steps)
     }
   },
 })
@@ -75,12 +75,12 @@ async function askToDelete(run: Run, replica: number, attachment: Attachment): P
 
 /** From now on nothing happens to it. */
 async function noteDeletion(model: Model, run: Run, attachment: Attachment): Promise<void> {
-  bury(model, attachment, await stepsOf(run, attachment))
+  softDelete(model, attachment, await stepsOf(run, attachment))
 }
 
-function bury(model: Model, attachment: Attachment, steps: number): void {
+function softDelete(model: Model, attachment: Attachment, steps: number): void {
   attachment.stepsWhenDeleted = steps
-  model.bury(attachment)
+  model.softDelete(attachment)
 }
 
 /** How many rows its history has. */

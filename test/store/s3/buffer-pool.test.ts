@@ -20,7 +20,7 @@ async function settled(): Promise<undefined> {
   for (let turn = 0; turn < 3; turn += 1) await new Promise(setImmediate)
 }
 
-t.test('An upload gets its own part and then what is spare', async (t) => {
+t.test('An upload gets its own part and then what is shared', async (t) => {
   const memory = new BufferPool(3 * blockSize)
   const allowance = memory.open(part)
   const { blocks, waiting } = await takeAll(allowance)
@@ -32,7 +32,7 @@ t.test('An upload gets its own part and then what is spare', async (t) => {
   t.equal(new Set(blocks.map((block) => block.buffer)).size, 7, 'no block is lent twice')
 })
 
-t.test('An upload that has used up the spare keeps no other from its part', async (t) => {
+t.test('An upload that has used up the shared memory keeps no other from its part', async (t) => {
   const memory = new BufferPool(3 * blockSize)
   await takeAll(memory.open(part))
   for (let upload = 1; upload <= 5; upload += 1) {
@@ -43,7 +43,7 @@ t.test('An upload that has used up the spare keeps no other from its part', asyn
   }
 })
 
-t.test('The spare is closed while a crowd holds 256 MiB, and nobody is kept from its part', async (t) => {
+t.test('The shared memory is closed while many uploads hold 256 MiB, and nobody is kept from its part', async (t) => {
   const mebibyte = 2 ** 20
   const memory = new BufferPool(mebibyte)
   await takeAll(memory.open(256 * mebibyte), 1024)
@@ -51,7 +51,7 @@ t.test('The spare is closed while a crowd holds 256 MiB, and nobody is kept from
   const allowance = memory.open(part, 2 * part)
   t.equal(allowance.partSize, part, 'no larger parts')
   const { blocks, waiting } = await takeAll(allowance)
-  t.equal(blocks.length, 4, 'its part and nothing of the spare')
+  t.equal(blocks.length, 4, 'its part and nothing of the shared memory')
   allowance.release(blocks[0] as Buffer)
   t.equal(await waiting, blocks[0])
 })
@@ -66,7 +66,7 @@ t.test('Whoever waits goes on with its own block that comes back', async (t) => 
   t.equal(memory.acquired, 4)
 })
 
-t.test('Whoever waits goes on with a spare block of somebody else', async (t) => {
+t.test('Whoever waits goes on with a shared block of somebody else', async (t) => {
   const memory = new BufferPool(blockSize)
   const first = memory.open(part)
   const second = memory.open(part)
@@ -76,7 +76,7 @@ t.test('Whoever waits goes on with a spare block of somebody else', async (t) =>
   waiting?.then(() => {
     isAwake = true
   })
-  // Returned while it holds five: the spare one comes back.
+  // Returned while it holds five: the shared one comes back.
   first.release(blocks.pop() as Buffer)
   t.equal((await waiting)?.length, blockSize)
   t.ok(isAwake)
@@ -92,7 +92,7 @@ t.test('Whoever waits goes on with a spare block of somebody else', async (t) =>
   t.equal(memory.acquired, 3 + 5)
 })
 
-t.test('One spare block wakes all who wait, and one gets it', async (t) => {
+t.test('One shared block wakes all who wait, and one gets it', async (t) => {
   const memory = new BufferPool(blockSize)
   const holder = memory.open(part)
   const { blocks } = await takeAll(holder, 5)
@@ -105,7 +105,7 @@ t.test('One spare block wakes all who wait, and one gets it', async (t) => {
   t.equal(memory.acquired, 4 + 3 * 4 + 1)
 })
 
-t.test('A part is as large as wished when the spare can give it', async (t) => {
+t.test('A part is as large as wished when the shared memory can give it', async (t) => {
   const memory = new BufferPool(13 * blockSize)
   const large = [memory.open(part, 2 * part), memory.open(part, 2 * part), memory.open(part, 2 * part)]
   t.same(
@@ -113,14 +113,14 @@ t.test('A part is as large as wished when the spare can give it', async (t) => {
     [2 * part, 2 * part, 2 * part],
   )
   const small = memory.open(part, 2 * part)
-  t.equal(small.partSize, part, 'one spare block is left, four would be needed')
+  t.equal(small.partSize, part, 'one shared block is left, four would be needed')
   t.equal((await takeAll(small)).blocks.length, 4 + 1)
 
   t.equal((await takeAll(large[0] as BufferLease)).blocks.length, 8, 'all of the large part is sure')
   t.equal(memory.acquired, 5 + 8)
 })
 
-t.test('What a large part took out of the spare comes back when the upload is over', async (t) => {
+t.test('What a large part took out of the shared memory comes back when the upload is over', async (t) => {
   const memory = new BufferPool(4 * blockSize)
   const { waiting } = await (async () => {
     using large = memory.open(part, 2 * part)
@@ -129,7 +129,7 @@ t.test('What a large part took out of the spare comes back when the upload is ov
     t.equal(other.partSize, part)
     return await takeAll(other)
   })()
-  t.equal((await waiting)?.length, blockSize, 'who waited for the spare goes on')
+  t.equal((await waiting)?.length, blockSize, 'who waited for the shared memory goes on')
   const next = memory.open(part, 2 * part)
   t.equal(next.partSize, part, 'three of the four are left')
   next[Symbol.dispose]()
@@ -159,7 +159,7 @@ t.test('Blocks are used again, and not kept for ever', async (t) => {
   t.equal(memory.free, 0)
 })
 
-t.test('However blocks come and go, no more are out than uploads and spare allow', async (t) => {
+t.test('However blocks come and go, no more are out than uploads and shared memory allow', async (t) => {
   const memory = new BufferPool(10 * blockSize)
   const uploads = Array.from({ length: 6 }, () => ({ allowance: memory.open(part, 2 * part), blocks: [] as Buffer[] }))
   const most = 6 * 4 + 10

@@ -29,7 +29,7 @@ interface Held {
 }
 
 /** A store that takes every part and holds its answer back until it is told to answer. */
-async function openHolding(t: Test, spare = sharedMemory) {
+async function openHolding(t: Test, shared = sharedMemory) {
   const proxy = await openFaultProxy(t, 'http://unused')
   const held: Held[] = []
   const received: Held[] = []
@@ -51,7 +51,7 @@ async function openHolding(t: Test, spare = sharedMemory) {
     ...{ bucket: 'any', region: 'us-east-1', endpoint: proxy.endpoint, accessKeyId: 'any', secretAccessKey: 'any' },
     ...{ forcePathStyle: true, checksums: 'crc32', maxObjectSize: 1024 ** 3 },
   })
-  const bucket: S3Bucket = { ...opened, buffers: new BufferPool(spare) }
+  const bucket: S3Bucket = { ...opened, buffers: new BufferPool(shared) }
   t.teardown(() => bucket.client.destroy())
   return {
     ...{ bucket, held, received },
@@ -63,25 +63,25 @@ async function openHolding(t: Test, spare = sharedMemory) {
   }
 }
 
-for (const [uploads, spare, size] of [
+for (const [uploads, shared, size] of [
   [1, 64 * mebibyte, 21 * mebibyte],
   [1, 3 * mebibyte, 21 * mebibyte],
   [4, 10 * mebibyte, 21 * mebibyte],
   [12, 7 * mebibyte, 16 * mebibyte],
   [25, 0, 11 * mebibyte],
 ] as const) {
-  t.test(`${uploads} uploads hold a part each and share ${spare} bytes more`, async (t) => {
-    const { bucket, open } = await openHolding(t, spare)
+  t.test(`${uploads} uploads hold a part each and share ${shared} bytes more`, async (t) => {
+    const { bucket, open } = await openHolding(t, shared)
     const { buffers } = bucket
     let mostLent = 0
     const look = () => {
       mostLent = Math.max(mostLent, buffers.acquired)
     }
     const puts = Array.from({ length: uploads }, (_, index) =>
-      // Small parts, however much there is to spare.
+      // Small parts, however much there is to shared.
       upload(bucket, `bound/${index}`, bodyOf(size, look), { signal: never, atMost: 60 * mebibyte }),
     )
-    const bound = uploads * partSize + spare
+    const bound = uploads * partSize + shared
     const wanted = uploads * Math.min(size, 3 * partSize)
     await until('all the memory there is is out', () => buffers.acquired * blockSize === Math.min(bound, wanted))
     for (let turn = 0; turn < 100; turn += 1) await new Promise(setImmediate)
@@ -113,11 +113,11 @@ t.test('Large parts hold no more either', async (t) => {
   t.equal(buffers.acquired, 0)
 })
 
-t.test('Nobody waits for one who holds all that is spare', async (t) => {
+t.test('Nobody waits for one who holds all that is shared', async (t) => {
   const { bucket, held } = await openHolding(t, 2 * partSize)
   const { buffers } = bucket
   const greedy = upload(bucket, 'greedy', bodyOf(4 * partSize), { signal: never, atMost: 4 * partSize })
-  await until('it has all that is spare', () => buffers.acquired * blockSize === 3 * partSize)
+  await until('it has all that is shared', () => buffers.acquired * blockSize === 3 * partSize)
   const others = Promise.all(
     [1, 2, 3].map((index) => upload(bucket, `other/${index}`, bodyOf(4 * partSize), { signal: never, atMost: 1 })),
   )
@@ -190,7 +190,7 @@ for (const [words, atMost] of [
   ['that may be large', 64 * mebibyte],
   ['nothing is known of', undefined],
 ] as const) {
-  t.test(`The parts of a body ${words} are large until others have used up the spare`, async (t) => {
+  t.test(`The parts of a body ${words} are large until others have used up the shared memory`, async (t) => {
     const { bucket, held, received, open } = await openHolding(t)
     const goOn = Promise.withResolvers<void>()
     async function* body() {
