@@ -30,7 +30,10 @@ export async function ingest(body: AsyncIterable<Buffer>, options: IngestOptions
   const hashes = options.algorithms.map((algorithm) => createHash(algorithm))
   const count = { bytes: 0 }
   const { store, objectKey, declaredSize, ...putOptions } = options
-  const stored = await store.put(objectKey, hashAndLimit(body, count, hashes, options), {
+  // Opened before the store asks for the first chunk, so that a client that closes right after its last byte has sent the file.
+  const chunks = body[Symbol.asyncIterator]()
+  const bytes = { [Symbol.asyncIterator]: () => chunks }
+  const stored = await store.put(objectKey, hashAndLimit(bytes, count, hashes, options), {
     ...putOptions,
     size: declaredSize,
   })

@@ -58,13 +58,13 @@ const endings: Ending[] = [
   },
   {
     name: 'the uploader is taken out of the room',
-    refusal: 'PlaceLost',
+    refusal: 'DestinationGone',
     credential: async () => undefined,
     end: (db) => deleteMember(db, 1, 2),
   },
   {
     name: 'the room is put without the uploader',
-    refusal: 'PlaceLost',
+    refusal: 'DestinationGone',
     credential: async () => undefined,
     end: (db) => putRoom(db, 1, { memberIds: [1, 3], moderatorIds: [] }),
   },
