@@ -40,7 +40,7 @@ export function rawBodyLength(headers: IncomingHttpHeaders): number {
 }
 
 /**
- * The body, piped into a separate stream when the first chunk is requested. Ending the iteration destroys only that stream, so the
+ * The body, piped into a separate stream as soon as an iterator is requested. Ending the iteration destroys only that stream, so the
  * connection can still carry the response. The stream does not end when the client disconnects; `watchBody` detects that.
  */
 export function rawBody(request: IncomingMessage): AsyncIterable<Buffer> {
