@@ -34,7 +34,7 @@ export interface TestBucket extends S3Access {
 export const skipWithoutS3: string | false = process.env.TEST_S3 === 'none' && reasonWithout('an S3 server')
 
 /** How often a bucket is emptied before it counts as stuck: what a test left in flight can still arrive. */
-const DELETE_ATTEMPTS = 20
+const deleteAttempts = 20
 
 /** Makes an empty bucket for this test file. It is emptied and deleted when the test ends. */
 export async function createTestBucket(t: Test): Promise<TestBucket> {
@@ -123,7 +123,7 @@ async function deleteBucket(client: S3Client, Bucket: string): Promise<void> {
       await client.send(new DeleteBucketCommand({ Bucket }))
       return
     } catch (error) {
-      if (attempt === DELETE_ATTEMPTS) throw error
+      if (attempt === deleteAttempts) throw error
       await delay(100)
     }
   }

@@ -12,9 +12,9 @@ import { environmentOf, type S3Server, startS3 } from './servers/minio.ts'
 import { type PostgresServer, startPostgres } from './servers/postgres.ts'
 import { runTap } from './tap.ts'
 
-const PREFIX = 'stowage-test-run-'
+const directoryPrefix = 'stowage-test-run-'
 
-const NO_S3 = `
+const withoutS3 = `
 S3: none, so its suites are left out. Any one of these gives them a server: Go, so that MinIO can be built; minio on the
 PATH; Docker; or S3_ENDPOINT, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment.
 `
@@ -28,7 +28,7 @@ process.exitCode = await main(process.argv.slice(2))
 
 async function main(args: string[]): Promise<number> {
   await removeLeftovers()
-  const directory = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`))
+  const directory = await mkdtemp(join(tmpdir(), `${directoryPrefix}${process.pid}-`))
   // Under root, Postgres runs as another user, who has to get in.
   if (process.getuid?.() === 0) await chmod(directory, 0o711)
   try {
@@ -41,7 +41,8 @@ async function main(args: string[]): Promise<number> {
 /** Removes the state of runs that were killed; another user's is theirs to remove. */
 async function removeLeftovers(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
-    const isOver = name.startsWith(PREFIX) && !identifyProcess(Number.parseInt(name.slice(PREFIX.length), 10))
+    const isOver =
+      name.startsWith(directoryPrefix) && !identifyProcess(Number.parseInt(name.slice(directoryPrefix.length), 10))
     if (isOver) await rm(join(tmpdir(), name), { recursive: true, force: true }).catch(() => {})
   }
 }
@@ -52,7 +53,7 @@ async function runWithServers(directory: string, args: string[]): Promise<number
   try {
     s3 = await startS3(directory, console.error)
     postgres = await startPostgres(join(directory, 'postgres'))
-    console.log(s3 ? `S3: ${s3.description}\n` : NO_S3)
+    console.log(s3 ? `S3: ${s3.description}\n` : withoutS3)
     if (interruption.signal.aborted) return 130
     const environment = { ...postgres.environment, ...(s3 ? environmentOf(s3.access) : { TEST_S3: 'none' }) }
     const { code, summary, leftOut } = await runTap({ args, environment, directory, signal: interruption.signal })

@@ -17,17 +17,17 @@ export interface TapRun {
   signal: AbortSignal
 }
 
-const TAP = fileURLToPath(new URL('../../node_modules/.bin/tap', import.meta.url))
+const tapProgram = fileURLToPath(new URL('../../node_modules/.bin/tap', import.meta.url))
 
 /** What a log needs no line for: what passed inside a test file, and TAP's bookkeeping. */
-const NOISE = /^( +ok \d(?!.* # (SKIP|TODO))| *# Subtest: | *\d+\.\.\d+| *# time=|TAP version|# No coverage| *$)/
+const noise = /^( +ok \d(?!.* # (SKIP|TODO))| *# Subtest: | *\d+\.\.\d+| *# time=|TAP version|# No coverage| *$)/
 
 /** Runs tap. Resolves with its exit code, its own count of assertions as a line for people and tools, and what it skipped. */
 export async function runTap({ args, environment, directory, signal }: TapRun) {
   const results = join(directory, 'results.tap')
   const isTerminal = process.stdout.isTTY
   const output = isTerminal ? `--output-file=${results}` : '--reporter=tap'
-  const tap = spawnTethered(process.execPath, [TAP, ...args, output], {
+  const tap = spawnTethered(process.execPath, [tapProgram, ...args, output], {
     env: { ...process.env, ...environment },
     stdout: isTerminal ? 'inherit' : 'pipe',
     stderr: 'inherit',
@@ -44,7 +44,7 @@ async function printWithoutNoise(output: Readable): Promise<string> {
   const lines: string[] = []
   for await (const line of createInterface({ input: output })) {
     lines.push(line)
-    if (!NOISE.test(line)) console.log(line)
+    if (!noise.test(line)) console.log(line)
   }
   return lines.join('\n')
 }

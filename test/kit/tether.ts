@@ -6,7 +6,7 @@
 import { spawn } from 'node:child_process'
 
 /** How long the command gets to end in order, in milliseconds. */
-const GRACE = 10_000
+const grace = 10_000
 
 const [command, ...args] = process.argv.slice(2)
 const child = spawn(command as string, args, { stdio: ['ignore', 'inherit', 'inherit'] })
@@ -22,7 +22,7 @@ if (!process.connected) stop()
 
 function stop(): void {
   signalGroup('SIGTERM')
-  setTimeout(signalGroup, GRACE, 'SIGKILL')
+  setTimeout(signalGroup, grace, 'SIGKILL')
 }
 
 function signalGroup(signal: NodeJS.Signals): void {

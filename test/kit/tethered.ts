@@ -11,7 +11,7 @@ export interface Tethered {
   stop(): Promise<void>
 }
 
-const TETHER = fileURLToPath(new URL('tether.ts', import.meta.url))
+const tetherProgram = fileURLToPath(new URL('tether.ts', import.meta.url))
 
 export function spawnTethered(
   command: string,
@@ -19,7 +19,7 @@ export function spawnTethered(
   options: { env: NodeJS.ProcessEnv; stdout: 'inherit' | 'pipe' | number; stderr: 'inherit' | number },
 ): Tethered {
   const stdio: StdioOptions = ['ignore', options.stdout, options.stderr, 'ipc']
-  const tether = spawn(process.execPath, [TETHER, command, ...args], { detached: true, env: options.env, stdio })
+  const tether = spawn(process.execPath, [tetherProgram, command, ...args], { detached: true, env: options.env, stdio })
   const exited = once(tether, 'exit').then(([code]) => (code as number | null) ?? 1)
   return {
     process: tether,

@@ -13,10 +13,10 @@ export interface S3Server {
   stop(): Promise<void>
 }
 
-const REGION = 'us-east-1'
-const USER = 'stowage'
-const PASSWORD = 'stowage-tests-only'
-const COMPOSE_FILE = new URL('../../../minio.compose.yml', import.meta.url)
+const defaultRegion = 'us-east-1'
+const rootUser = 'stowage'
+const rootPassword = 'stowage-tests-only'
+const composeFile = new URL('../../../minio.compose.yml', import.meta.url)
 
 /**
  * The S3 server that the environment names, or a MinIO of our own with its state in `directory`: from the path, from
@@ -36,7 +36,7 @@ function useGivenServer(endpoint: string): S3Server {
   const { AWS_REGION, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = process.env
   if (!accessKeyId || !secretAccessKey)
     throw new Error('S3_ENDPOINT is set: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY too, or unset it.')
-  const access = { endpoint, region: AWS_REGION || REGION, accessKeyId, secretAccessKey }
+  const access = { endpoint, region: AWS_REGION || defaultRegion, accessKeyId, secretAccessKey }
   return { description: endpoint, access, stop: async () => {} }
 }
 
@@ -53,7 +53,7 @@ export function environmentOf({ endpoint, region, accessKeyId, secretAccessKey }
 
 /** How to use a MinIO of ours. */
 export function accessTo(endpoint: string): S3Access {
-  return { endpoint, region: REGION, accessKeyId: USER, secretAccessKey: PASSWORD }
+  return { endpoint, region: defaultRegion, accessKeyId: rootUser, secretAccessKey: rootPassword }
 }
 
 interface StoreCommand extends ServerCommand {
@@ -75,7 +75,7 @@ export function minioCommand(
       `--certs-dir=${join(directory, 'minio-certificates')}`,
       data,
     ],
-    env: { MINIO_ROOT_USER: USER, MINIO_ROOT_PASSWORD: PASSWORD, MINIO_BROWSER: 'off', MINIO_UPDATE: 'off' },
+    env: { MINIO_ROOT_USER: rootUser, MINIO_ROOT_PASSWORD: rootPassword, MINIO_BROWSER: 'off', MINIO_UPDATE: 'off' },
     logFile: join(directory, 'minio.log'),
   }
 }
@@ -86,7 +86,7 @@ function addressesOf(port: number) {
 }
 
 function describeContainer(image: string, port: number, directory: string): StoreCommand {
-  const variables = [`MINIO_ROOT_USER=${USER}`, `MINIO_ROOT_PASSWORD=${PASSWORD}`]
+  const variables = [`MINIO_ROOT_USER=${rootUser}`, `MINIO_ROOT_PASSWORD=${rootPassword}`]
   return {
     ...addressesOf(port),
     command: 'docker',
@@ -102,5 +102,5 @@ function describeContainer(image: string, port: number, directory: string): Stor
 /** The image that minio.compose.yml pins, when a Docker engine answers. */
 async function findDockerImage(): Promise<string | undefined> {
   if (spawnSync('docker', ['info'], { timeout: 10_000 }).status !== 0) return undefined
-  return /image: (minio\/minio:\S+)/.exec(await readFile(COMPOSE_FILE, 'utf8'))?.[1]
+  return /image: (\S*minio\/minio:\S+)/.exec(await readFile(composeFile, 'utf8'))?.[1]
 }

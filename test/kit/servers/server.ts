@@ -14,7 +14,7 @@ export interface ServerCommand {
 }
 
 /** How long a server may take until it is ready, in milliseconds: Docker may have to fetch an image first. */
-const START_LIMIT = 120_000
+const startLimit = 120_000
 
 /**
  * Starts a server that ends with this process at the latest. Resolves, with what stops it, when it is ready. Rejects
@@ -32,7 +32,7 @@ export async function startServer(server: ServerCommand): Promise<() => Promise<
   exited.then(() => {
     isRunning = false
   })
-  for (const deadline = Date.now() + START_LIMIT; !(await isHealthy(server.healthUrl)); await delay(50)) {
+  for (const deadline = Date.now() + startLimit; !(await isHealthy(server.healthUrl)); await delay(50)) {
     if (isRunning && Date.now() < deadline) continue
     await stop()
     throw new Error(`${server.command} did not become ready. It printed:\n${await readFile(server.logFile, 'utf8')}`)
