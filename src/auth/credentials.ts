@@ -58,6 +58,6 @@ function newSecret(): string {
 }
 
 /** The SHA-256 of a secret in hex, as the database stores it. 256 random bits need neither a salt nor a slow hash. */
-export function hashSecret(secret: string): string {
+function hashSecret(secret: string): string {
   return createHash('sha256').update(secret).digest('hex')
 }

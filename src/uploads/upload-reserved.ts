@@ -48,7 +48,7 @@ function assertMatchesReservation({ attachment, declaredSize: size, digests }: R
 }
 
 /** Whether the client declares the bytes that are already stored, as in a retry after a lost response. */
-export function isRepeat({ attachment, declaredSize, digests }: ReservedFile): boolean {
+function isRepeat({ attachment, declaredSize, digests }: ReservedFile): boolean {
   const { state, fileSize, fileChecksum, fileChecksumAlgorithm } = attachment
   const declared = digests.find(({ algorithm }) => algorithm === fileChecksumAlgorithm)
   const mayBeSame = declared === undefined ? digests.length > 0 : declared.hex === fileChecksum
@@ -60,7 +60,7 @@ export function isRepeat({ attachment, declaredSize, digests }: ReservedFile): b
  * @throws StowageError `checksum_mismatch` for bytes other than declared, `conflict` for bytes other than stored; the reason of
  *   `signal`
  */
-export async function receiveRepeat({ attachment, digests, body }: ReservedFile, signal: AbortSignal): Promise<void> {
+async function receiveRepeat({ attachment, digests, body }: ReservedFile, signal: AbortSignal): Promise<void> {
   const { fileChecksum, fileChecksumAlgorithm } = attachment
   const algorithms = new Set([fileChecksumAlgorithm, ...digests.map(({ algorithm }) => algorithm)])
   const hashes = new Map([...algorithms].map((algorithm) => [algorithm, createHash(algorithm)]))

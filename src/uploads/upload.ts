@@ -120,7 +120,7 @@ export class PublishUndecided extends StowageError {
  * @param stored resolves when the last byte is stored, after which `work` waits only for the database
  * @throws the error of `work`; PublishUndecided when `work` takes longer than `limits.publish` milliseconds after `stored`
  */
-export function answerInTime<T>(work: Promise<T>, stored: Promise<void>): Promise<T> {
+function answerInTime<T>(work: Promise<T>, stored: Promise<void>): Promise<T> {
   const decided = stored.then(async () => {
     if (await settlesWithin(limits.publish, work)) return await work
     throw new PublishUndecided()

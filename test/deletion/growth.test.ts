@@ -9,8 +9,8 @@ import { softDelete } from '#persistence/deletion.ts'
 import { transition } from '#persistence/transitions.ts'
 import { createInternalMessage } from '#rooms/messages.ts'
 import { putRoom } from '#rooms/rooms.ts'
+import { startIdle, uploading, verifying, why } from '../kit/abandoned-attempt.ts'
 import type { TestServer } from '../kit/server.ts'
-import { startIdle, uploading, verifying, why } from './abandoned-attempt.ts'
 
 const file = { fileName: 'a.txt', contentType: 'text/plain', checksumAlgorithm: 'sha256' }
 const writer = { leaseSeconds: 60, requestId: 'one' }

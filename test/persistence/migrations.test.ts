@@ -7,12 +7,12 @@ import { getTableName } from 'drizzle-orm'
 import { type PgTable, pgTable, text } from 'drizzle-orm/pg-core'
 import { drizzle } from 'drizzle-orm/postgres-js'
 import { migrate } from 'drizzle-orm/postgres-js/migrator'
-import postgres, { type Sql } from 'postgres'
+import type { Sql } from 'postgres'
 import t, { type Test } from 'tap'
 import { countPendingMigrations, migrateDatabase, migrationLock } from '#persistence/migration/migrate.ts'
 import * as schema from '#persistence/schema.ts'
-import { createTestDatabase } from '../kit/database.ts'
 import { until } from '../kit/until.ts'
+import { connect, urlWithOneConnection } from './migrated-database.ts'
 
 const snapshots = new URL('../../migrations/meta/', import.meta.url)
 
@@ -36,13 +36,6 @@ async function describeDatabase(sql: Sql): Promise<string[]> {
     from pg_sequences where schemaname = 'public'
     order by line`
   return rows.map(({ line }) => line)
-}
-
-async function connect(t: Test, url?: string): Promise<{ url: string; sql: Sql }> {
-  const database = url ?? (await createTestDatabase(t))
-  const sql = postgres(database, { max: 1, onnotice: () => {} })
-  t.teardown(() => sql.end())
-  return { url: database, sql }
 }
 
 t.test('drizzle-kit finds nothing to generate', async (t) => {
@@ -219,12 +212,7 @@ t.test('it is given up at once when it is asked to stop', async (t) => {
 
 t.test('one connection is enough', async (t) => {
   const { url, sql } = await connect(t)
-  const name = new URL(url).pathname.slice(1)
-  const role = `only_one_${name}`
-  await sql.unsafe(`create role ${role} login password 'secret' connection limit 1`)
-  await sql.unsafe(`alter database ${name} owner to ${role}`)
-  t.teardown(() => sql.unsafe(`reassign owned by ${role} to current_user; drop owned by ${role}; drop role ${role}`))
-  await migrateDatabase(Object.assign(new URL(url), { username: role, password: 'secret' }).href)
+  await migrateDatabase(await urlWithOneConnection(t, url, sql))
   t.equal(await countPendingMigrations(url), 0)
 })
 

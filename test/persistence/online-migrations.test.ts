@@ -1,21 +1,14 @@
 import { drizzle } from 'drizzle-orm/postgres-js'
 import { migrate } from 'drizzle-orm/postgres-js/migrator'
-import postgres, { type Sql } from 'postgres'
+import type { Sql } from 'postgres'
 import t, { type Test } from 'tap'
 import { openDatabase } from '#persistence/connection/client.ts'
 import { createJournal } from '#persistence/migration/journal.ts'
 import { migrateDatabase } from '#persistence/migration/migrate.ts'
 import { endTurn, takeTurn } from '#persistence/migration/turn.ts'
-import { createTestDatabase } from '../kit/database.ts'
 import { until } from '../kit/until.ts'
+import { connect, urlWithOneConnection } from './migrated-database.ts'
 import { buildLock, makeMigrations, watchedIndex, watchedRows } from './migration-folder.ts'
-
-async function connect(t: Test, url?: string): Promise<{ url: string; sql: Sql }> {
-  const database = url ?? (await createTestDatabase(t))
-  const sql = postgres(database, { max: 1, onnotice: () => {} })
-  t.teardown(() => sql.end())
-  return { url: database, sql }
-}
 
 /** Whether an index is valid, and its number, which changes when it is built anew. */
 async function indexOf(sql: Sql, name: string): Promise<{ valid: boolean; oid: number } | undefined> {
@@ -197,12 +190,7 @@ create unique index concurrently if not exists big_id on big (id);`,
 
 t.test('one connection is enough for an index too', async (t) => {
   const { url, sql } = await connect(t)
-  const name = new URL(url).pathname.slice(1)
-  const role = `only_one_${name}`
-  await sql.unsafe(`create role ${role} login password 'secret' connection limit 1`)
-  await sql.unsafe(`alter database ${name} owner to ${role}`)
-  t.teardown(() => sql.unsafe(`reassign owned by ${role} to current_user; drop owned by ${role}; drop role ${role}`))
-  const limited = Object.assign(new URL(url), { username: role, password: 'secret' }).href
+  const limited = await urlWithOneConnection(t, url, sql)
   await migrateDatabase(limited, undefined, await makeMigrations(t, watchedIndex))
   t.match(await indexOf(sql, 'big_watched'), { valid: true })
 })

@@ -4,7 +4,7 @@ import t from 'tap'
 import { listTransitions } from '#persistence/queries.ts'
 import { declareRestored, isHeld, readHold } from '#persistence/server-identity.ts'
 import { endHold } from '#recovery/release-hold.ts'
-import { type Begun, begin, expire, keysToPurge, rowOf, startIdle, uploading } from '../deletion/abandoned-attempt.ts'
+import { type Begun, begin, expire, keysToPurge, rowOf, startIdle, uploading } from '../kit/abandoned-attempt.ts'
 import type { TestServer } from '../kit/server.ts'
 import { runScrub, tamperWith, upload } from '../scrub/scrub-run.ts'
 

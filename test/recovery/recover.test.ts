@@ -2,16 +2,7 @@ import t from 'tap'
 import { listTransitions } from '#persistence/queries.ts'
 import { transition } from '#persistence/transitions.ts'
 import { recover } from '#recovery/recover.ts'
-import {
-  begin,
-  expire,
-  keysToPurge,
-  rowOf,
-  startIdle,
-  uploading,
-  verifying,
-  why,
-} from '../deletion/abandoned-attempt.ts'
+import { begin, expire, keysToPurge, rowOf, startIdle, uploading, verifying, why } from '../kit/abandoned-attempt.ts'
 
 const never = new AbortController().signal
 const uploadFailed = 'UploadFromClientToServerFailed'

@@ -18,7 +18,7 @@ import {
   uploading,
   verifying,
   why,
-} from '../deletion/abandoned-attempt.ts'
+} from '../kit/abandoned-attempt.ts'
 import { skipWithoutS3 } from '../kit/bucket.ts'
 import type { TestServer } from '../kit/server.ts'
 import { until } from '../kit/until.ts'

@@ -4,7 +4,7 @@ import { deleteRoom, deleteUser } from '#deletion/delete.ts'
 import { putMessage } from '#rooms/messages.ts'
 import { deleteMember, putMember, putRoom } from '#rooms/rooms.ts'
 import { putUsers } from '#rooms/users.ts'
-import { startIdle } from '../deletion/abandoned-attempt.ts'
+import { startIdle } from '../kit/abandoned-attempt.ts'
 import type { TestServer } from '../kit/server.ts'
 
 const times = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, n) => make(n))

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import { insertIntent } from '#persistence/attempts.ts'
 import type { Attempt } from '#persistence/schema.ts'
-import { startTestServer, type TestServer, type TestServerOptions } from '../kit/server.ts'
+import { startTestServer, type TestServer, type TestServerOptions } from './server.ts'
 
 export const uploading = 'UploadFromClientToServerInProgress'
 export const verifying = 'ChecksumVerificationOnServerSideInProgress'
