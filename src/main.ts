@@ -1,16 +1,5 @@
 import { parseArgs } from 'node:util'
-import {
-  createSessionCommand,
-  createTokenCommand,
-  revokeSessionCommand,
-  revokeTokenCommand,
-} from '#commands/credentials.ts'
-import { doctor } from '#commands/doctor.ts'
-import { restored } from '#commands/restored.ts'
-import { scrubCommand } from '#commands/scrub.ts'
-import { serve, work } from '#commands/serve.ts'
 import { type Options, UsageError, usage } from '#commands/usage.ts'
-import { migrate } from '#commands/with-database.ts'
 import { loadEnvFile } from '#config/config.ts'
 import { ConfigError, StowageError } from '#domain/errors.ts'
 import { armFailpoint } from './failpoints.ts'
@@ -22,23 +11,33 @@ interface Command {
   options?: readonly (keyof Options)[]
   /** Meaning of the only argument. A command without it takes no argument. */
   argument?: string
-  run(env: Environment, options: Options, argument: string): Promise<void>
+  /** Loads the modules of this command alone, because a server takes a second of CPU time to load. */
+  load(): Promise<(env: Environment, options: Options, argument: string) => Promise<void>>
 }
 
+const credentials = () => import('#commands/credentials.ts')
+const servers = () => import('#commands/serve.ts')
+
 const commands = new Map<string, Command>([
-  ['serve', { options: ['no-workers'], run: serve }],
-  ['work', { run: work }],
-  ['migrate', { run: migrate }],
-  ['token create', { options: ['user', 'scope', 'expires-in'], run: createTokenCommand }],
-  ['token revoke', { argument: 'the token', run: (env, _, token) => revokeTokenCommand(env, token) }],
-  ['session create', { options: ['user'], run: createSessionCommand }],
-  ['session revoke', { argument: 'the cookie pair', run: (env, _, pair) => revokeSessionCommand(env, pair) }],
-  ['scrub', { options: ['rate', 'older-than'], run: scrubCommand }],
-  ['restored', { options: ['revoke-credentials', 'release'], run: restored }],
-  ['doctor', { run: doctor }],
+  ['serve', { options: ['no-workers'], load: async () => (await servers()).serve }],
+  ['work', { load: async () => (await servers()).work }],
+  ['migrate', { load: async () => (await import('#commands/with-database.ts')).migrate }],
+  [
+    'token create',
+    { options: ['user', 'scope', 'expires-in'], load: async () => (await credentials()).createTokenCommand },
+  ],
+  ['token revoke', { argument: 'the token', load: async () => (await credentials()).revokeTokenCommand }],
+  ['session create', { options: ['user'], load: async () => (await credentials()).createSessionCommand }],
+  ['session revoke', { argument: 'the cookie pair', load: async () => (await credentials()).revokeSessionCommand }],
+  ['scrub', { options: ['rate', 'older-than'], load: async () => (await import('#commands/scrub.ts')).scrubCommand }],
+  [
+    'restored',
+    { options: ['revoke-credentials', 'release'], load: async () => (await import('#commands/restored.ts')).restored },
+  ],
+  ['doctor', { load: async () => (await import('#commands/doctor.ts')).doctor }],
 ])
 
-async function run(args: string[], env: Environment): Promise<void> {
+async function main(args: string[], env: Environment): Promise<void> {
   const { positionals, options, help } = readArguments(args)
   if (help || positionals[0] === 'help') return console.log(usage)
   const pair = positionals.slice(0, 2).join(' ')
@@ -54,7 +53,8 @@ async function run(args: string[], env: Environment): Promise<void> {
   if (argument === undefined) throw new UsageError(`stowage ${name} needs ${command.argument}.`)
   if (unexpected.length > 0) throw new UsageError(`stowage ${name} does not take ${unexpected.join(' ')}.`)
   armFailpoint(env.STOWAGE_FAILPOINT)
-  await command.run(env, options, argument)
+  const run = await command.load()
+  await run(env, options, argument)
 }
 
 function readArguments(args: string[]): { positionals: string[]; options: Options; help: boolean | undefined } {
@@ -94,7 +94,7 @@ function explain(error: unknown): string {
 
 try {
   loadEnvFile()
-  await run(process.argv.slice(2), process.env)
+  await main(process.argv.slice(2), process.env)
 } catch (error) {
   console.error(explain(error))
   process.exitCode = 1

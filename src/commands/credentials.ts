@@ -23,7 +23,7 @@ export async function createTokenCommand(env: NodeJS.ProcessEnv, options: Option
 }
 
 /** `stowage token revoke`: prints nothing. */
-export async function revokeTokenCommand(env: NodeJS.ProcessEnv, token: string): Promise<void> {
+export async function revokeTokenCommand(env: NodeJS.ProcessEnv, _: Options, token: string): Promise<void> {
   await withDatabase(env, async (db) => {
     if (!(await revokeToken(db, { token })))
       throw new StowageError('not_found', 'There is no such token, or it is revoked already.')
@@ -53,7 +53,7 @@ export async function createSessionCommand(env: NodeJS.ProcessEnv, options: Opti
 }
 
 /** `stowage session revoke`: prints nothing. */
-export async function revokeSessionCommand(env: NodeJS.ProcessEnv, pair: string): Promise<void> {
+export async function revokeSessionCommand(env: NodeJS.ProcessEnv, _: Options, pair: string): Promise<void> {
   const session = pair.slice(pair.indexOf('=') + 1)
   await withDatabase(env, async (db) => {
     if (!(await revokeSession(db, { session })))

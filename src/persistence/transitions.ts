@@ -31,6 +31,8 @@ export interface TransitionOptions {
   leaseSeconds?: number
   /** The credential of the request that ends with this transition. A file becomes Ready only while it is live. */
   credential?: Credential | undefined
+  /** Moves those of the attempts that are in `from`, instead of all or none. */
+  isPartial?: boolean
 }
 
 /** Another request or worker moved or deleted one of the attachments first. No row was changed. */
@@ -42,16 +44,16 @@ export class StateConflict extends StowageError {
 }
 
 /**
- * Moves attachments from one state to another, all or none, by compare-and-set on (id, state, attempt), in one statement.
- * Each step adds one row of history. A failed state schedules the object of the attempt for purge. An attachment becomes
- * Ready only if its uploader could begin the upload now.
+ * Moves attachments from one state to another by compare-and-set on (id, state, attempt), in one statement: all or none,
+ * unless `isPartial`. Each step adds one row of history. A failed state schedules the object of the attempt for purge. An
+ * attachment becomes Ready only if its uploader could begin the upload now.
  * @returns the updated rows, in the order of `attempts`
  * @throws StateConflict when one of them has another state or attempt, or is deleted; CredentialEnded; DestinationGone
  */
 export async function transition(
   db: Database,
   attempts: readonly (Attempt & TransitionPatch)[],
-  { from, via, to, reason, actor, leaseSeconds, credential }: TransitionOptions,
+  { from, via, to, reason, actor, leaseSeconds, credential, isPartial = false }: TransitionOptions,
 ): Promise<Attachment[]> {
   const steps = via
     ? [
@@ -90,7 +92,7 @@ export async function transition(
         file_name = coalesce(w."fileName", a.file_name)
       from wanted w
       where a.id = w.id and a.id in (select id from allowed)
-        and (select count(*) from allowed) = (select count(*) from wanted)
+        and (${isPartial} or (select count(*) from allowed) = (select count(*) from wanted))
       returning a.*
     ), history as (
       insert into transitions (attachment_id, attempt, "from", "to", reason, actor)
@@ -104,12 +106,12 @@ export async function transition(
       where ${failed} and o.attachment_id = moved.id and o.attempt = moved.attempt
     )
     select * from moved`)
-  if (rows.length !== attempts.length) {
+  if (!isPartial && rows.length !== attempts.length) {
     const refusal = to === readyState ? await findRefusal(db, attempts, from, credential) : undefined
     throw refusal ?? new StateConflict(from, to)
   }
   const moved = new Map(rowsOf(attachments, rows).map((row) => [row.id, row]))
-  return attempts.map(({ id }) => moved.get(id) as Attachment)
+  return attempts.flatMap(({ id }) => moved.get(id) ?? [])
 }
 
 /** @throws Error when the state table has no such transition, which is a fault of the server */

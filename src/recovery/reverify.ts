@@ -4,7 +4,7 @@ import { findInVerification, releaseLeases, type Unverified } from '#persistence
 import { DestinationGone } from '#persistence/publish-permission.ts'
 import type { Attempt } from '#persistence/schema.ts'
 import { hashObject } from '#store/hash-object.ts'
-import { failAttempt } from '#uploads/fail.ts'
+import { failAttempts } from '#uploads/fail.ts'
 import { Lease } from '#uploads/lease.ts'
 import { publishVerified, siblingFailed, type Verified } from '#uploads/publish.ts'
 import { VerificationUndecided } from '#uploads/verify.ts'
@@ -84,8 +84,7 @@ async function publishOrFail(
 }
 
 async function failAll({ db }: ReverifyContext, files: readonly Unverified[], reason: string): Promise<void> {
-  for (const attempt of attemptsOf(files))
-    await failAttempt(db, attempt, { from: ['ChecksumVerificationOnServerSideInProgress'], reason, actor })
+  await failAttempts(db, attemptsOf(files), { from: ['ChecksumVerificationOnServerSideInProgress'], reason, actor })
 }
 
 function attemptsOf(files: readonly Unverified[]): Attempt[] {

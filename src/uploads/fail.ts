@@ -3,9 +3,8 @@ import { StowageError } from '#domain/errors.ts'
 import { leasedStates } from '#domain/states.ts'
 import { failpoint } from '#failpoints.ts'
 import type { Database } from '#persistence/connection/client.ts'
-import { isDatabaseUnavailable } from '#persistence/connection/errors.ts'
 import type { Attempt } from '#persistence/schema.ts'
-import { StateConflict, type TransitionOptions, type TransitionPatch, transition } from '#persistence/transitions.ts'
+import { type TransitionOptions, type TransitionPatch, transition } from '#persistence/transitions.ts'
 import { lastByteStored, measurementOf, type UploadAttempt } from './attempt.ts'
 import { ChecksumMismatch, isAsDeclared } from './verify.ts'
 
@@ -16,32 +15,31 @@ export interface Failure {
   reason: string
   /** `user:1`, or the name of a worker. */
   actor: string
-  /** The states from which the attempt may fail. Default: every state with an active writer. */
+  /** The states from which an attempt may fail. Default: every state with an active writer. */
   from?: readonly LeasedState[]
   /** True when the bytes differ from the declared or sent bytes; false when they are missing or undecided. */
   isMismatch?: boolean
 }
 
 /**
- * Fails one attempt and hands its bytes to the purge. An attempt that has ended or was deleted stays unchanged.
- * @param attempt includes the measured size and checksum when bytes that have just arrived do not match
+ * Fails attempts and hands their bytes to the purge. An attempt that has ended or was deleted stays unchanged.
+ * @param attempts include the measured size and checksum when bytes that have just arrived do not match
  * @throws the error of the database
  */
-export async function failAttempt(
+export async function failAttempts(
   db: Database,
-  attempt: Attempt & TransitionPatch,
+  attempts: readonly (Attempt & TransitionPatch)[],
   { reason, actor, from = leasedStates, isMismatch = false }: Failure,
 ): Promise<void> {
   failpoint('before-fail')
+  let active = attempts
   for (const state of from) {
-    try {
-      await transition(db, [attempt], { from: state, ...failureTransition(state, isMismatch), reason, actor })
-      failpoint('after-fail')
-      return
-    } catch (error) {
-      if (!(error instanceof StateConflict)) throw error
-    }
+    if (active.length === 0) break
+    const options = { from: state, ...failureTransition(state, isMismatch), reason, actor, isPartial: true }
+    const failed = new Set((await transition(db, active, options)).map(({ id }) => id))
+    active = active.filter(({ id }) => !failed.has(id))
   }
+  failpoint('after-fail')
 }
 
 /** A mismatch during the upload passes through verification in the same statement, so a crash cannot leave the file there. */
@@ -63,17 +61,17 @@ export async function failUpload(
   error: unknown,
   actor: string,
 ): Promise<void> {
+  if (files.length === 0) return
   const reason = error instanceof StowageError ? error.reason : 'The server failed while the file arrived.'
-  for (const file of files) {
-    const isMismatch = error instanceof ChecksumMismatch && file.ingested !== undefined && !isAsDeclared(file)
-    try {
-      if (isMismatch) await failAttempt(db, measurementOf(file), { reason, actor, isMismatch })
-      else await failAttempt(db, file.attempt, { reason, actor })
-    } catch (cause) {
-      log.warn({ err: cause, attachmentId: file.attempt.id }, 'left to the recovery')
-      // The client waits for the response, which must not take one time-out for each of a thousand files.
-      if (isDatabaseUnavailable(cause)) break
-    }
+  const isMismatched = (file: UploadAttempt) =>
+    error instanceof ChecksumMismatch && file.ingested !== undefined && !isAsDeclared(file)
+  const mismatched = files.filter(isMismatched).map(measurementOf)
+  const attempts = files.filter((file) => !isMismatched(file)).map(({ attempt }) => attempt)
+  try {
+    await failAttempts(db, mismatched, { reason, actor, isMismatch: true })
+    await failAttempts(db, attempts, { reason, actor })
+  } catch (cause) {
+    log.warn({ err: cause, attempts: files.map(({ attempt }) => attempt) }, 'left to the recovery')
   }
-  if (files.length > 0) wakePurge()
+  wakePurge()
 }

@@ -8,7 +8,7 @@ import {
   transitionWithRetry,
 } from '#persistence/transitions.ts'
 import { ingestedOf, lastByteStored, measurementOf, type UploadAttempt } from './attempt.ts'
-import { failAttempt } from './fail.ts'
+import { failAttempts } from './fail.ts'
 import { isStoredAsSent, NotStoredAsSent, verifyDeclared } from './verify.ts'
 
 const uploading = 'UploadFromClientToServerInProgress'
@@ -70,19 +70,15 @@ export async function publishVerified(
   publisher: Publisher,
   lease: HeldLease,
 ): Promise<Attachment[]> {
-  if (files.every(({ isWhole }) => isWhole)) {
-    const attempts = files.map(({ attempt }) => attempt)
-    return await publish(context, attempts, { from: verifying, reason: asSent, ...publisher }, lease)
-  }
+  const whole = files.filter(({ isWhole }) => isWhole).map(({ attempt }) => attempt)
+  const damaged = files.filter(({ isWhole }) => !isWhole).map(({ attempt }) => attempt)
+  if (damaged.length === 0)
+    return await publish(context, whole, { from: verifying, reason: asSent, ...publisher }, lease)
   const error = new NotStoredAsSent()
-  // The damaged files fail first: after a crash in this loop, reverification fails the others as their siblings.
-  for (const { attempt, isWhole } of files.toSorted((a, b) => Number(a.isWhole) - Number(b.isWhole)))
-    await failAttempt(context.db, attempt, {
-      from: [verifying],
-      isMismatch: !isWhole,
-      reason: isWhole ? siblingFailed : error.message,
-      actor: publisher.actor,
-    })
+  const failure = { from: [verifying], actor: publisher.actor } as const
+  // The damaged files fail first: after a crash in between, reverification fails the others as their siblings.
+  await failAttempts(context.db, damaged, { ...failure, reason: error.message, isMismatch: true })
+  await failAttempts(context.db, whole, { ...failure, reason: siblingFailed })
   throw error
 }
 

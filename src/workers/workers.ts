@@ -42,7 +42,7 @@ export function startWorkers(
   const all = [
     purging,
     deletions,
-    poll({ ...round, name: 'recovery', job: (signal) => recover(context, signal) }),
+    poll({ ...round, name: 'recovery', job: () => recover(context) }),
     // No limit for the run, because it reads whole files. Each wait for the store and each lease has a limit.
     poll({ name: 'verification', every: interval, log, job: (signal) => retryVerification(context, signal) }),
     poll({ ...round, name: 'retention', every: 10 * minutes, job: () => expireRows(context, sweeps) }),

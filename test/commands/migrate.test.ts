@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import postgres from 'postgres'
 import t from 'tap'
 import { countPendingMigrations, migrationLock } from '#persistence/migration/migrate.ts'
-import { makeFolder, program, stowage } from '../kit/command.ts'
+import { inheritedEnvironment, makeFolder, program, stowage } from '../kit/command.ts'
 import { createTestDatabase } from '../kit/database.ts'
 import { until } from '../kit/until.ts'
 
@@ -26,10 +26,9 @@ for (const [words, code] of [
     const sql = postgres(url, { max: 1 })
     t.teardown(() => sql.end())
     await sql`select pg_advisory_lock(${migrationLock})`
-    const { PATH, HOME } = process.env
     const child = spawn(process.execPath, [program, ...words], {
       cwd: await makeFolder(t),
-      env: { PATH, HOME, DATABASE_URL: url, PORT: '0' },
+      env: { ...inheritedEnvironment(), DATABASE_URL: url, PORT: '0' },
       stdio: ['ignore', 'inherit', 'pipe'],
     })
     let printed = ''

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
-import { program } from '../kit/command.ts'
+import { inheritedEnvironment, program } from '../kit/command.ts'
 import { startTestServer, type TestServer } from '../kit/server.ts'
 import { noted, scrubsOf, upload } from '../scrub/scrub-run.ts'
 import { bytesOf } from '../store/bodies.ts'
@@ -24,11 +24,9 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const)
   })
 
 function startScrub(t: Test, server: TestServer, ...options: string[]) {
-  const { PATH, HOME } = process.env
-  const env = { PATH, HOME, ...server.settings }
   const child = spawn(process.execPath, [program, 'scrub', ...options], {
     cwd: t.testdir(),
-    env,
+    env: { ...inheritedEnvironment(), ...server.settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   t.teardown(() => child.kill('SIGKILL'))

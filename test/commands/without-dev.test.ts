@@ -19,7 +19,9 @@ async function install(t: Test, folders: string[]) {
   }
   return async (words: string[], env: NodeJS.ProcessEnv = {}): Promise<Ended & { left: string[] }> => {
     const cwd = await makeFolder(t)
-    const ended = await runCommand([process.execPath, join(home, 'src', 'main.ts'), ...words], { cwd, env })
+    // As in production, with no module loaded before.
+    const options = { cwd, env: { NODE_OPTIONS: '', ...env } }
+    const ended = await runCommand([process.execPath, join(home, 'src', 'main.ts'), ...words], options)
     return { ...ended, left: await readdir(cwd) }
   }
 }

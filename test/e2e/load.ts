@@ -6,7 +6,6 @@ import { Session } from '../kit/cookie-api.ts'
 export interface Caller {
   url: string
   cookie: string
-  authorization: string
 }
 
 /** How one request of the load ended. */
@@ -19,7 +18,7 @@ export interface Outcome {
   sentAt: number
 }
 
-/** One kind of request, sent again and again by one user. */
+/** One kind of request, sent again and again. */
 export interface Errand {
   name: string
   outcomes: Outcome[]
@@ -46,26 +45,25 @@ const pause = 500
 /** Bytes: two parts, and more than is collected before it is sent. */
 const [large, streamed] = [5.5 * 2 ** 20, 300_000]
 
-/** Starts uploads of every way, downloads, ranges and deletions by each caller, each kind one after another. */
-export function startLoad(callers: readonly Caller[]): Load {
+/** Starts uploads of every way, downloads, ranges and deletions by one caller: all kinds at once, each kind one after another. */
+export function startLoad(caller: Caller): Load {
   const load: Acknowledged = { kept: new Map(), gone: new Set() }
   let isStopped = false
   const errands: Errand[] = []
   const runs: Promise<void>[] = []
-  for (const [user, caller] of callers.entries())
-    for (const [name, send] of Object.entries(kindsOf(caller, load))) {
-      const errand: Errand = { name: `user ${user + 1}, ${name}`, outcomes: [] }
-      errands.push(errand)
-      const run = async () => {
-        while (!isStopped) {
-          const sentAt = performance.now()
-          const status = await send().catch(() => undefined)
-          if (status !== 0) errand.outcomes.push({ status, sentAt, seconds: (performance.now() - sentAt) / 1000 })
-          await delay(pause)
-        }
+  for (const [name, send] of Object.entries(kindsOf(caller, load))) {
+    const errand: Errand = { name, outcomes: [] }
+    errands.push(errand)
+    const run = async () => {
+      while (!isStopped) {
+        const sentAt = performance.now()
+        const status = await send().catch(() => undefined)
+        if (status !== 0) errand.outcomes.push({ status, sentAt, seconds: (performance.now() - sentAt) / 1000 })
+        await delay(pause)
       }
-      runs.push(run())
     }
+    runs.push(run())
+  }
   return {
     ...load,
     errands,

@@ -5,7 +5,7 @@ import postgres from 'postgres'
 import t, { type Test } from 'tap'
 import { migrationLock } from '#persistence/migration/migrate.ts'
 import { bucketSettings, createTestBucket, skipWithoutS3 } from '../kit/bucket.ts'
-import { makeFolder, program } from '../kit/command.ts'
+import { inheritedEnvironment, makeFolder, program } from '../kit/command.ts'
 import { createTestDatabase } from '../kit/database.ts'
 import { openUnread } from '../kit/raw-http.ts'
 import { demoOf, type Serving, serveCommand, startServing, uploadFile } from '../kit/serving.ts'
@@ -98,9 +98,12 @@ t.test('the database is silent, and nobody asked it anything but the workers', a
 
 /** A server that cannot become ready. */
 async function startStuck(t: Test, env: NodeJS.ProcessEnv) {
-  const { PATH, HOME } = process.env
   const [file = '', ...args] = serveCommand
-  const child = spawn(file, args, { cwd: await makeFolder(t), env: { PATH, HOME, PORT: '0', ...env }, stdio: 'ignore' })
+  const child = spawn(file, args, {
+    cwd: await makeFolder(t),
+    env: { ...inheritedEnvironment(), PORT: '0', ...env },
+    stdio: 'ignore',
+  })
   t.teardown(() => child.kill('SIGKILL'))
   const ended = once(child, 'close').then(([code, signal]) => ({ code, signal }))
   return { ended, signal: (signal: NodeJS.Signals) => void child.kill(signal), isGroupAlive: () => false }

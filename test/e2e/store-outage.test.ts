@@ -9,8 +9,8 @@ import { addressOf, type Caller, type Errand, type Load, startLoad } from './loa
 
 /** Seconds in which a client is told that the store does not answer. */
 const toldWithin = 20
-/** Seconds after which everything works again once the store does. */
-const backWithin = 10
+/** Seconds after which everything works again once the store does, on a busy machine: server, line and load share a process. */
+const backWithin = 20
 const env = { UPLOAD_LEASE_SECONDS: '3' }
 
 // Each has a server, a bucket and a line of its own, and mostly waits.
@@ -18,12 +18,11 @@ t.jobs = 2
 
 async function startLoaded(t: Test, S3_ENDPOINT: string) {
   const server = await startTestServer(t, { store: 's3', env: { ...env, S3_ENDPOINT } })
-  const users = [1, 2].map(async (user) => ({ ...(await server.cookie(user)), ...(await server.bearer(user)) }))
-  const callers = (await Promise.all(users)).map((credentials) => ({ url: server.url, ...credentials }))
-  const load = startLoad(callers)
+  const caller = { url: server.url, ...(await server.cookie(1)) }
+  const load = startLoad(caller)
   t.teardown(() => load.stop())
   await eachEndsAfter(load, performance.now(), succeeded, 30)
-  return { server, load, caller: callers[0] as Caller }
+  return { server, load, caller }
 }
 
 const succeeded = (status: number | undefined) => status === 200 || status === 206
@@ -36,7 +35,13 @@ async function eachEndsAfter(
   seconds: number,
 ): Promise<void> {
   const isDone = ({ outcomes }: Errand) => outcomes.some(({ status, sentAt }) => sentAt >= since && isRight(status))
-  const missing = () => errands.filter((errand) => !isDone(errand)).map(({ name }) => name)
+  const missing = () => errands.filter((errand) => !isDone(errand)).map(describe)
+  const describe = ({ name, outcomes }: Errand) => {
+    const last = outcomes.slice(-3).map(({ status, sentAt, seconds }) => {
+      return `${status} after ${seconds.toFixed(1)} s, sent at ${((sentAt - since) / 1000).toFixed(1)} s`
+    })
+    return `${name} (${last.join(', ')})`
+  }
   await until('every errand is done', () => missing().length === 0, seconds).catch((error) => {
     throw new Error(`${error.message}: ${missing().join('; ')}`)
   })

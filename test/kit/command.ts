@@ -21,6 +21,15 @@ export const program = join(repository, 'src', 'main.ts')
 /** For what runs in the repository itself: no settings, whatever a developer has in `.env` there. */
 export const noSettings = Object.fromEntries(Object.values(settings).map(({ name }) => [name, '']))
 
+/** The Node options that shorten the start of a process. */
+export const quickStart = `--import=${new URL('quick-start.ts', import.meta.url)}`
+
+/** The environment of a program without settings: none of a developer's own. */
+export function inheritedEnvironment(): NodeJS.ProcessEnv {
+  const { PATH, HOME, NODE_COMPILE_CACHE } = process.env
+  return { PATH, HOME, NODE_COMPILE_CACHE, NODE_OPTIONS: quickStart }
+}
+
 /** No command takes this long, in milliseconds. */
 const limit = 60_000
 
@@ -41,10 +50,9 @@ export async function runCommand(
   [command = '', ...args]: string[],
   { cwd, env }: { cwd: string; env: NodeJS.ProcessEnv },
 ): Promise<Ended> {
-  const { PATH, HOME } = process.env
   const child = spawn(command, args, {
     cwd,
-    env: { PATH, HOME, ...env },
+    env: { ...inheritedEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     signal: AbortSignal.timeout(limit),
     killSignal: 'SIGKILL',

@@ -6,6 +6,7 @@ import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { identifyProcess } from '#dev/embedded-postgres/process.ts'
+import { quickStart } from './command.ts'
 import { describeLeftOut } from './left-out.ts'
 import { isRequired } from './programs.ts'
 import { environmentOf, type S3Server, startS3 } from './servers/minio.ts'
@@ -55,7 +56,13 @@ async function runWithServers(directory: string, args: string[]): Promise<number
     postgres = await startPostgres(join(directory, 'postgres'))
     console.log(s3 ? `S3: ${s3.description}\n` : withoutS3)
     if (interruption.signal.aborted) return 130
-    const environment = { ...postgres.environment, ...(s3 ? environmentOf(s3.access) : { TEST_S3: 'none' }) }
+    const environment = {
+      ...postgres.environment,
+      ...(s3 ? environmentOf(s3.access) : { TEST_S3: 'none' }),
+      // Hundreds of processes load the same modules. Each would take 2 s of CPU time for them instead of 0.7 s.
+      NODE_OPTIONS: [process.env.NODE_OPTIONS, quickStart].join(' '),
+      NODE_COMPILE_CACHE: join(directory, 'compiled'),
+    }
     const { code, summary, leftOut } = await runTap({ args, environment, directory, signal: interruption.signal })
     const isCi = Boolean(process.env.CI)
     console.log(`\n${describeLeftOut(leftOut, isCi)}\n${summary}`)

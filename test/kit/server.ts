@@ -125,7 +125,7 @@ export async function startTestServer(
       const failedReads = new FailedReads(config.uploadLeaseSeconds)
       const context = { config, db, store, log: app.log, wakePurge() {}, failedReads }
       const { signal } = new AbortController()
-      while (await recover(context, signal));
+      while (await recover(context));
       while (await retryVerification(context, signal));
     },
     async unpurged() {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Test } from 'tap'
-import { makeFolder, program } from './command.ts'
+import { inheritedEnvironment, makeFolder, program } from './command.ts'
 import { Session } from './cookie-api.ts'
 import { expectBytes } from './http-client.ts'
 import { until } from './until.ts'
@@ -30,11 +30,16 @@ export async function startServing(
   env: NodeJS.ProcessEnv,
   { command: [file = '', ...args] = serveCommand, cwd }: { command?: string[]; cwd?: string } = {},
 ): Promise<Serving> {
-  const { PATH, HOME } = process.env
   const child = spawn(file, args, {
     cwd: cwd ?? (await makeFolder(t)),
     // Tests come from one address, and as fast as they can.
-    env: { PATH, HOME, PORT: '0', REQUESTS_PER_MINUTE: '0', REQUESTS_PER_MINUTE_PER_ADDRESS: '0', ...env },
+    env: {
+      ...inheritedEnvironment(),
+      PORT: '0',
+      REQUESTS_PER_MINUTE: '0',
+      REQUESTS_PER_MINUTE_PER_ADDRESS: '0',
+      ...env,
+    },
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -158,7 +158,7 @@ async function runWorkers(server: TestServer, own: TestServer['db'], failedReten
   const { signal } = new AbortController()
   for (const state of ['UploadFromClientToServerInProgress', 'ChecksumVerificationOnServerSideInProgress'] as const)
     await releaseLeases(db, await attemptsIn(own, state))
-  await recover(context, signal)
+  await recover(context)
   const failedReads = new FailedReads(config.uploadLeaseSeconds)
   await retryVerification({ ...context, failedReads }, signal)
   await purge(context, AbortSignal.timeout(1000))

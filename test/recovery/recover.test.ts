@@ -4,7 +4,6 @@ import { transition } from '#persistence/transitions.ts'
 import { recover } from '#recovery/recover.ts'
 import { begin, expire, keysToPurge, rowOf, startIdle, uploading, verifying, why } from '../kit/abandoned-attempt.ts'
 
-const never = new AbortController().signal
 const uploadFailed = 'UploadFromClientToServerFailed'
 
 t.test('an attempt whose writer is silent fails; a living one is left alone', async (t) => {
@@ -15,7 +14,7 @@ t.test('an attempt whose writer is silent fails; a living one is left alone', as
   const wakePurge = () => {
     woken += 1
   }
-  t.equal(await recover({ ...server, wakePurge }, never), false)
+  t.equal(await recover({ ...server, wakePurge }), false)
   t.match(await rowOf(server, living), { state: uploading })
   t.match(await rowOf(server, dead), { state: uploadFailed, failure_reason: /again/, lease_expires_at: null })
   t.match((await listTransitions(server.db, dead.id)).at(-1), { from: uploading, actor: 'recovery' })
@@ -39,7 +38,7 @@ t.test('several replicas recover the same attempts, each once, and none fails', 
   const attempts = await Promise.all(Array.from({ length: 120 }, () => begin(server)))
   for (const attempt of attempts) await expire(server, attempt)
   const replica = async () => {
-    while (await recover({ ...server, wakePurge() {} }, never));
+    while (await recover({ ...server, wakePurge() {} }));
   }
   await Promise.all(Array.from({ length: 10 }, replica))
   for (const attempt of attempts) t.equal((await listTransitions(server.db, attempt.id)).length, 3)

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { inheritedEnvironment, program } from '../../kit/command.ts'
 import { expectJson, request } from '../../kit/http-client.ts'
 
 /** The chat that the clients are in: its backend's token, which is user 1's too, and that user's session. */
@@ -12,12 +12,10 @@ export interface Chat {
   messageId: number
 }
 
-const program = fileURLToPath(new URL('../../../src/main.ts', import.meta.url))
-
 export async function makeChat(url: string, env: NodeJS.ProcessEnv): Promise<Chat> {
-  const { PATH, HOME } = process.env
   const words = ['token', 'create', '--user', '1', '--scope', 'read,write,admin']
-  const { stdout } = await promisify(execFile)(process.execPath, [program, ...words], { env: { PATH, HOME, ...env } })
+  const options = { env: { ...inheritedEnvironment(), ...env } }
+  const { stdout } = await promisify(execFile)(process.execPath, [program, ...words], options)
   const authorization = `Bearer ${stdout.trim()}`
   const tell = <T>(method: string, path: string, json: object, status = 200) =>
     expectJson<T>(request(url, method, path, { headers: { authorization }, json }), status)

@@ -1,13 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { open, readFile } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
 import { nodeFlags } from '../../../bench/processes/node-flags.ts'
+import { inheritedEnvironment, program } from '../../kit/command.ts'
 import { until } from '../../kit/until.ts'
-
-const program = fileURLToPath(new URL('../../../src/main.ts', import.meta.url))
-
-const quickStart = new URL('quick-start.ts', import.meta.url).href
 
 /** How long a replica may take to start, in seconds: it shares the machine with all the others. */
 const startLimit = 30
@@ -52,10 +48,9 @@ export class Replica {
   /** Resolves when it takes requests. @param env beside what every start has, such as an armed failpoint */
   async start(env: NodeJS.ProcessEnv = {}): Promise<void> {
     await using log = await open(this.#logFile, 'a')
-    const { PATH, HOME } = process.env
-    const child = spawn(process.execPath, [...(await nodeFlags()), '--import', quickStart, program, 'serve'], {
+    const child = spawn(process.execPath, [...(await nodeFlags()), program, 'serve'], {
       cwd: this.#directory,
-      env: { PATH, HOME, HOST: '127.0.0.1', PORT: String(this.#port), ...this.#env, ...env },
+      env: { ...inheritedEnvironment(), HOST: '127.0.0.1', PORT: String(this.#port), ...this.#env, ...env },
       stdio: ['ignore', log.fd, log.fd],
     })
     this.#child = child
