@@ -1,7 +1,16 @@
 import type { Config } from '#config/config.ts'
 import type { Logger } from '#domain/logger.ts'
-import type { Database } from '#persistence/connection/client.ts'
+import type { Database, DatabaseClient } from '#persistence/connection/client.ts'
 import type { ObjectStore } from '#store/object-store.ts'
+
+/** The configuration and the connections from which a process is composed. The process that opens them closes them. */
+export interface AppParts {
+  config: Config
+  database: DatabaseClient
+  store: ObjectStore
+  /** True once the process has been asked to stop. */
+  isDraining?: () => boolean
+}
 
 /** The dependencies that services share. `server.ts` creates them once and passes them down; no module imports them. */
 export interface AppContext {

@@ -4,7 +4,7 @@ import cors from '@fastify/cors'
 import multipart from '@fastify/multipart'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import fastify from 'fastify'
-import type { Config } from '#config/config.ts'
+import type { AppParts } from '#app-context.ts'
 import { type ClientTimeouts, limits } from '#domain/limits.ts'
 import { downloadSlots, TransferSlots, uploadSlots } from '#domain/transfer-slots.ts'
 import { admit, admitPreflights } from '#http/admission/admission.ts'
@@ -28,18 +28,11 @@ import { limitPlainBodies } from '#http/request-body/plain-bodies.ts'
 import { corsOptions, setDefaultHeaders } from '#http/response-headers.ts'
 import { connectionOptions, validationOptions } from '#http/server-options.ts'
 import { sessionApi } from '#http/session-api/session-api.ts'
-import type { DatabaseClient } from '#persistence/connection/client.ts'
 import { watchServer } from '#recovery/watch-server.ts'
-import type { ObjectStore } from '#store/object-store.ts'
 import { startWorkers } from '#workers/workers.ts'
 
-export interface ServerParts {
-  config: Config
-  database: DatabaseClient
-  store: ObjectStore
+export interface ServerParts extends AppParts {
   urlSigningKey: string
-  /** True once the server has been asked to stop. */
-  isDraining?: () => boolean
   /** Whether the workers run in this process, which is the default. Otherwise they run in another process: see `worker.ts`. */
   withWorkers?: boolean
   /** The client timeouts that differ from `limits`, in milliseconds. */

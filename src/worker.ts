@@ -1,24 +1,14 @@
 import fastify from 'fastify'
-import type { Config } from '#config/config.ts'
+import type { AppParts } from '#app-context.ts'
 import type { App } from '#http/app.ts'
 import { loggerOptions, OneLineARequest } from '#http/logging.ts'
 import { healthRoutes } from '#http/ops/health.ts'
 import { metricsRoute } from '#http/ops/metrics.ts'
-import type { DatabaseClient } from '#persistence/connection/client.ts'
 import { watchServer } from '#recovery/watch-server.ts'
-import type { ObjectStore } from '#store/object-store.ts'
 import { startWorkers } from '#workers/workers.ts'
 
-export interface WorkerParts {
-  config: Config
-  database: DatabaseClient
-  store: ObjectStore
-  /** True once the process has been asked to stop. */
-  isDraining?: () => boolean
-}
-
 /** Builds a process that runs only the workers, with health and metrics routes. Closing it ends the workers. */
-export async function buildWorker(parts: WorkerParts): Promise<App> {
+export async function buildWorker(parts: AppParts): Promise<App> {
   const { config, database, store, isDraining = () => false } = parts
   const app: App = fastify({
     logger: loggerOptions(config.logLevel),

@@ -34,7 +34,7 @@ export async function restored(env: NodeJS.ProcessEnv, options: Options): Promis
 
 async function hold(db: Database): Promise<void> {
   const skipped = await declareRestored(db)
-  console.log(`Passed over ${skipped} ids of each kind, so that none is given to another file. ${nextSteps}`)
+  console.log(`Skipped ${skipped} ids of each kind, so that none is given to another file. ${nextSteps}`)
 }
 
 async function release(db: Database, config: Config): Promise<void> {

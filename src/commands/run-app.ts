@@ -1,10 +1,10 @@
+import type { AppParts } from '#app-context.ts'
 import { settlesWithin } from '#async/timeout.ts'
 import { type Config, readConfig } from '#config/config.ts'
 import { ConfigError } from '#domain/errors.ts'
 import type { App } from '#http/app.ts'
-import { type DatabaseClient, openDatabase } from '#persistence/connection/client.ts'
+import { openDatabase } from '#persistence/connection/client.ts'
 import { migrateDatabase } from '#persistence/migration/migrate.ts'
-import type { ObjectStore } from '#store/object-store.ts'
 import { type DatabaseServer, openStore } from './open-resources.ts'
 import {
   closeInTime,
@@ -15,15 +15,6 @@ import {
   shutdownTimeouts,
   stopSeconds,
 } from './shutdown.ts'
-
-/** The configuration and the connections that an app is built from. */
-export interface AppParts {
-  config: Config
-  database: DatabaseClient
-  store: ObjectStore
-  /** True once the app has begun to stop. */
-  isDraining: () => boolean
-}
 
 export interface Running {
   /** Connects to the database, or starts an embedded one. */

@@ -15,8 +15,8 @@ export const usage = `Usage: stowage <command>
                                  was not read for so long. Exits 0: all is well, 1: not everything could be looked at,
                                  2: something is damaged, missing or orphaned
   restored [--revoke-credentials] [--release]
-                                 after a backup of the database was restored: pass over ids that were given out, and
-                                 fail and remove nothing until a scrub has run, or --release; with --revoke-credentials
+                                 after a backup of the database was restored: skip ids that were given out, and fail
+                                 and remove nothing until a scrub has run, or --release; with --revoke-credentials
                                  also end all sessions and tokens
   doctor                         check settings, database, bucket and clock; say what to fix
 

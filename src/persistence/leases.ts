@@ -1,5 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm'
-import { type AttachmentState, failedStates, type leasedStates } from '#domain/states.ts'
+import { type AttachmentState, failedStates, type leasedStates, readyState } from '#domain/states.ts'
 import type { Database } from '#persistence/connection/client.ts'
 import { type Attachment, type Attempt, attachments } from './schema.ts'
 import { rowsOf, stateLiterals } from './statements.ts'
@@ -47,9 +47,16 @@ export async function claimExpired(
 /** An attachment whose bytes are stored and measured, but not verified. */
 export interface Unverified extends Attachment {
   objectKey: string
-  /** Another file of the request has failed, so this file must fail too. */
-  hasFailedSibling: boolean
+  /** Another file of the request has failed, or was deleted before it became Ready. So this file must fail too. */
+  siblingLoss: 'failed' | 'deleted' | undefined
 }
+
+/**
+ * Selects the attachments of a request that are not Ready, deleted ones too. As a materialized CTE, because with a condition on
+ * `deleted_at` Postgres would look through all deleted attachments.
+ */
+const unfinishedOf = (requestId: string | null) => sql`
+  select * from attachments where request_id = ${requestId} and state <> ${stateLiterals([readyState])}`
 
 /** All attachments in verification of the same request, the given attachment included. */
 export async function findInVerification(
@@ -57,18 +64,21 @@ export async function findInVerification(
   { id, requestId }: Pick<Attachment, 'id' | 'requestId'>,
 ): Promise<Unverified[]> {
   const isOfRequest = requestId === null ? sql`a.id = ${id}` : sql`a.request_id = ${requestId}`
-  const rows = await db.execute<{ key: string; has_failed_sibling: boolean }>(sql`
-    select a.*, o.key,
-      exists (select from attachments s where s.request_id = a.request_id and s.state in (${stateLiterals(failedStates)}))
-        as has_failed_sibling
+  const rows = await db.execute<{ key: string; sibling_loss: Unverified['siblingLoss'] | null }>(sql`
+    with siblings as materialized (${unfinishedOf(requestId)})
+    select a.*, o.key, (
+      select case when deleted_at is null then 'failed' else 'deleted' end from siblings
+      where state in (${stateLiterals(failedStates)}) or deleted_at is not null
+      limit 1
+    ) as sibling_loss
     from attachments a join objects o on o.attachment_id = a.id and o.attempt = a.attempt
     where ${isOfRequest} and a.state = ${stateLiterals([verifying])} and a.lease_expires_at is not null and a.deleted_at is null
       and o.purge_at is null
     order by a.id`)
   const found = rowsOf(attachments, rows)
   return found.map((row, index) => {
-    const { key, has_failed_sibling: hasFailedSibling } = rows[index] as (typeof rows)[number]
-    return { ...row, objectKey: key, hasFailedSibling }
+    const { key, sibling_loss: siblingLoss } = rows[index] as (typeof rows)[number]
+    return { ...row, objectKey: key, siblingLoss: siblingLoss ?? undefined }
   })
 }
 
@@ -111,15 +121,15 @@ export async function findInterrupted(
 
 /**
  * The interrupted attempts of a request, as in {@link findInterrupted}.
- * @returns none when another attempt of the request has failed, or has an active writer
+ * @returns none when another attempt of the request has failed, was deleted, or has an active writer
  */
 export async function findInterruptedRequest(
   db: Database,
   requestId: string,
   { limit, leaseSeconds }: Omit<InterruptedPage, 'after'>,
 ): Promise<InterruptedUpload[]> {
-  const conflicting = sql`select from attachments s where s.request_id = ${requestId} and (
-    s.state in (${stateLiterals(failedStates)}) or (${isUploading('s')} and ${isAlive('s', leaseSeconds)}))`
+  const conflicting = sql`with s as materialized (${unfinishedOf(requestId)}) select from s where
+    s.state in (${stateLiterals(failedStates)}) or s.deleted_at is not null or (${isUploading('s')} and ${isAlive('s', leaseSeconds)})`
   return findUploads(db, sql`${isInterrupted} and a.request_id = ${requestId} and not exists (${conflicting})`, {
     limit,
     leaseSeconds,

@@ -6,7 +6,7 @@ import type { Attempt } from '#persistence/schema.ts'
 import { hashObject } from '#store/hash-object.ts'
 import { failAttempts } from '#uploads/fail.ts'
 import { Lease } from '#uploads/lease.ts'
-import { publishVerified, siblingFailed, type Verified } from '#uploads/publish.ts'
+import { publishVerified, siblingDeleted, siblingFailed, type Verified } from '#uploads/publish.ts'
 import { VerificationUndecided } from '#uploads/verify.ts'
 import type { FailedReads } from './failed-reads.ts'
 
@@ -32,7 +32,8 @@ export async function reverify(
   const files = await findInVerification(db, file)
   using lease = new Lease(db, config.uploadLeaseSeconds)
   for (const { id, attempt } of files) lease.add({ id, attempt })
-  if (files.some(({ hasFailedSibling }) => hasFailedSibling)) return await failAll(context, files, siblingFailed)
+  const loss = files.find(({ siblingLoss }) => siblingLoss)?.siblingLoss
+  if (loss) return await failAll(context, files, loss === 'failed' ? siblingFailed : siblingDeleted)
   const signal = AbortSignal.any([stopping, lease.signal])
   const verified = await readAll(context, files, signal).catch((error) =>
     releaseOrFail(context, files, stopping, error),

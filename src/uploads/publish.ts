@@ -20,6 +20,10 @@ const asSent = 'Size and checksum are as sent.'
 /** The reason in the history of a file whose sibling failed. */
 export const siblingFailed = 'Another file of the same request was not stored as it was sent. Send all of them again.'
 
+/** The reason in the history of a file whose sibling was deleted before both became Ready. */
+export const siblingDeleted =
+  'Another file of the same request was deleted before it was verified. Send the others again.'
+
 /** A file in verification, and whether the store holds the bytes that were sent. */
 export interface Verified {
   attempt: Attempt

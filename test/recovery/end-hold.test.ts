@@ -49,20 +49,23 @@ t.test('what arrived is kept, with its history', async (t) => {
 t.test('all files of a request or none', async (t) => {
   const { server, prepared, end, write } = await startRestored(t, async (server) => ({
     oneMissing: await leave(server, 2),
+    oneDeleted: await leave(server, 2),
     declaredOtherwise: await leave(server, 1),
     longerThanDeclared: await leave(server, 1),
   }))
-  const { oneMissing, declaredOtherwise, longerThanDeclared } = prepared
+  const { oneMissing, oneDeleted, declaredOtherwise, longerThanDeclared } = prepared
   for (const [index, { objectKey }] of [
     oneMissing[0],
+    oneDeleted[0],
     ...declaredOtherwise,
     ...longerThanDeclared,
   ].entries() as ArrayIterator<[number, Begun]>)
     await write(objectKey, `content ${index}`)
+  await server.db.execute(sql`update attachments set deleted_at = now() where id = ${oneDeleted[1]?.id}`)
   await server.db.execute(sql`
     update attachments set declared_checksum = 'ab' where id = ${declaredOtherwise[0]?.id}`)
   await server.db.execute(sql`update attachments set declared_size = 3 where id = ${longerThanDeclared[0]?.id}`)
-  const all = [...oneMissing, ...declaredOtherwise, ...longerThanDeclared]
+  const all = [...oneMissing, oneDeleted[0] as Begun, ...declaredOtherwise, ...longerThanDeclared]
   t.same(await keysToPurge(server), [])
   t.strictSame(await end(), { isReleased: true, kept: 0 })
   t.strictSame(

@@ -96,7 +96,12 @@ for (const store of ['disk', 's3'] as const)
 
 t.test('the files of one request are decided together', async (t) => {
   const server = await startIdle(t)
-  const [wholeRequest, brokenRequest, failedRequest] = [randomUUID(), randomUUID(), randomUUID()]
+  const [wholeRequest, brokenRequest, failedRequest, cutRequest] = [
+    randomUUID(),
+    randomUUID(),
+    randomUUID(),
+    randomUUID(),
+  ]
   const whole = [
     await leftInVerification(server, { requestId: wholeRequest }),
     await leftInVerification(server, { requestId: wholeRequest, sent: 'other' }),
@@ -109,11 +114,15 @@ t.test('the files of one request are decided together', async (t) => {
   const failedBefore = await leftInVerification(server, { requestId: failedRequest })
   const { id, attempt } = failedBefore
   await transition(server.db, [{ id, attempt }], { from: verifying, to: undecided, ...why })
+  const cut = await leftInVerification(server, { requestId: cutRequest })
+  const deleted = await leftInVerification(server, { requestId: cutRequest })
+  await server.db.execute(sql`update attachments set deleted_at = now() where id = ${deleted.id}`)
   await verifyAll(server)
   for (const attachment of whole) t.match(await rowOf(server, attachment), { state: ready })
   t.match(await rowOf(server, broken[0] as Begun), { state: undecided, failure_reason: /Another file/ })
   t.match(await rowOf(server, broken[1] as Begun), { state: mismatch })
-  t.match(await rowOf(server, half), { state: undecided }, 'its sibling had failed')
+  t.match(await rowOf(server, half), { state: undecided, failure_reason: /not stored as it was sent/ })
+  t.match(await rowOf(server, cut), { state: undecided, failure_reason: /was deleted before it was verified/ })
   const [one, two] = await Promise.all(whole.map(async ({ id }) => (await listTransitions(server.db, id)).at(-1)?.at))
   t.same(one, two, 'in one statement')
 })
