@@ -1,5 +1,6 @@
 import postgres from 'postgres'
 import type { Test } from 'tap'
+import { readMessages } from '../kit/postgres-replies.ts'
 import { openTcpLine } from '../kit/tcp-line.ts'
 
 /** A step of a plan, as Postgres tells it after it was run. */
@@ -74,25 +75,11 @@ async function explainAll(databaseUrl: string, settings: Record<string, string>)
   }
 }
 
-/** Reads what a server sends, message by message: a letter, the length, the content. */
+/** Calls `tell` with the text of each notice. */
 function noticesOf(tell: (text: string) => void): (bytes: Buffer) => void {
-  let chunks: Buffer[] = []
-  let held = 0
-  let wanted = 5
-  return (bytes) => {
-    chunks.push(bytes)
-    held += bytes.length
-    if (held < wanted) return
-    let rest = Buffer.concat(chunks)
-    while (rest.length >= 5 && rest.length >= 1 + rest.readUInt32BE(1)) {
-      const end = 1 + rest.readUInt32BE(1)
-      if (rest[0] === 'N'.charCodeAt(0)) tell(textOfNotice(rest.toString('utf8', 5, end)))
-      rest = rest.subarray(end)
-    }
-    chunks = [rest]
-    held = rest.length
-    wanted = held < 5 ? 5 : 1 + rest.readUInt32BE(1)
-  }
+  return readMessages((letter, content) => {
+    if (letter === 'N') tell(textOfNotice(content.toString('utf8')))
+  })
 }
 
 /** The field `M` of those of a notice. */
