@@ -39,7 +39,7 @@ function logChanges(log: Logger, { server, before, heldSince }: IdentityCheck, l
   if (before)
     log.error(
       { server, before, heldSince },
-      'the database is a promoted or restored copy: ids that may have been given out are passed over, and files that were acknowledged last may be missing',
+      'the database is a promoted or restored copy: ids that may have been given out are skipped, and files that were acknowledged last may be missing',
     )
   if (heldSince && !last?.heldSince) log.error({ heldSince }, holdAdvice)
   if (!heldSince && last?.heldSince) log.info('the hold is over')

@@ -31,6 +31,7 @@ export async function failAttempts(
   attempts: readonly (Attempt & TransitionPatch)[],
   { reason, actor, from = leasedStates, isMismatch = false }: Failure,
 ): Promise<void> {
+  if (attempts.length === 0) return
   failpoint('before-fail')
   let active = attempts
   for (const state of from) {
@@ -39,7 +40,7 @@ export async function failAttempts(
     const failed = new Set((await transition(db, active, options)).map(({ id }) => id))
     active = active.filter(({ id }) => !failed.has(id))
   }
-  failpoint('after-fail')
+  if (active.length < attempts.length) failpoint('after-fail')
 }
 
 /** A mismatch during the upload passes through verification in the same statement, so a crash cannot leave the file there. */

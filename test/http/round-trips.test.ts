@@ -1,11 +1,11 @@
 import t, { type Test } from 'tap'
 import { attach, list } from '../kit/bearer-api.ts'
+import { startBehindLine } from '../kit/behind-line.ts'
 import { skipWithoutS3 } from '../kit/bucket.ts'
 import { Session } from '../kit/cookie-api.ts'
 import { expectBytes, expectJson, send } from '../kit/http-client.ts'
 import { readMessages } from '../kit/postgres-replies.ts'
-import { type StoreKind, startTestServer, type TestServer } from '../kit/server.ts'
-import { openTcpLine } from '../kit/tcp-line.ts'
+import type { StoreKind, TestServer } from '../kit/server.ts'
 
 /** A server whose round trips to the database are counted: each ends with a message ReadyForQuery. */
 async function startCounted(t: Test, store: StoreKind) {
@@ -14,15 +14,8 @@ async function startCounted(t: Test, store: StoreKind) {
     readMessages((letter) => {
       if (letter === 'Z') trips += 1
     })
-  const direct = process.env.TEST_DATABASE_URL ?? ''
-  const line = await openTcpLine(t, direct, { readReplies })
-  process.env.TEST_DATABASE_URL = line.url
-  try {
-    const server = await startTestServer(t, { store, withWorkers: false })
-    return { server, trips: () => trips }
-  } finally {
-    process.env.TEST_DATABASE_URL = direct
-  }
+  const { server } = await startBehindLine(t, { store, withWorkers: false }, { readReplies })
+  return { server, trips: () => trips }
 }
 
 const file = (size = 5) => new File([new Uint8Array(size)], 'a.bin')

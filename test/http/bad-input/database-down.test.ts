@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
-import t, { type Test } from 'tap'
-import type { ObjectStore } from '#store/object-store.ts'
+import t from 'tap'
+import { startBehindLine } from '../../kit/behind-line.ts'
 import { skipWithoutS3 } from '../../kit/bucket.ts'
 import { filePart, formOf } from '../../kit/multipart.ts'
 import { beginRaw, readAnswer, sendRaw } from '../../kit/raw-http.ts'
-import { type StoreKind, startTestServer, type TestServer } from '../../kit/server.ts'
+import type { TestServer } from '../../kit/server.ts'
 import { surfaces } from '../../kit/surfaces.ts'
-import { openTcpLine, type TcpLine } from '../../kit/tcp-line.ts'
+import type { TcpLine } from '../../kit/tcp-line.ts'
 import { until } from '../../kit/until.ts'
 import { leftOnly, ordinaryUpload, takesUploads, uploadFailed } from './remains.ts'
 import { bearerRoutes, cookieRoutes } from './routes.ts'
@@ -15,19 +15,6 @@ const unavailable = /database does not answer/
 const stopped = /server that took the file stopped/
 const atOnce = String(surfaces.length)
 const env = { MAX_CONCURRENT_UPLOADS: atOnce, UPLOADS_PER_USER: atOnce, UPLOAD_LEASE_SECONDS: '3' }
-
-/** A server, on which all that it and the test ask of the database goes through a line. */
-async function startBehindLine(t: Test, store: StoreKind, wrapStore?: (store: ObjectStore) => ObjectStore) {
-  const direct = process.env.TEST_DATABASE_URL ?? ''
-  const line = await openTcpLine(t, direct)
-  process.env.TEST_DATABASE_URL = line.url
-  try {
-    const server = await startTestServer(t, { store, env, ...(wrapStore && { wrapStore }) })
-    return { server, line }
-  } finally {
-    process.env.TEST_DATABASE_URL = direct
-  }
-}
 
 async function isBack(server: TestServer, line: TcpLine): Promise<void> {
   line.mend()
@@ -49,7 +36,7 @@ async function beginUploads(server: TestServer, size: number) {
 
 for (const store of ['s3', 'disk'] as const) {
   t.test(`on ${store}, a database that is away`, { skip: store === 's3' && skipWithoutS3 }, async (t) => {
-    const { server, line } = await startBehindLine(t, store)
+    const { server, line } = await startBehindLine(t, { store, env })
     await t.test('on every route of the cookie API, uploads to both', async (t) => {
       const target = { attachment: '1', message: '1', conversation: '1', fileName: 'a.txt' }
       const upload = bearerRoutes.filter(({ method }) => method === 'POST')
@@ -88,13 +75,17 @@ for (const store of ['s3', 'disk'] as const) {
 
 t.test('a database that goes away while files are verified', async (t) => {
   let cut = async () => {}
-  const { server, line } = await startBehindLine(t, 'disk', (store) => ({
-    ...store,
-    async head(key, options) {
-      await cut()
-      return store.head(key, options)
-    },
-  }))
+  const { server, line } = await startBehindLine(t, {
+    store: 'disk',
+    env,
+    wrapStore: (store) => ({
+      ...store,
+      async head(key, options) {
+        await cut()
+        return store.head(key, options)
+      },
+    }),
+  })
   const uploads = await beginUploads(server, 1000)
   let waiting = 0
   cut = async () => {
