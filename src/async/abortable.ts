@@ -24,3 +24,16 @@ export async function* abortable<T>(source: AsyncIterable<T>, signal: AbortSigna
     Promise.resolve(items.return?.()).catch(() => {})
   }
 }
+
+/** The result of `work`, or the signal's reason at once when that aborts first. The work may continue after that. */
+export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>()
+  const abort = () => aborted.reject(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    signal.throwIfAborted()
+    return await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}

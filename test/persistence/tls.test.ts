@@ -8,9 +8,9 @@ import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { openDatabase } from '#persistence/connection/client.ts'
 import { createTestDatabase } from '../kit/database.ts'
-import { skipWithout } from '../kit/programs.ts'
+import { skipWithoutOpenSsl } from '../kit/self-signed.ts'
 
-const skip = skipWithout('OpenSSL', ['openssl', 'version'])
+const skip = skipWithoutOpenSsl
 
 /** A self-signed certificate for `localhost`. */
 async function makeCertificate(t: Test): Promise<{ key: Buffer; cert: Buffer }> {

@@ -1,3 +1,5 @@
+import { S3Failure } from './http/failure.ts'
+
 /** The HTTP status that the store answered with, or `undefined` when it did not answer. */
 export function statusOf(error: unknown): number | undefined {
   return (error as { $metadata?: { httpStatusCode?: number } } | undefined)?.$metadata?.httpStatusCode
@@ -37,12 +39,21 @@ const unsupportedRequestCodes: ReadonlySet<string> = new Set([
 const otherSettings =
   'If it refuses every upload, set S3_CHECKSUMS=off, or S3_CONDITIONAL_WRITES=false, or both: `stowage doctor` finds out which.'
 
+/** Statuses of a request that was sent to another region than the bucket's, or signed for another. */
+const wrongRegionStatuses: ReadonlySet<number> = new Set([301, 307, 400])
+
 /** The SDK's names for a response without a body, such as the one to a HEAD request. */
 const namesWithoutCode: ReadonlySet<string> = new Set(['Unknown', 'UnknownError', 'Forbidden', '403'])
 
 /** The remedy for a refusal whose cause is not the way of sending; `undefined` for any other failure. */
 export function adviceFor(error: unknown): string | undefined {
   const cause = rootCause(error)
+  if (
+    cause instanceof S3Failure &&
+    cause.region !== undefined &&
+    wrongRegionStatuses.has(cause.$metadata.httpStatusCode)
+  )
+    return `The bucket is in the region ${cause.region}: set S3_REGION=${cause.region}, and S3_ENDPOINT to that region.`
   const isBareDenial = statusOf(cause) === 403 && namesWithoutCode.has(cause.name)
   return isBareDenial ? refusalAdvice.AccessDenied : refusalAdvice[cause.name]
 }

@@ -1,7 +1,9 @@
 import { S3Client } from '@aws-sdk/client-s3'
 import { BufferPool } from './buffer-pool.ts'
-import { defaultTimeouts, S3Http, type S3Timeouts } from './http.ts'
-import { Payload } from './payload.ts'
+import { Connections } from './http/connections.ts'
+import { DataPlane } from './http/data-plane.ts'
+import { SdkHandler } from './http/sdk-handler.ts'
+import { defaultTimeouts, type S3Timeouts } from './http/timeouts.ts'
 
 /** The address of the bucket, and how to work with it. */
 export interface S3StoreOptions {
@@ -33,13 +35,17 @@ export interface S3StoreOptions {
   timeouts?: S3Timeouts | undefined
 }
 
-/** The client and the settings that the operations of the S3 store share. */
+/** The clients and the settings that the operations of the S3 store share. */
 export interface S3Bucket {
+  /** Sends the requests for objects and parts. */
+  dataPlane: DataPlane
+  /** The SDK, for what is rare: multipart uploads are created, completed and aborted, and the bucket is listed. */
   client: S3Client
+  connections: Connections
   bucket: string
   checksums: boolean
-  /** The parameters of every request that makes an object. */
-  writing: { IfNoneMatch?: '*' }
+  /** Whether requests that make an object ask the store to refuse a key that is taken. */
+  isConditional: boolean
   buffers: BufferPool
   maxObjectSize: number
   partSize: number | undefined
@@ -56,22 +62,23 @@ export const sharedMemory = 32 * mebibyte
 const largestRequest = 4 * 1024 * mebibyte
 
 export function openBucket(options: S3StoreOptions): S3Bucket {
+  const { bucket, timeouts = defaultTimeouts, maxSockets = 512 } = options
+  const connections = new Connections(maxSockets)
+  const client = openClient(options, new SdkHandler(timeouts, connections))
   return {
-    client: openClient(options),
-    bucket: options.bucket,
+    dataPlane: new DataPlane(client, { bucket, connections, timeouts }),
+    ...{ client, connections, bucket, timeouts },
     checksums: options.checksums === 'crc32',
-    writing: options.conditionalWrites === false ? {} : { IfNoneMatch: '*' },
+    isConditional: options.conditionalWrites !== false,
     buffers: new BufferPool(sharedMemory),
     maxObjectSize: options.maxObjectSize,
     partSize: options.partSize,
     largestRequest: options.largestRequest ?? largestRequest,
-    timeouts: options.timeouts ?? defaultTimeouts,
   }
 }
 
-function openClient(options: S3StoreOptions): S3Client {
+function openClient(options: S3StoreOptions, requestHandler: SdkHandler): S3Client {
   const { region, endpoint, forcePathStyle, accessKeyId, secretAccessKey } = options
-  const { timeouts = defaultTimeouts, maxSockets = 512 } = options
   const client = new S3Client({
     region,
     forcePathStyle,
@@ -81,31 +88,12 @@ function openClient(options: S3StoreOptions): S3Client {
     maxAttempts: 3,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    // With this header the handler would open a connection for each part instead of keeping its connections.
-    expectContinueHeader: false,
-    requestHandler: new S3Http(timeouts, maxSockets),
+    requestHandler,
   })
   if (accessKeyId === undefined) client.config.credentials = withTimeLimit(client.config.credentials)
   // This middleware builds the platform's description for every request, a quarter of the SDK's CPU time.
   client.middlewareStack.remove('getUserAgentMiddleware')
-  describePayloads(client)
   return client
-}
-
-/**
- * Adds the headers of its payload to a request. `x-amz-content-sha256` among them keeps the SDK from hashing every byte with
- * sha256 over plain HTTP: the signer takes the hash from the header. The CRC32, which the store verifies, protects the
- * bytes.
- */
-function describePayloads(client: S3Client): void {
-  client.middlewareStack.add(
-    (next) => (args) => {
-      const { Body } = args.input as { Body?: unknown }
-      if (Body instanceof Payload) Object.assign((args.request as { headers: object }).headers, Body.headers)
-      return next(args)
-    },
-    { name: 'describePayloads', step: 'build', priority: 'high' },
-  )
 }
 
 type Provider = S3Client['config']['credentials']

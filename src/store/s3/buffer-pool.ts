@@ -48,6 +48,17 @@ export class BufferPool {
   }
 
   /**
+   * Opens the lease of an upload of exactly `size` bytes in shared blocks, which are then reserved.
+   * @returns `undefined` when that is more than half of the shared blocks that are left
+   */
+  openShared(size: number): BufferLease | undefined {
+    const blocks = blocksOf(size)
+    if (blocks > this.#available / 2) return undefined
+    this.#shared -= blocks
+    return new BufferLease(this, size, () => this.#returnShared(blocks))
+  }
+
+  /**
    * For {@link BufferLease}. @param isReserved not one of the shared blocks
    * @returns a block with arbitrary content; `undefined` when no shared block is left
    */

@@ -1,6 +1,7 @@
 import { StowageError } from '#domain/errors.ts'
 import { putFailed, storeFull, storeUnavailable } from '#store/errors.ts'
-import { adviceForLog, connectionAdvice, statusOf } from './advice.ts'
+import { adviceFor, adviceForLog, connectionAdvice, statusOf } from './advice.ts'
+import { saysDiskFull } from './http/failure.ts'
 
 /** Whether the store responded that there is no such object, upload or version. A missing bucket does not count. */
 export function isAbsent(error: unknown): boolean {
@@ -26,11 +27,6 @@ export function isDenied(error: unknown): boolean {
 /** Whether the store does not have the operation. */
 export function isNotImplemented(error: unknown): boolean {
   return statusOf(error) === 405 || statusOf(error) === 501
-}
-
-/** MinIO's message for a disk without room, under status 500 and code InternalError, until it next examines the disk. */
-export function saysDiskFull(message: string): boolean {
-  return message.includes('no space left on device')
 }
 
 /** The error of a failed call of the store: the signal's reason when that has aborted, else the result of `explain`. */
@@ -74,7 +70,7 @@ function refusalOf(error: unknown): StowageError | undefined {
   if (status === undefined) return undefined
   const { name, message } = error as Error
   if (status === 507 || fullCodes.has(name) || saysDiskFull(message)) return storeFull(error)
-  if ((status < 400 || status >= 500 || transientStatuses.has(status)) && status !== 501) return undefined
+  if ((status < 300 || status >= 500 || transientStatuses.has(status)) && status !== 501) return undefined
   const forClient =
     name === 'EntityTooLarge'
       ? 'The object store does not take a file of this size. Send a smaller one, or tell the operator.'
@@ -97,7 +93,10 @@ function reasonOf(error: unknown, bucket: string, place: string): string {
     case 301:
     case 307:
     case 400:
-      return `The bucket ${bucket} is not to be reached like this at ${place}: correct S3_REGION, S3_ENDPOINT or S3_BUCKET.`
+      return (
+        adviceFor(error) ??
+        `The bucket ${bucket} is not to be reached like this at ${place}: correct S3_REGION, S3_ENDPOINT or S3_BUCKET.`
+      )
     case undefined:
       if ((error as Error | undefined)?.name === 'CredentialsProviderError')
         return 'There are no credentials for the object store: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.'

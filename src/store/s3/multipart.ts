@@ -1,10 +1,5 @@
 import { crc32 } from 'node:zlib'
-import {
-  CompleteMultipartUploadCommand,
-  CreateMultipartUploadCommand,
-  HeadBucketCommand,
-  UploadPartCommand,
-} from '@aws-sdk/client-s3'
+import { CompleteMultipartUploadCommand, CreateMultipartUploadCommand } from '@aws-sdk/client-s3'
 import { failpoint } from '#failpoints.ts'
 import { base64Of, checksumBytes } from '#store/crc32.ts'
 import type { MultipartSession, PutOptions, Stored, StoredPart } from '#store/object-store.ts'
@@ -12,9 +7,9 @@ import { durableOffset } from '#store/part-rules.ts'
 import { statusOf } from './advice.ts'
 import type { S3Bucket } from './bucket.ts'
 import { explainPutFailure, translateError } from './errors.ts'
-import { asBody, type Payload } from './payload.ts'
-import { abortAfterResponse, confirmByHead, isSameChecksum } from './put.ts'
-import { whileResponsive } from './silence.ts'
+import type { Payload } from './http/payload.ts'
+import { whileResponsive } from './http/silence.ts'
+import { confirmByHead, isSameChecksum } from './put.ts'
 
 const never = new AbortController().signal
 
@@ -59,18 +54,18 @@ export async function createUpload(
  * @throws the signal's reason, or StowageError `storage_unavailable`
  */
 export async function sendPart(
-  { client, bucket: Bucket, checksums }: S3Bucket,
-  { key: Key, uploadId: UploadId }: MultipartSession,
+  { dataPlane, checksums }: S3Bucket,
+  { key, uploadId }: MultipartSession,
   number: number,
   part: Payload,
   signal: AbortSignal,
 ): Promise<StoredPart> {
+  const query = { partNumber: String(number), uploadId }
   try {
-    const command = new UploadPartCommand({ Bucket, Key, UploadId, PartNumber: number, Body: asBody(part) })
     failpoint('before-part')
-    const { ETag } = await abortAfterResponse(signal, (abortSignal) => client.send(command, { abortSignal }))
+    const { etag } = await dataPlane.send({ method: 'PUT', key, query, payload: part, purpose: 'upload', signal })
     failpoint('after-part')
-    return { number, size: part.size, checksum: checksums ? base64Of(part.checksum) : undefined, etag: ETag }
+    return { number, size: part.size, checksum: checksums ? base64Of(part.checksum) : undefined, etag }
   } catch (error) {
     throw translateError(error, signal, explainPutFailure)
   }
@@ -97,7 +92,7 @@ export async function completeUpload(
   }))
   const command = new CompleteMultipartUploadCommand({
     ...{ Bucket: store.bucket, Key: key, UploadId: uploadId, MultipartUpload: { Parts: listed } },
-    ...store.writing,
+    ...(store.isConditional && { IfNoneMatch: '*' }),
   })
   try {
     failpoint('before-complete')
@@ -126,9 +121,9 @@ function compositeChecksum(parts: readonly StoredPart[]): string | undefined {
 }
 
 /** Whether the store responds; a refusal is a response too. */
-async function isResponsive({ client, bucket }: S3Bucket, abortSignal: AbortSignal): Promise<boolean> {
+async function isResponsive({ dataPlane }: S3Bucket, signal: AbortSignal): Promise<boolean> {
   try {
-    await client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal })
+    await dataPlane.send({ method: 'HEAD', purpose: 'question', signal })
     return true
   } catch (error) {
     return statusOf(error) !== undefined

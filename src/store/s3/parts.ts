@@ -1,9 +1,8 @@
-import { Readable } from 'node:stream'
 import { crc32 } from 'node:zlib'
 import { base64Of, checksumBytes } from '#store/crc32.ts'
 import { sizeDiffers } from '#store/errors.ts'
 import { type BufferLease, blockSize } from './buffer-pool.ts'
-import { Payload } from './payload.ts'
+import { Payload } from './http/payload.ts'
 
 /** Consecutive bytes of a body in blocks of the pool, checksummed while they are collected. Can be sent again. */
 export class Part extends Payload {
@@ -55,9 +54,8 @@ export class Part extends Payload {
     return rest
   }
 
-  open(): Buffer | Readable {
-    const filled = this.#blocks.map((block, index) => block.subarray(0, this.#size - index * blockSize))
-    return filled.length > 1 ? Readable.from(filled) : (filled[0] ?? Buffer.alloc(0))
+  open(): Iterable<Buffer> {
+    return this.#blocks.map((block, index) => block.subarray(0, this.#size - index * blockSize))
   }
 
   /** Returns the blocks to the pool. No request may read them any more. */

@@ -1,46 +1,25 @@
-import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { failpoint } from '#failpoints.ts'
 import { base64Of } from '#store/crc32.ts'
 import type { Stored, StoredObject } from '#store/object-store.ts'
 import type { S3Bucket } from './bucket.ts'
 import { explainPutFailure, translateError } from './errors.ts'
-import { asBody, type Payload } from './payload.ts'
+import type { Payload } from './http/payload.ts'
 import { headObject } from './read.ts'
 
 /** Milliseconds for the question whether an object exists although its request failed. */
 const confirmTimeout = 2_000
 
-/** An explicit reason. Without one, each abort constructs an AbortError with a stack trace. */
-const isAnswered = 'The store has answered.'
-
 /** Stores an object in a single request. @throws the signal's reason, or StowageError `storage_unavailable` */
 export async function putObject(store: S3Bucket, key: string, payload: Payload, signal: AbortSignal): Promise<Stored> {
-  const { client, bucket: Bucket, checksums, writing } = store
-  const stored = () => ({ size: payload.size, checksum: checksums ? base64Of(payload.checksum) : undefined })
+  const stored = () => ({ size: payload.size, checksum: store.checksums ? base64Of(payload.checksum) : undefined })
+  const headers = { 'content-type': 'application/octet-stream', ...(store.isConditional && { 'if-none-match': '*' }) }
   try {
-    const command = new PutObjectCommand({ Bucket, Key: key, Body: asBody(payload), ...writing })
     failpoint('before-put')
-    const { ChecksumCRC32 } = await abortAfterResponse(signal, (abortSignal) => client.send(command, { abortSignal }))
+    const answered = await store.dataPlane.send({ method: 'PUT', key, headers, payload, purpose: 'upload', signal })
     failpoint('after-put')
-    return { ...stored(), isConfirmed: isSameChecksum(ChecksumCRC32, stored().checksum) }
+    return { ...stored(), isConfirmed: isSameChecksum(answered['x-amz-checksum-crc32'], stored().checksum) }
   } catch (error) {
     return await confirmByHead(store, key, stored(), signal, error)
-  }
-}
-
-/**
- * Sends a payload. A store can respond, and the SDK accept the response, before the whole payload has left. Such a connection
- * is closed, so that the payload's memory can be used for other bytes.
- */
-export async function abortAfterResponse<T>(
-  signal: AbortSignal,
-  send: (abortSignal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const answered = new AbortController()
-  try {
-    return await send(AbortSignal.any([signal, answered.signal]))
-  } finally {
-    answered.abort(isAnswered)
   }
 }
 
@@ -65,7 +44,7 @@ export async function confirmByHead(
 }
 
 /** Whether the store's response names the checksum of the bytes sent. */
-export function isSameChecksum(answered: string | undefined, sent: string | undefined): boolean {
+export function isSameChecksum(answered: string | string[] | undefined, sent: string | undefined): boolean {
   return sent !== undefined && answered === sent
 }
 

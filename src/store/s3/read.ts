@@ -1,29 +1,24 @@
 import { addAbortSignal, type Readable } from 'node:stream'
-import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3'
 import { objectNotFound } from '#store/errors.ts'
 import type { GetOptions, StoredObject } from '#store/object-store.ts'
 import type { S3Bucket } from './bucket.ts'
 import { isAbsent, translateError } from './errors.ts'
-import { inBackground } from './http.ts'
 
 /**
  * Size and checksum of an object, or `undefined` when there is none. The response to a HEAD request has no body, so a missing
  * bucket looks like a missing object.
  */
 export async function headObject(
-  { client, bucket, checksums }: S3Bucket,
+  { dataPlane, checksums }: S3Bucket,
   key: string,
   signal: AbortSignal,
 ): Promise<StoredObject | undefined> {
+  const headers = checksums ? { 'x-amz-checksum-mode': 'ENABLED' } : {}
   try {
-    const command = new HeadObjectCommand({
-      Bucket: bucket,
-      Key: key,
-      ChecksumMode: checksums ? 'ENABLED' : undefined,
-    })
-    const { ContentLength, ChecksumCRC32 } = await client.send(command, { abortSignal: signal })
-    if (ContentLength === undefined) throw new Error('HeadObject was answered without a Content-Length')
-    return { size: ContentLength, checksum: checksums ? ChecksumCRC32 : undefined }
+    const answered = await dataPlane.send({ method: 'HEAD', key, headers, purpose: 'question', signal })
+    const { 'content-length': size, 'x-amz-checksum-crc32': checksum } = answered
+    if (size === undefined) throw new Error('The store answered a HEAD request without a Content-Length')
+    return { size: Number(size), checksum: checksums ? (checksum as string | undefined) : undefined }
   } catch (error) {
     if (isAbsent(error)) return undefined
     throw translateError(error, signal)
@@ -36,23 +31,20 @@ export async function headObject(
  * @throws StowageError `not_found`, or `storage_unavailable`, also when the object ends before the range does
  */
 export async function readObject(
-  { client, bucket }: S3Bucket,
+  { dataPlane }: S3Bucket,
   key: string,
   { range, signal, isInBackground = false }: GetOptions,
 ): Promise<Readable> {
-  const Range = range && `bytes=${range.first}-${range.last}`
+  const headers = range ? { range: `bytes=${range.first}-${range.last}` } : {}
+  const purpose = isInBackground ? 'background' : 'read'
   try {
-    const command = new GetObjectCommand({ Bucket: bucket, Key: key, Range })
-    const { Body, ContentLength } = await client.send(command, {
-      abortSignal: signal,
-      ...(isInBackground && inBackground),
-    })
-    const body = Body as Readable
-    if (range && ContentLength !== range.last - range.first + 1) {
+    const body = await dataPlane.open({ method: 'GET', key, headers, purpose, signal })
+    const size = body.headers['content-length']
+    if (range && Number(size) !== range.last - range.first + 1) {
       body.destroy()
-      throw new Error(`The store answered ${ContentLength} bytes to ${Range}`)
+      throw new Error(`The store answered ${size} bytes to ${headers.range}`)
     }
-    // On abort the SDK only drops the request. The bytes already read would then end like a complete object.
+    // Bytes that have already been read must not end like a complete object.
     return addAbortSignal(signal, body)
   } catch (error) {
     throw isAbsent(error) ? objectNotFound(error) : translateError(error, signal)

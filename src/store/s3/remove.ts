@@ -1,6 +1,5 @@
 import {
   AbortMultipartUploadCommand,
-  DeleteObjectCommand,
   ListMultipartUploadsCommand,
   type ListMultipartUploadsCommandOutput,
   ListObjectVersionsCommand,
@@ -76,16 +75,17 @@ async function listUploads({ client, bucket }: S3Bucket, key: string, { signal }
 
 /** @returns whether the response shows that the bucket keeps versions; with suspended versioning, some stores do not show it */
 async function deleteObject(
-  { client, bucket }: S3Bucket,
+  { dataPlane }: S3Bucket,
   key: string,
-  VersionId: string | undefined,
+  versionId: string | undefined,
   { signal }: RemoveOptions,
 ): Promise<boolean> {
-  const command = new DeleteObjectCommand({ Bucket: bucket, Key: key, VersionId })
+  const query = versionId === undefined ? {} : { versionId }
   failpoint('before-object-delete')
-  const deleted = await client.send(command, { abortSignal: signal }).catch(ignoreAbsent)
+  const deletion = dataPlane.send({ method: 'DELETE', key, query, purpose: 'background', signal })
+  const deleted = await deletion.catch(ignoreAbsent)
   failpoint('after-object-delete')
-  return deleted?.VersionId !== undefined || deleted?.DeleteMarker === true
+  return deleted?.['x-amz-version-id'] !== undefined || deleted?.['x-amz-delete-marker'] === 'true'
 }
 
 async function deleteVersions(

@@ -1,4 +1,3 @@
-import { HeadBucketCommand } from '@aws-sdk/client-s3'
 import type { ObjectStore, PutOptions, Stored } from '#store/object-store.ts'
 import { openBucket, type S3Bucket, type S3StoreOptions } from './bucket.ts'
 import { uploadBuffered } from './buffered-upload.ts'
@@ -30,6 +29,7 @@ export function openS3Store(options: S3StoreOptions): ObjectStore {
     check: (signal) => checkBucket(store, place, signal),
     async close() {
       store.client.destroy()
+      store.connections.close()
       store.buffers.clear()
     },
   }
@@ -54,9 +54,9 @@ export async function upload(
   })
 }
 
-async function checkBucket({ client, bucket }: S3Bucket, place: string, signal: AbortSignal): Promise<void> {
+async function checkBucket({ dataPlane, bucket }: S3Bucket, place: string, signal: AbortSignal): Promise<void> {
   try {
-    await client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal: signal })
+    await dataPlane.send({ method: 'HEAD', purpose: 'question', signal })
   } catch (error) {
     throw translateError(error, signal, (cause) => explainCheck(cause, bucket, place))
   }

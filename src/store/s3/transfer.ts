@@ -1,8 +1,9 @@
 import { abortable } from '#async/abortable.ts'
 import type { S3Bucket } from './bucket.ts'
-import { blockSize } from './buffer-pool.ts'
+import { type BufferLease, type BufferPool, blockSize } from './buffer-pool.ts'
+import { type Payload, StreamedBytes } from './http/payload.ts'
+import { minimumPartSize } from './part-size.ts'
 import { collectExactly } from './parts.ts'
-import { type Payload, StreamedBytes } from './payload.ts'
 
 /** A body on its way to the store. */
 export interface Transfer {
@@ -34,8 +35,8 @@ export async function transfer<T>(
 }
 
 /**
- * Runs `send` on a payload of exactly `size` bytes. A body that is so short that a copy costs nothing is collected, so that
- * it can be sent again; a longer one is streamed.
+ * Runs `send` on a payload of exactly `size` bytes. A body that fits one part is collected while memory is plentiful, so that
+ * it is sent without a question and can be sent again; any other is streamed.
  */
 export async function sendSized<T>(
   store: S3Bucket,
@@ -43,14 +44,20 @@ export async function sendSized<T>(
   size: number,
   send: (payload: Payload) => Promise<T>,
 ): Promise<T> {
-  if (size > blockSize) return await send(streamed(store, body, size, fail))
-  using lease = store.buffers.open(size)
+  using lease = leaseFor(store.buffers, size)
+  if (lease === undefined) return await send(streamed(store, body, size, fail))
   const part = await collectExactly(body, lease, store.checksums)
   try {
     return await send(part)
   } finally {
     part.release()
   }
+}
+
+/** A body that is so short that a copy costs nothing is always collected. */
+function leaseFor(buffers: BufferPool, size: number): BufferLease | undefined {
+  if (size <= blockSize) return buffers.open(size)
+  return size <= minimumPartSize ? buffers.openShared(size) : undefined
 }
 
 /** The next `size` bytes of a body, none of which is kept. */

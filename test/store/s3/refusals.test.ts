@@ -1,9 +1,9 @@
-import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer as createPlainServer } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo, Server } from 'node:net'
 import t, { type Test } from 'tap'
+import { selfSigned, skipWithoutOpenSsl } from '../../kit/self-signed.ts'
 import { bytesOf, keptChunksOf } from '../bodies.ts'
 import { type Exchange, errorBody, openFaultProxy } from '../fault-proxy.ts'
 import { openAt, partSize } from '../s3-fixture.ts'
@@ -79,8 +79,8 @@ t.test('A store that says 404 where there are no uploads can be listed and remov
   await t.rejects(store.remove('a/1'), { code: 'storage_unavailable' }, 'a bucket that is missing is another matter')
 })
 
-t.test('Why a store cannot be reached is told with what helps', async (t) => {
-  const [key, cert] = certificate()
+t.test('Why a store cannot be reached is told with what helps', { skip: skipWithoutOpenSsl }, async (t) => {
+  const { key, cert } = selfSigned()
   const secure = await listening(
     t,
     createServer({ key, cert }, (_request, response) => response.end()),
@@ -107,15 +107,4 @@ async function listening(t: Test, server: Server): Promise<number> {
   await once(server, 'listening')
   t.teardown(() => server.close())
   return (server.address() as AddressInfo).port
-}
-
-/** A key and a certificate that it has signed itself. */
-function certificate(): [string, string] {
-  const wish = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1']
-  const pem = execFileSync('openssl', [...wish, '-subj', '/CN=127.0.0.1', '-keyout', '-', '-out', '-'], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  })
-  const at = pem.indexOf('-----BEGIN CERTIFICATE')
-  return [pem.slice(0, at), pem.slice(at)]
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { HeadObjectCommand } from '@aws-sdk/client-s3'
 import t, { type Test } from 'tap'
-import { openBucket } from '#store/s3/bucket.ts'
+import { openBucket, sharedMemory } from '#store/s3/bucket.ts'
 import { blockSize } from '#store/s3/buffer-pool.ts'
 import { upload } from '#store/s3/s3-store.ts'
 import { until } from '../../kit/until.ts'
@@ -14,7 +14,7 @@ const mebibyte = 1024 * 1024
 
 s3Test('A body whose size is known is one request, however large', async (t) => {
   const { store, proxy, client, bucket } = await openBehindProxy(t)
-  for (const size of [blockSize + 1, 4 * partSize + 1]) {
+  for (const size of [partSize + 1, 4 * partSize + 1]) {
     proxy.seen.length = 0
     const key = `streamed/${size}`
     const onUpload = async () => {
@@ -40,16 +40,55 @@ s3Test('A body whose size is known is one request, however large', async (t) => 
     t.match(stored.checksum, /^\S{8}$/, 'of the whole object, not of its parts')
     const { ContentEncoding } = await client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }))
     t.notMatch(ContentEncoding ?? '', /aws-chunked/, 'how it was sent is not what it is')
-    await until('the connection is not kept', () => proxy.openFor('PutObject') === 0)
   }
 })
 
-s3Test('A body so short that keeping it costs nothing is kept, and sent as it is', async (t) => {
+s3Test('Bodies of known size, one after the other, need one connection', async (t) => {
   const { store, proxy } = await openBehindProxy(t)
-  await store.put('short/1', keptChunksOf(bytesOf(blockSize), 65_536), { signal: never, size: blockSize })
-  t.equal(proxy.seen.length, 1)
-  t.match(proxy.seen[0]?.headers, { 'content-length': String(blockSize), 'x-amz-checksum-crc32': /=$/ })
-  t.notOk(proxy.seen[0]?.headers.expect)
+  for (const [number, size] of [1, blockSize, partSize, partSize + 1, 3 * partSize, partSize + 2, 1].entries())
+    await store.put(`one/${number}`, keptChunksOf(bytesOf(size), 65_536), { signal: never, size })
+  t.equal(new Set(proxy.seen.map(({ request }) => request.socket)).size, 1)
+})
+
+s3Test('A body that fits one part is collected, and sent as it is, without a question', async (t) => {
+  const { store, proxy } = await openBehindProxy(t)
+  for (const size of [blockSize, blockSize + 1, partSize]) {
+    proxy.seen.length = 0
+    await store.put(`short/${size}`, keptChunksOf(bytesOf(size), 65_536), { signal: never, size })
+    t.equal(proxy.seen.length, 1)
+    t.match(proxy.seen[0]?.headers, { 'content-length': String(size), 'x-amz-checksum-crc32': /=$/ })
+    t.notOk(proxy.seen[0]?.headers.expect)
+  }
+})
+
+s3Test('While memory is scarce, a body that fits one part is streamed', async (t) => {
+  const { options, proxy } = await openBehindProxy(t)
+  const bucket = openBucket(options)
+  t.teardown(() => bucket.client.destroy())
+  using _others = bucket.buffers.open(0, sharedMemory - partSize)
+  await upload(bucket, 'scarce/1', keptChunksOf(bytesOf(partSize), 65_536), { signal: never, size: partSize })
+  t.match(proxy.seen[0]?.headers, { expect: '100-continue', 'x-amz-decoded-content-length': String(partSize) })
+  t.equal(bucket.buffers.acquired, 0)
+})
+
+s3Test('A store that does not ask for bytes is waited for once, and then gets them over new connections', async (t) => {
+  const { store, proxy } = await openBehindProxy(t)
+  const expects: unknown[] = []
+  proxy.fault = (exchange) => {
+    const { headers } = exchange.request
+    if (exchange.operation === 'PutObject') expects.push(headers.expect)
+    // Neither side is asked for the bytes then.
+    delete headers.expect
+    return exchange.pass()
+  }
+  const size = partSize + 1
+  for (const number of [1, 2, 3]) {
+    await store.put(`unasked/${number}`, keptChunksOf(bytesOf(size), 65_536), { signal: never, size })
+    t.ok((await collect(await store.get(`unasked/${number}`, { signal: never }))).equals(bytesOf(size)))
+  }
+  t.same(expects, ['100-continue', undefined, undefined])
+  const puts = proxy.seen.filter(({ operation }) => operation === 'PutObject')
+  t.equal(new Set(puts.map(({ request }) => request.socket)).size, 3)
 })
 
 s3Test('Without checksums a body of known size is sent as it is', async (t) => {

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib'
 import t from 'tap'
-import { trailerHeaders, withTrailer } from '#store/s3/aws-chunked.ts'
-import { bytesOf, chunksOf, collect, keptChunksOf } from '../bodies.ts'
+import { trailerHeaders, withTrailer } from '#store/s3/http/aws-chunked.ts'
+import { bytesOf, chunksOf, collect, keptChunksOf } from '../../bodies.ts'
 
 const frame = 1024 * 1024
 

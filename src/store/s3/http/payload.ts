@@ -1,13 +1,9 @@
-import { Readable } from 'node:stream'
 import { crc32 } from 'node:zlib'
 import { base64Of, checksumBytes } from '#store/crc32.ts'
 import { sizeDiffers } from '#store/errors.ts'
 import { trailerHeaders, withTrailer } from './aws-chunked.ts'
 
-/**
- * The body of one request. The SDK would process a buffer or a stream; it passes a payload on untouched. `S3Http` opens the
- * payload anew for every try, and the SDK neither reads, hashes nor copies a byte.
- */
+/** The body of one request, which is opened anew for every attempt. */
 export abstract class Payload {
   /** Bytes, without those that an encoding adds. */
   abstract readonly size: number
@@ -16,12 +12,7 @@ export abstract class Payload {
   /** CRC32 of the bytes, four bytes, big-endian; complete when the last byte has been sent. */
   abstract readonly checksum: Buffer
   /** @throws Error when the bytes cannot be sent once more */
-  abstract open(): Buffer | Readable
-}
-
-/** A payload in the type that the SDK declares for the body of a request. */
-export function asBody(payload: Payload): Readable {
-  return payload as unknown as Readable
+  abstract open(): Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 }
 
 /**
@@ -71,13 +62,10 @@ export class StreamedBytes extends Payload {
     return this.#isWhole
   }
 
-  open(): Readable {
+  open(): AsyncIterable<Uint8Array> {
     if (this.#isBegun) throw new Error('The store failed when the bytes were on their way; they were not kept')
     const bytes = this.#bytes()
-    const sent = this.#withChecksum ? withTrailer(bytes, this.size, () => base64Of(this.checksum)) : bytes
-    const body = Readable.from(sent, { objectMode: false, highWaterMark: 1 })
-    // `onFailure` reports the error. Without a listener it would end the process.
-    return body.on('error', () => {})
+    return this.#withChecksum ? withTrailer(bytes, this.size, () => base64Of(this.checksum)) : bytes
   }
 
   async *#bytes(): AsyncGenerator<Uint8Array, void, undefined> {

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { saysDiskFull } from './errors.ts'
+import { saysDiskFull } from './failure.ts'
 import type { StreamedBytes } from './payload.ts'
 
 /** Statuses above 500 that say for certain that nothing was done: not implemented, full. */

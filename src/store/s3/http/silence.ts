@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http'
-import type { Readable } from 'node:stream'
 
 /** How many questions in a row a store must leave unanswered to be taken for silent. */
 const mostUnanswered = 2
@@ -34,23 +33,6 @@ export async function whileResponsive<T>(
     clearTimeout(timer)
     silent.abort('The store has answered.')
   }
-}
-
-/**
- * Calls `onStuck` when the store has made no progress for `silence` ms: it accepts no more of the body, or has all of it and
- * does not answer. A timeout of the socket would also count the time in which a slow client leaves nothing to send.
- */
-export function watchProgress(body: Readable, silence: number, onStuck: () => void): Disposable {
-  let waitingSince: number | undefined
-  const watch = setInterval(() => {
-    const isWaiting = body.isPaused() || body.readableEnded
-    waitingSince = isWaiting ? (waitingSince ?? performance.now()) : undefined
-    if (waitingSince !== undefined && performance.now() - waitingSince > silence) onStuck()
-  }, silence / 16)
-  body.on('resume', () => {
-    waitingSince = undefined
-  })
-  return { [Symbol.dispose]: () => clearInterval(watch) }
 }
 
 /**
