@@ -6,16 +6,15 @@ import type { Database } from './backends/database.ts'
 import type { Client } from './client/client-process.ts'
 import { type ServerProcess, startServer } from './processes/server-process.ts'
 
-/** A deployment of Stowage with a user, a room, a message and the files that are downloaded. */
+/** A deployment of Stowage with a user, a room, messages and the files that are downloaded. */
 export interface Fixture extends AsyncDisposable {
   /** Every measurement works on a copy of its own. */
   database: Database
   /** Holds the files that are downloaded. */
   bucket: Bucket
   cookie: string
-  /** What forms are posted to. */
-  uploadPath: string
-  messageId: number
+  /** The messages that files are attached to in turn. */
+  messageIds: number[]
   /** Where the file of so many bytes is. */
   downloads: Map<number, { path: string; objectKey: string }>
 }

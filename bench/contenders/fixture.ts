@@ -9,8 +9,8 @@ type Parts = Omit<Stage, 'fixture'>
 
 const user = 1
 const room = 1
-const messageId = 1
-const uploadPath = `/api/v1/messages/${messageId}/attachments`
+/** As many as keep the attachments of each few, as in a chat. */
+const messageIds = Array.from({ length: 200 }, (_, index) => index + 1)
 
 /** Sets one up as an operator would: a token from the command line, the rest over the admin API. */
 export async function makeFixture(stage: Parts, fileSizes: number[]): Promise<Fixture> {
@@ -23,7 +23,7 @@ export async function makeFixture(stage: Parts, fileSizes: number[]): Promise<Fi
 
   const call = (method: string, path: string, body: object) => callAdmin(server.url + path, method, token, body)
   await call('PUT', `/v1/rooms/${room}`, { memberIds: [user] })
-  await call('PUT', `/v1/messages/${messageId}`, { roomId: room, authorId: user })
+  for (const id of messageIds) await call('PUT', `/v1/messages/${id}`, { roomId: room, authorId: user })
   const { cookie } = await call('POST', '/v1/sessions', { userId: user })
 
   const downloads: Fixture['downloads'] = new Map()
@@ -33,11 +33,15 @@ export async function makeFixture(stage: Parts, fileSizes: number[]): Promise<Fi
     database,
     bucket,
     cookie,
-    uploadPath,
-    messageId,
+    messageIds,
     downloads,
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
+}
+
+/** The path that forms with files of a message are posted to. */
+export function uploadPathOf(messageId: number): string {
+  return `/api/v1/messages/${messageId}/attachments`
 }
 
 async function callAdmin(url: string, method: string, token: string, body: object) {
@@ -54,7 +58,7 @@ async function callAdmin(url: string, method: string, token: string, body: objec
 
 async function uploadOne(client: Client, url: string, cookie: string, size: number, bucket: Bucket) {
   const { headers, body } = formWith(size)
-  const request = { url, method: 'POST' as const, paths: [uploadPath], headers: { ...headers, cookie }, body }
+  const request = { url, method: 'POST' as const, paths: [uploadPathOf(1)], headers: { ...headers, cookie }, body }
   const { answers } = await client.run({ ...request, concurrency: 1, timeoutSeconds: 120 })
   const [id] = JSON.parse(answers[0] ?? '').attachmentIds
   const [objectKey = ''] = await bucket.keysOf(size)

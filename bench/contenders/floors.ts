@@ -52,24 +52,30 @@ export const discard = uploads('body discarded', 'discard', 'floor', 'raw', fals
 export const sha256 = uploads('body + sha256', 'sha256', 'floor', 'raw', false)
 export const multipart = uploads('body + multipart parse', 'multipart', 'floor', 'form', false)
 export const rawPut = uploads('raw put', 'raw-put', 'floor', 'raw', true)
+export const sdkPut = uploads('SDK put', 'sdk-put', 'other', 'raw', true)
 export const libStorage = uploads('fastify + lib-storage', 'lib-storage', 'other', 'form', true)
 export const multerS3 = uploads('multer-s3', 'multer-s3', 'other', 'form', true)
 
 /** Reads the very objects that Stowage reads. */
-export const rawGet: Contender = {
-  name: 'raw get',
-  kind: 'floor',
-  async open(stage) {
-    const { bucket, downloads } = stage.fixture
-    const server = await startOn(stage, ['bench/floors/raw-get.ts'], floorEnvironment(stage, bucket.name))
-    return {
-      server,
-      async prepare({ requests, fileBytes }): Promise<Requests> {
-        const key = downloads.get(fileBytes)?.objectKey
-        return { method: 'GET', paths: Array(requests).fill(`/${key}`), headers: {}, download: { bytes: fileBytes } }
-      },
-      async check() {},
-      [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
-    }
-  },
+function downloads(name: string, script: string, kind: Contender['kind']): Contender {
+  return {
+    name,
+    kind,
+    async open(stage) {
+      const { bucket, downloads } = stage.fixture
+      const server = await startOn(stage, [`bench/floors/${script}.ts`], floorEnvironment(stage, bucket.name))
+      return {
+        server,
+        async prepare({ requests, fileBytes }): Promise<Requests> {
+          const key = downloads.get(fileBytes)?.objectKey
+          return { method: 'GET', paths: Array(requests).fill(`/${key}`), headers: {}, download: { bytes: fileBytes } }
+        },
+        async check() {},
+        [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+      }
+    },
+  }
 }
+
+export const rawGet = downloads('raw get', 'raw-get', 'floor')
+export const sdkGet = downloads('SDK get', 'sdk-get', 'other')

@@ -1,6 +1,7 @@
 import { contentSha256 } from '../client/content.ts'
 import type { Fixture } from '../stage.ts'
 import type { Amount } from './contender.ts'
+import { uploadPathOf } from './fixture.ts'
 
 interface Metadata {
   attachmentId: number
@@ -29,10 +30,15 @@ export async function checkReady(
   }
 }
 
-/** All attachments of the message, which are told in pages. */
-async function* attachmentsOf({ uploadPath, cookie }: Fixture, url: string): AsyncGenerator<Metadata> {
+/** All attachments of the messages. */
+async function* attachmentsOf({ messageIds, cookie }: Fixture, url: string): AsyncGenerator<Metadata> {
+  for (const id of messageIds) yield* attachmentsAt(url + uploadPathOf(id), cookie)
+}
+
+/** All attachments of a message, which are told in pages. */
+async function* attachmentsAt(path: string, cookie: string): AsyncGenerator<Metadata> {
   for (let after = 0, hasMore = true; hasMore; ) {
-    const page = `${url}${uploadPath}?after=${after}`
+    const page = `${path}?after=${after}`
     const response = await fetch(page, { headers: { cookie }, signal: AbortSignal.timeout(30_000) })
     const answer = (await response.json()) as { attachments: Metadata[]; hasMore?: true }
     yield* answer.attachments

@@ -9,13 +9,19 @@ export async function reserve(fixture: Fixture, url: string, { requests, fileByt
   const paths: string[] = []
   const queue = Array(requests).keys()
   const work = Array.from({ length: concurrency }, async () => {
-    for (const index of queue) paths[index] = await reserveOne(fixture, url, fileBytes)
+    for (const index of queue) paths[index] = await reserveOne(fixture, url, index, fileBytes)
   })
   await Promise.all(work)
   return paths
 }
 
-async function reserveOne({ cookie, messageId }: Fixture, url: string, fileSize: number): Promise<string> {
+async function reserveOne(
+  { cookie, messageIds }: Fixture,
+  url: string,
+  index: number,
+  fileSize: number,
+): Promise<string> {
+  const messageId = messageIds[index % messageIds.length]
   const response = await fetch(`${url}/api/v1/attachments`, {
     method: 'POST',
     headers: { cookie, 'content-type': 'application/json' },

@@ -12,7 +12,6 @@ const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const anyRate = {
   REQUESTS_PER_MINUTE: '0',
   REQUESTS_PER_MINUTE_PER_ADDRESS: '0',
-  ATTACHMENTS_PER_MESSAGE: '100000',
   RESERVATIONS_PER_USER: '100000',
   UPLOADS_PER_USER: '100',
   DOWNLOADS_PER_USER: '400',

@@ -3,6 +3,7 @@ import { createDatabase } from '../backends/database.ts'
 import { formWith } from '../client/form.ts'
 import { type Stage, startOn } from '../stage.ts'
 import type { Amount, Contender, Requests } from './contender.ts'
+import { uploadPathOf } from './fixture.ts'
 import { checkReady } from './ready.ts'
 import { reserve } from './reserve.ts'
 import { stowageEnvironment } from './stowage-process.ts'
@@ -44,7 +45,10 @@ function profileFlags({ profiles }: Stage): string[] {
 
 async function forms({ fixture }: Stage, { requests, fileBytes }: Amount, isDeclared: boolean): Promise<Requests> {
   const { headers, body } = formWith(fileBytes, isDeclared ? { fileSize: fileBytes } : {})
-  const paths = Array(requests).fill(fixture.uploadPath)
+  const { messageIds } = fixture
+  const paths = Array.from({ length: requests }, (_, index) =>
+    uploadPathOf(messageIds[index % messageIds.length] as number),
+  )
   return { method: 'POST', paths, headers: { ...headers, cookie: fixture.cookie }, body }
 }
 

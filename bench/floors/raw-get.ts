@@ -1,20 +1,18 @@
-/** Pipes GetObject into the answer. */
-
-import type { Readable } from 'node:stream'
+/** Pipes a GetObject signed by hand into the answer. */
+import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
 import { pipeline } from 'node:stream/promises'
-import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { answer } from './answer.ts'
-import { bucket, connection } from './s3.ts'
-
-const client = new S3Client({
-  ...connection,
-  responseChecksumValidation: 'WHEN_REQUIRED',
-  requestHandler: { httpAgent: { keepAlive: true, maxSockets: 512 } },
-})
+import { openSigned } from './signed-request.ts'
 
 answer(async ({ url = '' }, response) => {
-  const { Body, ContentLength } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: url.slice(1) }))
-  response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': ContentLength })
-  await pipeline(Body as Readable, response)
+  const get = openSigned('GET', url.slice(1))
+  const responding = once(get, 'response') as Promise<[IncomingMessage]>
+  get.end()
+  const [object] = await responding
+  if (object.statusCode !== 200) throw new Error(`The store answered ${object.statusCode}`)
+  const size = object.headers['content-length']
+  response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': size })
+  await pipeline(object, response)
   return undefined
 })

@@ -1,20 +1,16 @@
-/** Pipes a raw body of known length into one PutObject: no hash, no checksum, nothing held. */
+/** Pipes a raw body of known length into one PutObject signed by hand: no hash, no checksum, nothing held. */
 import { randomUUID } from 'node:crypto'
-import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
 import { answer } from './answer.ts'
-import { bucket, connection } from './s3.ts'
-
-const client = new S3Client({
-  ...connection,
-  requestChecksumCalculation: 'WHEN_REQUIRED',
-  // With this header the handler opens a connection for each request instead of keeping its connections.
-  expectContinueHeader: false,
-  requestHandler: { httpAgent: { keepAlive: true, maxSockets: 512 } },
-})
+import { openSigned } from './signed-request.ts'
 
 answer(async (request) => {
-  const ContentLength = Number(request.headers['content-length'])
-  // The SDK leaves the payload of a stream unsigned.
-  await client.send(new PutObjectCommand({ Bucket: bucket, Key: randomUUID(), Body: request, ContentLength }))
+  const put = openSigned('PUT', randomUUID(), { 'content-length': request.headers['content-length'] })
+  const responding = once(put, 'response') as Promise<[IncomingMessage]>
+  request.pipe(put)
+  const [stored] = await responding
+  await once(stored.resume(), 'end')
+  if (stored.statusCode !== 200) throw new Error(`The store answered ${stored.statusCode}`)
   return {}
 })

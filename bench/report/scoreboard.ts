@@ -35,6 +35,16 @@ export class Scoreboard {
     return ratio(this.summary(scenario, contender)?.cpu, this.combinedFloor(scenario))
   }
 
+  /** CPU over that of another server. */
+  cpuOver(other: Contender, scenario: ScenarioName, contender: Contender): number | undefined {
+    return ratio(this.summary(scenario, contender)?.cpu, this.summary(scenario, other)?.cpu)
+  }
+
+  /** Requests per second over those of another server. */
+  rateOver(other: Contender, scenario: ScenarioName, contender: Contender): number | undefined {
+    return ratio(this.summary(scenario, contender)?.requestsPerSecond, this.summary(scenario, other)?.requestsPerSecond)
+  }
+
   cpuOverRaw(scenario: ScenarioName, contender: Contender): number | undefined {
     return ratio(this.summary(scenario, contender)?.cpu, this.raw(scenario)?.cpu)
   }

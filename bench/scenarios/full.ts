@@ -1,4 +1,14 @@
-import { discard, libStorage, multerS3, multipart, rawGet, rawPut, sha256 } from '../contenders/floors.ts'
+import {
+  discard,
+  libStorage,
+  multerS3,
+  multipart,
+  rawGet,
+  rawPut,
+  sdkGet,
+  sdkPut,
+  sha256,
+} from '../contenders/floors.ts'
 import { declaredForm, download, form, put } from '../contenders/stowage.ts'
 import type { Scenario } from './scenario.ts'
 import { KiB, MiB } from './sizes.ts'
@@ -42,7 +52,16 @@ export const fullScenarios: Scenario[] = [
     warmUp: { requests: 500, fileBytes: 64 * KiB },
     rounds: 3,
     cpuPer: 'request',
-    contenders: [...floors, form, put, ...others],
+    contenders: [...floors, form, put, sdkPut, ...others],
+  },
+  {
+    name: 'medium upload',
+    amount: { requests: 400, fileBytes: 1 * MiB },
+    concurrency: 16,
+    warmUp: { requests: 100, fileBytes: 1 * MiB },
+    rounds: 3,
+    cpuPer: 'request',
+    contenders: [rawPut, form, put, ...others],
   },
   {
     name: 'large download',
@@ -51,7 +70,7 @@ export const fullScenarios: Scenario[] = [
     warmUp: { requests: 1, fileBytes: 512 * MiB },
     rounds: 3,
     cpuPer: 'GiB',
-    contenders: [rawGet, download],
+    contenders: [rawGet, download, sdkGet],
     isDownload: true,
   },
   {
@@ -61,7 +80,7 @@ export const fullScenarios: Scenario[] = [
     warmUp: { requests: 500, fileBytes: 64 * KiB },
     rounds: 3,
     cpuPer: 'request',
-    contenders: [rawGet, download],
+    contenders: [rawGet, download, sdkGet],
     isDownload: true,
   },
 ]

@@ -1,4 +1,4 @@
-import { discard, multipart, rawPut, sha256 } from '../contenders/floors.ts'
+import { discard, multerS3, multipart, rawPut, sha256 } from '../contenders/floors.ts'
 import { declaredForm, form, put } from '../contenders/stowage.ts'
 import { fullScenarios } from './full.ts'
 import type { Scenario, ScenarioName } from './scenario.ts'
@@ -25,7 +25,12 @@ const quickChanges: Record<ScenarioName, Partial<Scenario>> = {
   'small upload': {
     amount: { requests: 400, fileBytes: 64 * KiB },
     warmUp: { requests: 200, fileBytes: 64 * KiB },
-    contenders: [rawPut, form, put],
+    contenders: [rawPut, form, put, multerS3],
+  },
+  'medium upload': {
+    amount: { requests: 100, fileBytes: 1 * MiB },
+    warmUp: { requests: 50, fileBytes: 1 * MiB },
+    contenders: [rawPut, form, put, multerS3],
   },
   'large download': {
     amount: { requests: 1, fileBytes: 128 * MiB },

@@ -24,5 +24,6 @@ export type ScenarioName =
   | 'parallel upload'
   | 'slow upload'
   | 'small upload'
+  | 'medium upload'
   | 'large download'
   | 'small download'

@@ -1,5 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
-
 /**
  * Waits for `work` for a limited time. Work that takes longer continues, and its later failure is ignored.
  * @param milliseconds the longest wait
@@ -7,12 +5,12 @@ import { setTimeout as delay } from 'node:timers/promises'
  * @throws the work's error, when it fails in time
  */
 export async function settlesWithin(milliseconds: number, work: Promise<unknown> | undefined): Promise<boolean> {
-  const settled = new AbortController()
-  const expired = delay(milliseconds, false, { signal: settled.signal }).catch(() => false)
+  const expired = Promise.withResolvers<false>()
+  const timer = setTimeout(() => expired.resolve(false), milliseconds)
   try {
-    return await Promise.race([Promise.resolve(work).then(() => true), expired])
+    return await Promise.race([Promise.resolve(work).then(() => true), expired.promise])
   } finally {
-    settled.abort()
+    clearTimeout(timer)
   }
 }
 

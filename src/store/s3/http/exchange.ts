@@ -2,8 +2,7 @@ import http, { type ClientRequest, type IncomingMessage } from 'node:http'
 import https from 'node:https'
 import type { Socket } from 'node:net'
 import type { Agents } from './connections.ts'
-import type { Payload } from './payload.ts'
-import { StreamedBytes } from './payload.ts'
+import { type Payload, StreamedBytes } from './payload.ts'
 
 /** A signed request. */
 export interface Outgoing {

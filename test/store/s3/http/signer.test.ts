@@ -113,3 +113,25 @@ t.test('A signer that follows the clock of the store signs with its time', async
   const { 'x-amz-date': time } = await signer.sign(request)
   t.ok(Math.abs(parseTime(time) - Date.now() - 3_600_000) < 5_000)
 })
+
+t.test('Credentials are renewed before they expire, and then kept', async (t) => {
+  let renewals = 0
+  const provide = async () => {
+    renewals += 1
+    const minutes = renewals === 1 ? 1 : 60
+    return { ...credentials, accessKeyId: `KEY${renewals}`, expiration: new Date(Date.now() + minutes * 60_000) }
+  }
+  const { client } = openClient({ credentials: provide })
+  t.teardown(() => client.destroy())
+  const signer = new Signer(client.config.credentials, 'eu-central-1')
+  const request = { method: 'GET', host: 'store', path: '/', query: {}, headers: {} }
+  const keysUsed = []
+  for (let time = 0; time < 4; time += 1) {
+    const { authorization } = await signer.sign(request)
+    keysUsed.push(/Credential=(\w+)/.exec(authorization as string)?.[1])
+  }
+  t.same(keysUsed.slice(-2), ['KEY2', 'KEY2'], 'those of the first minute are not used to their end')
+  t.equal(renewals, 2)
+  await signer.renewCredentials()
+  t.equal(renewals, 3, 'a refusal renews them at once')
+})
