@@ -17,7 +17,7 @@ const cleaningMilliseconds = 10_000
 /** The ways in which the server stores: in parts, as a stream of known length, in a single request. */
 export const shapes = {
   parts: { size: 5 * kibibyte ** 2 + 1, isAnnounced: false },
-  stream: { size: 300 * kibibyte, isAnnounced: true },
+  stream: { size: 5 * kibibyte ** 2 + 1, isAnnounced: true },
   single: { size: kibibyte, isAnnounced: false },
 } satisfies Record<string, Shape>
 

@@ -26,7 +26,7 @@ t.test('doctor on S3', { skip: skipWithoutS3 }, async (t) => {
         ],
       },
     )
-    t.match(lines[2], /^ok {4}store, announced upload: works, \d+ ms for 300 KiB$/)
+    t.match(lines[2], /^ok {4}store, announced upload: works, \d+ ms for 5 MiB$/)
     t.strictSame(await bucket.remains(), { objects: [], uploads: [] })
   })
 

@@ -91,6 +91,28 @@ s3Test('A store that does not ask for bytes is waited for once, and then gets th
   t.equal(new Set(puts.map(({ request }) => request.socket)).size, 3)
 })
 
+s3Test('A store that asks late is asked again the next time', async (t) => {
+  const { store, proxy } = await openBehindProxy(t)
+  const size = partSize + 1
+  let isLate = true
+  proxy.fault = async (exchange) => {
+    if (exchange.operation !== 'PutObject' || !isLate) return exchange.pass()
+    isLate = false
+    // The first byte comes without having been asked for.
+    await once(exchange.request, 'readable')
+    await exchange.pass()
+  }
+  for (const number of [1, 2]) {
+    await store.put(`late/${number}`, keptChunksOf(bytesOf(size), 65_536), { signal: never, size })
+    t.ok((await collect(await store.get(`late/${number}`, { signal: never }))).equals(bytesOf(size)))
+  }
+  const puts = proxy.seen.filter(({ operation }) => operation === 'PutObject')
+  t.same(
+    puts.map(({ headers }) => headers.expect),
+    ['100-continue', '100-continue'],
+  )
+})
+
 s3Test('Without checksums a body of known size is sent as it is', async (t) => {
   const { store, proxy } = await openBehindProxy(t, { checksums: 'off' })
   const size = partSize + 1

@@ -116,10 +116,12 @@ export class DataPlane {
   async #attempt<T>(request: S3Request, use: Use<T>): Promise<T> {
     using exchanged = await this.#exchange(request)
     const { request: sent, response } = exchanged
+    const { statusCode = 0 } = response
+    // A store may refuse a payload without reading it. The next request on the connection would then wait behind the payload.
+    if (statusCode >= 300 && request.payload !== undefined) sent.shouldKeepAlive = false
     try {
-      if (request.payload instanceof StreamedBytes)
-        await requirePlausible(response.statusCode ?? 0, response, request.payload)
-      if ((response.statusCode ?? 0) >= 300) throw await readFailure(response)
+      if (request.payload instanceof StreamedBytes) await requirePlausible(statusCode, response, request.payload)
+      if (statusCode >= 300) throw await readFailure(response)
       return await use(response, sent)
     } finally {
       // Otherwise the connection would go on to read the payload, whose memory is used for other bytes.

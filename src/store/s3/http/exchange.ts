@@ -39,7 +39,7 @@ export interface Exchanged extends Disposable {
 /**
  * Sends a request, and its payload no faster than the store takes it. Resolves when the head of the response has arrived,
  * which may be before the whole payload has left.
- * @param onNoContinue called when the response 100 did not come in time; the payload is then sent without it
+ * @param onNoContinue called when the store has taken a payload and never sent the response 100
  * @throws an error of Node, or Error when a wait is over; {@link isStale} tells whether the connection was at fault
  */
 export async function exchange(
@@ -148,7 +148,7 @@ async function stream(
     await connected
     const isAsked = await asked(request, waits.continue)
     if (isAsked === undefined) return
-    if (!isAsked) onNoContinue()
+    if (!isAsked) noteMissingContinue(request, onNoContinue)
   }
   for await (const chunk of payload.open()) {
     if (request.destroyed) return
@@ -172,6 +172,17 @@ function asked(request: ClientRequest, limit: number): Promise<boolean | undefin
     request.once('continue', () => settle(true))
     request.once('response', () => settle(undefined))
     request.once('close', () => settle(undefined))
+  })
+}
+
+/** A store that is only late still sends the response 100; one that has no such response takes the payload without it. */
+function noteMissingContinue(request: ClientRequest, onNoContinue: () => void): void {
+  let isLate = false
+  request.once('continue', () => {
+    isLate = true
+  })
+  request.once('response', ({ statusCode = 0 }) => {
+    if (!isLate && statusCode < 300) onNoContinue()
   })
 }
 

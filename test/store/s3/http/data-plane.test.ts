@@ -74,6 +74,24 @@ s3Test('A kept connection that the store closes as a request begins costs nothin
   t.ok(cuts > 4, `${cuts} connections were cut`)
 })
 
+s3Test('A connection whose payload was refused unread is not used again', async (t) => {
+  const { store, proxy } = await openBehindProxy(t)
+  for (const code of ['AccessDenied', 'InvalidRequest']) {
+    proxy.seen.length = 0
+    proxy.fault = (exchange) => {
+      if (exchange.operation !== 'PutObject' || exchange.nth > 1) return exchange.pass()
+      exchange.answer(403, errorBody(code))
+    }
+    const refused = store.put(`refused/${code}`, chunksOf(bytesOf(200_000), 65_536), { signal: never })
+    await t.rejects(refused, { code: 'storage_unavailable' })
+    const started = performance.now()
+    await store.put(`taken/${code}`, small(), { signal: never })
+    t.ok(performance.now() - started < 3_000)
+    const [first, second] = proxy.seen.filter(({ operation }) => operation === 'PutObject')
+    t.not(first?.request.socket, second?.request.socket)
+  }
+})
+
 s3Test('A clock that is wrong is corrected by that of the store, once', async (t) => {
   const { options, proxy } = await openBehindProxy(t)
   const { now } = Date
