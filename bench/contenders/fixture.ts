@@ -39,6 +39,11 @@ export async function makeFixture(stage: Parts, fileSizes: number[]): Promise<Fi
   }
 }
 
+/** The message that the file of an index is attached to: the messages take turns. */
+export function messageOf({ messageIds }: Pick<Fixture, 'messageIds'>, index: number): number {
+  return messageIds[index % messageIds.length] as number
+}
+
 /** The path that forms with files of a message are posted to. */
 export function uploadPathOf(messageId: number): string {
   return `/api/v1/messages/${messageId}/attachments`

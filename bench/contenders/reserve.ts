@@ -1,5 +1,6 @@
 import type { Fixture } from '../stage.ts'
 import type { Amount } from './contender.ts'
+import { messageOf } from './fixture.ts'
 
 /** Reservations at a time. */
 const concurrency = 16
@@ -9,19 +10,13 @@ export async function reserve(fixture: Fixture, url: string, { requests, fileByt
   const paths: string[] = []
   const queue = Array(requests).keys()
   const work = Array.from({ length: concurrency }, async () => {
-    for (const index of queue) paths[index] = await reserveOne(fixture, url, index, fileBytes)
+    for (const index of queue) paths[index] = await reserveOne(fixture, url, messageOf(fixture, index), fileBytes)
   })
   await Promise.all(work)
   return paths
 }
 
-async function reserveOne(
-  { cookie, messageIds }: Fixture,
-  url: string,
-  index: number,
-  fileSize: number,
-): Promise<string> {
-  const messageId = messageIds[index % messageIds.length]
+async function reserveOne({ cookie }: Fixture, url: string, messageId: number, fileSize: number): Promise<string> {
   const response = await fetch(`${url}/api/v1/attachments`, {
     method: 'POST',
     headers: { cookie, 'content-type': 'application/json' },

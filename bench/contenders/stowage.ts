@@ -3,7 +3,7 @@ import { createDatabase } from '../backends/database.ts'
 import { formWith } from '../client/form.ts'
 import { type Stage, startOn } from '../stage.ts'
 import type { Amount, Contender, Requests } from './contender.ts'
-import { uploadPathOf } from './fixture.ts'
+import { messageOf, uploadPathOf } from './fixture.ts'
 import { checkReady } from './ready.ts'
 import { reserve } from './reserve.ts'
 import { stowageEnvironment } from './stowage-process.ts'
@@ -45,10 +45,7 @@ function profileFlags({ profiles }: Stage): string[] {
 
 async function forms({ fixture }: Stage, { requests, fileBytes }: Amount, isDeclared: boolean): Promise<Requests> {
   const { headers, body } = formWith(fileBytes, isDeclared ? { fileSize: fileBytes } : {})
-  const { messageIds } = fixture
-  const paths = Array.from({ length: requests }, (_, index) =>
-    uploadPathOf(messageIds[index % messageIds.length] as number),
-  )
+  const paths = Array.from({ length: requests }, (_, index) => uploadPathOf(messageOf(fixture, index)))
   return { method: 'POST', paths, headers: { ...headers, cookie: fixture.cookie }, body }
 }
 

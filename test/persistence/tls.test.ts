@@ -1,30 +1,18 @@
-import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-import { join } from 'node:path'
 import { TLSSocket } from 'node:tls'
 import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { openDatabase } from '#persistence/connection/client.ts'
 import { createTestDatabase } from '../kit/database.ts'
-import { skipWithoutOpenSsl } from '../kit/self-signed.ts'
+import { selfSigned, skipWithoutOpenSsl } from '../kit/self-signed.ts'
 
 const skip = skipWithoutOpenSsl
-
-/** A self-signed certificate for `localhost`. */
-async function makeCertificate(t: Test): Promise<{ key: Buffer; cert: Buffer }> {
-  const folder = t.testdir()
-  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
-  const request = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost']
-  execFileSync('openssl', [...request, '-keyout', key, '-out', cert], { stdio: 'ignore' })
-  return { key: await readFile(key), cert: await readFile(cert) }
-}
 
 /** Speaks TLS as Postgres does, asked for it with eight bytes, and passes on what it hears. */
 async function startTlsFront(t: Test, databaseUrl: string, answer: 'S' | 'N') {
   const { hostname, port } = new URL(databaseUrl)
-  const certificate = await makeCertificate(t)
+  const certificate = selfSigned('DNS:localhost')
   const sockets = new Set<Socket>()
   const secured = { count: 0 }
   const server = createServer((near) => {

@@ -1,4 +1,5 @@
 import { S3Client } from '@aws-sdk/client-s3'
+import { withTimeout } from '#async/timeout.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { Connections } from './http/connections.ts'
 import { DataPlane } from './http/data-plane.ts'
@@ -41,7 +42,6 @@ export interface S3Bucket {
   dataPlane: DataPlane
   /** The SDK, for what is rare: multipart uploads are created, completed and aborted, and the bucket is listed. */
   client: S3Client
-  connections: Connections
   bucket: string
   checksums: boolean
   /** Whether requests that make an object ask the store to refuse a key that is taken. */
@@ -67,7 +67,7 @@ export function openBucket(options: S3StoreOptions): S3Bucket {
   const client = openClient(options, new SdkHandler(timeouts, connections))
   return {
     dataPlane: new DataPlane(client, { bucket, connections, timeouts }),
-    ...{ client, connections, bucket, timeouts },
+    ...{ client, bucket, timeouts },
     checksums: options.checksums === 'crc32',
     isConditional: options.conditionalWrites !== false,
     buffers: new BufferPool(sharedMemory),
@@ -103,15 +103,7 @@ const credentialsTimeout = 5_000
 
 /** The same credentials, or a failure when they do not arrive in time. */
 function withTimeLimit(provide: Provider): Provider {
-  return async (options) => {
-    const late = Promise.withResolvers<never>()
-    const timer = setTimeout(() => late.reject(tooLate()), credentialsTimeout)
-    try {
-      return await Promise.race([provide(options), late.promise])
-    } finally {
-      clearTimeout(timer)
-    }
-  }
+  return (options) => withTimeout(credentialsTimeout, () => provide(options), tooLate)
 }
 
 /** An error with the name of the SDK's own errors of this kind. */

@@ -29,7 +29,6 @@ export function openS3Store(options: S3StoreOptions): ObjectStore {
     check: (signal) => checkBucket(store, place, signal),
     async close() {
       store.client.destroy()
-      store.connections.close()
       store.buffers.clear()
     },
   }

@@ -191,3 +191,17 @@ t.test('However blocks come and go, no more are out than uploads and shared memo
   }
   t.equal(waiting, 0, 'nobody waits for ever')
 })
+
+t.test('A body of known size takes at most half of the shared blocks that are left, and gives them back', async (t) => {
+  const memory = new BufferPool(10 * blockSize)
+  t.equal(memory.openShared(5 * blockSize + 1), undefined)
+  for (let time = 0; time < 20; time += 1) {
+    using lease = memory.openShared(5 * blockSize)
+    t.equal(lease?.partSize, 5 * blockSize)
+    t.equal(memory.openShared(3 * blockSize), undefined, 'five are left')
+    const { blocks } = await takeAll(lease as BufferLease, 5)
+    t.equal(memory.acquired, 5)
+    for (const block of blocks) lease?.release(block)
+  }
+  t.equal(memory.acquired, 0)
+})

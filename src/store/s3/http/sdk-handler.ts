@@ -15,6 +15,7 @@ type Response = Awaited<ReturnType<NodeHttpHandler['handle']>>
 export class SdkHandler {
   readonly metadata = { handlerProtocol: 'http/1.1' }
   readonly #silence: number
+  readonly #connections: Connections
   readonly #creations: NodeHttpHandler
   readonly #completions: NodeHttpHandler
   readonly #background: NodeHttpHandler
@@ -22,6 +23,7 @@ export class SdkHandler {
   constructor({ connect, silence, completion, background = silence }: S3Timeouts, connections: Connections) {
     const limits = { connectionTimeout: connect, throwOnRequestTimeout: true, socketTimeout: 0 }
     this.#silence = silence
+    this.#connections = connections
     // A new connection each: a kept one that the store has just closed would look like a lost response.
     this.#creations = new NodeHttpHandler({ ...limits, ...connections.once, requestTimeout: silence })
     this.#completions = new NodeHttpHandler({ ...limits, ...connections.for('upload'), requestTimeout: completion })
@@ -55,10 +57,9 @@ export class SdkHandler {
     throw await inconclusive(body, `The object store answered ${statusCode} and may have opened an upload`)
   }
 
+  /** Closes the connections, those of the data plane too. */
   destroy(): void {
-    this.#creations.destroy()
-    this.#completions.destroy()
-    this.#background.destroy()
+    this.#connections.close()
   }
 
   updateHttpClientConfig(): void {}
